@@ -1,0 +1,362 @@
+"""Every exception this package raises, in one tree under `SDKError`.
+
+    SDKError
+    ├── ParserError                  bytes that are not a valid event stream
+    ├── SerializationError           a value that the event stream cannot carry
+    ├── SerializerException          an event of a kind that cannot be sent
+    ├── ValidationException          a parameter that the service would refuse
+    ├── CredentialsException         no usable credentials
+    ├── HTTPException                the network, TLS or HTTP/2
+    │   ├── ConnectException         no connection could be made
+    │   ├── TimeoutException         a wait ran out; says which
+    │   └── StreamException          an open stream ended other than cleanly
+    └── ServiceException             the service's own refusals and failures
+        └── BadRequestException, ConflictException, …
+
+`InvalidParameterException` is both a `ValidationException` and a
+`BadRequestException`: a program that catches the service's refusal catches ours.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadRequestException",
+    "ChecksumMismatch",
+    "ConflictException",
+    "ConnectException",
+    "ConnectionLostException",
+    "CredentialsException",
+    "DuplicateHeader",
+    "HTTPException",
+    "HeaderBytesExceedMaxLength",
+    "HeaderValueBytesExceedMaxLength",
+    "InternalFailureException",
+    "InvalidEventException",
+    "InvalidHeader",
+    "InvalidHeaderValue",
+    "InvalidHeadersLength",
+    "InvalidMessageLength",
+    "InvalidParameterException",
+    "InvalidPayloadLength",
+    "LimitExceededException",
+    "ParserError",
+    "PayloadBytesExceedMaxLength",
+    "ResourceNotFoundException",
+    "SDKError",
+    "SerializationError",
+    "SerializationException",
+    "SerializerException",
+    "ServiceException",
+    "ServiceUnavailableException",
+    "StreamClosedException",
+    "StreamException",
+    "StreamResetException",
+    "TimeoutException",
+    "TruncatedStreamException",
+    "UnknownServiceException",
+    "ValidationException",
+]
+
+
+class SDKError(Exception):
+    """Root of every exception of this package."""
+
+
+# --- The wire format: reading ---------------------------------------------------
+
+
+class ParserError(SDKError):
+    """Bytes that are not a valid event stream.
+
+    `offset` is the position of the offending byte, counted from the first byte of
+    the message it stands in. There is no resynchronisation after a fault: the
+    decoder that raised it stays failed.
+    """
+
+    def __init__(self, reason: str = "", offset: int = 0) -> None:
+        super().__init__(reason, offset)
+        self.reason = reason
+        self.offset = offset
+
+    def __str__(self) -> str:
+        return f"{self.reason} (at byte {self.offset} of the message)"
+
+
+class InvalidMessageLength(ParserError):
+    """The message's lengths contradict each other or the bytes at hand.
+
+    Raised for a total length under 16 bytes, headers longer than the message,
+    bytes missing at the end of the input, and bytes left over.
+    """
+
+
+class InvalidHeadersLength(ParserError):
+    """The header block is longer than the limit."""
+
+    def __init__(self, length: int, limit: int = 128 * 1024) -> None:
+        super().__init__(f"Header length of {length} exceeded the maximum of {limit}", 4)
+        self.args = (length, limit)
+
+
+class InvalidPayloadLength(ParserError):
+    """The payload is longer than the limit."""
+
+    def __init__(self, length: int, limit: int = 16 * 1024**2) -> None:
+        super().__init__(f"Payload length of {length} exceeded the maximum of {limit}", 0)
+        self.args = (length, limit)
+
+
+class ChecksumMismatch(ParserError):
+    """A CRC in the message differs from the one calculated over its bytes."""
+
+    def __init__(self, expected: int, calculated: int, offset: int = 8) -> None:
+        super().__init__(
+            f"Checksum mismatch: expected 0x{expected:08x}, calculated 0x{calculated:08x}", offset
+        )
+        self.args = (expected, calculated, offset)
+        self.expected = expected
+        self.calculated = calculated
+
+
+class InvalidHeader(ParserError):
+    """A header's name, type or value breaks the wire format."""
+
+
+class DuplicateHeader(ParserError):
+    """A header name stands twice in one message."""
+
+    def __init__(self, header: str, offset: int = 12) -> None:
+        super().__init__(f'Duplicate header present: "{header}"', offset)
+        self.args = (header, offset)
+        self.header = header
+
+
+# --- The wire format: writing ---------------------------------------------------
+
+
+class SerializationError(SDKError):
+    """A header or payload that cannot be written as an event-stream message."""
+
+
+class InvalidHeaderValue(SerializationError):
+    """A header name or value of a type, range or content the format cannot carry."""
+
+    def __init__(self, value: object, reason: str | None = None) -> None:
+        super().__init__(value, reason)
+        self.value = value
+        self.reason = reason or f"Invalid header value type: {type(value)}"
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class _ExceedsMaxLength(SerializationError):
+    _message = ""
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def __str__(self) -> str:
+        return self._message.format(self.length)
+
+
+class HeaderBytesExceedMaxLength(_ExceedsMaxLength):
+    """The encoded headers are longer than 128 KiB."""
+
+    _message = "Headers exceeded max serialization length of 128 KiB at {} bytes"
+
+
+class HeaderValueBytesExceedMaxLength(_ExceedsMaxLength):
+    """One string or byte-array header value is longer than 32,767 bytes."""
+
+    _message = "Header bytes value exceeds max serialization length of (32 KiB - 1) at {} bytes"
+
+
+class PayloadBytesExceedMaxLength(_ExceedsMaxLength):
+    """The payload is longer than 16 MiB."""
+
+    _message = "Payload exceeded max serialization length of 16 MiB at {} bytes"
+
+
+# --- Before anything is sent ----------------------------------------------------
+
+
+class SerializerException(SDKError):
+    """An event of a kind that this stream cannot send."""
+
+
+class ValidationException(SDKError):
+    """A value that is refused before anything is sent."""
+
+
+class CredentialsException(SDKError):
+    """Credentials could not be resolved, or lack their access key or secret."""
+
+
+# --- The network ----------------------------------------------------------------
+
+
+class HTTPException(SDKError):
+    """Anything that went wrong below the service: network, TLS, HTTP/2."""
+
+
+class ConnectException(HTTPException):
+    """No connection could be made: name resolution, TCP, TLS or ALPN."""
+
+
+class TimeoutException(HTTPException, TimeoutError):
+    """A wait ran out.
+
+    `phase` says which one: `"connect"`, `"response"`, `"send"` or `"close"`;
+    `seconds` how long it was.
+    """
+
+    def __init__(self, phase: str, seconds: float) -> None:
+        super().__init__(phase, seconds)
+        self.phase = phase
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"timed out after {self.seconds:g} s in phase {self.phase!r}"
+
+
+class StreamException(HTTPException):
+    """An open stream ended other than by the service's clean end.
+
+    The client fills in `request_id` and `session_id` (as the service gave them) and
+    `audio_bytes_sent`, so that a program can resume where the stream broke.
+    """
+
+    request_id: str | None = None
+    session_id: str | None = None
+    audio_bytes_sent: int = 0
+
+
+class ConnectionLostException(StreamException):
+    """The connection under the stream is gone."""
+
+
+class StreamResetException(StreamException):
+    """The peer ended the stream with RST_STREAM or refused it with GOAWAY.
+
+    `code` is the HTTP/2 error code (RFC 9113, section 7).
+    """
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class TruncatedStreamException(StreamException, ParserError):
+    """The stream ended inside a message: its last bytes are missing."""
+
+    def __init__(self, reason: str, offset: int = 0) -> None:
+        ParserError.__init__(self, reason, offset)
+
+
+class StreamClosedException(StreamException):
+    """The stream was ended on our side: `end_stream()` or `close()` came first."""
+
+
+# --- The service ----------------------------------------------------------------
+
+
+class ServiceException(SDKError):
+    """A refusal or failure reported by the service.
+
+    `message` is the service's text and `status_code` the HTTP status of its kind;
+    one that came inside the stream with no status of its own counts as 400, as in
+    `EventStreamMessage.to_response_dict`.
+    """
+
+    status_code: int = 400
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UnknownServiceException(ServiceException):
+    """A refusal of a kind that this version has no class for.
+
+    `error_code` keeps the name the service gave it.
+    """
+
+    def __init__(self, status_code: int, error_code: str | None, message: str) -> None:
+        super().__init__(message)
+        self.args = (status_code, error_code, message)
+        self.status_code = status_code
+        self.error_code = error_code
+
+    def __str__(self) -> str:
+        return f"{self.error_code}: {self.message}" if self.error_code else self.message
+
+
+class BadRequestException(ServiceException):
+    """A parameter or the audio is not acceptable (HTTP 400)."""
+
+
+class ResourceNotFoundException(ServiceException):
+    """The session asked for does not exist (HTTP 404)."""
+
+    status_code = 404
+
+
+class ConflictException(ServiceException):
+    """A newer stream took over the same session id (HTTP 409)."""
+
+    status_code = 409
+
+
+class LimitExceededException(ServiceException):
+    """A limit of the account or the service was exceeded (HTTP 429)."""
+
+    status_code = 429
+    error = 429  # the attribute the original SDK uses
+
+
+class InternalFailureException(ServiceException):
+    """The service failed while processing the audio (HTTP 500)."""
+
+    status_code = 500
+
+
+class ServiceUnavailableException(ServiceException):
+    """The service cannot take the request now; try again later (HTTP 503)."""
+
+    status_code = 503
+
+
+class SerializationException(ServiceException):
+    """The service could not read the request (HTTP 400)."""
+
+
+class InvalidParameterException(BadRequestException, ValidationException):
+    """A parameter that the service's model forbids, refused before sending.
+
+    `parameter` is the Python name of the offending parameter.
+    """
+
+    def __init__(self, parameter: str, message: str) -> None:
+        super().__init__(message)
+        self.args = (parameter, message)
+        self.parameter = parameter
+
+
+class InvalidEventException(SDKError):
+    """An event's JSON does not fit the service model.
+
+    `event_type` names the event and the message says where in it the fault is.
+    """
+
+    def __init__(self, event_type: str, reason: str) -> None:
+        super().__init__(event_type, reason)
+        self.event_type = event_type
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.event_type}: {self.reason}"
