@@ -1,0 +1,69 @@
+"""Picks the codec: the compiled twin where it was built, else the pure one.
+
+`AMAZON_TRANSCRIBE_NO_EXTENSIONS=1` forces the pure twin and
+`AMAZON_TRANSCRIBE_REQUIRE_EXTENSIONS=1` forbids it; empty or `0` means unset. This is
+the only module that imports either.
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+from ._headers import Buffer
+
+__all__ = [
+    "IMPLEMENTATION",
+    "Buffer",
+    "EventStreamDecoder",
+    "EventStreamMessage",
+    "MessagePrelude",
+    "crc32",
+    "decode_message",
+    "encode_headers",
+    "encode_message",
+    "encode_signed_event",
+]
+
+
+def _switch(name: str) -> bool:
+    return os.environ.get(name, "") not in ("", "0")
+
+
+if TYPE_CHECKING or _switch("AMAZON_TRANSCRIBE_NO_EXTENSIONS"):
+    from ._codec_py import (
+        IMPLEMENTATION,
+        EventStreamDecoder,
+        EventStreamMessage,
+        MessagePrelude,
+        crc32,
+        decode_message,
+        encode_headers,
+        encode_message,
+        encode_signed_event,
+    )
+else:
+    try:
+        from ._codec import (
+            IMPLEMENTATION,
+            EventStreamDecoder,
+            EventStreamMessage,
+            MessagePrelude,
+            crc32,
+            decode_message,
+            encode_headers,
+            encode_message,
+            encode_signed_event,
+        )
+    except ImportError:
+        if _switch("AMAZON_TRANSCRIBE_REQUIRE_EXTENSIONS"):
+            raise
+        from ._codec_py import (
+            IMPLEMENTATION,
+            EventStreamDecoder,
+            EventStreamMessage,
+            MessagePrelude,
+            crc32,
+            decode_message,
+            encode_headers,
+            encode_message,
+            encode_signed_event,
+        )

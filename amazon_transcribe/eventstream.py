@@ -1,0 +1,381 @@
+"""The event-stream wire format: messages, headers, and signed streams of them.
+
+The functions and the decoder at the top are the codec, compiled where possible
+(`IMPLEMENTATION` says which twin serves). The classes below them keep the original
+SDK's names and habits.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hmac
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from hashlib import sha256
+from typing import Any, Protocol
+
+from ._framing import (
+    IMPLEMENTATION,
+    Buffer,
+    EventStreamDecoder,
+    EventStreamMessage,
+    MessagePrelude,
+    crc32,
+    decode_message,
+    encode_headers,
+    encode_message,
+)
+from ._headers import (
+    ENCODE_MAX_PAYLOAD_LENGTH,
+    MAX_HEADERS_LENGTH,
+    HeaderValue,
+    HeaderValueInput,
+    Int8HeaderValue,
+    Int16HeaderValue,
+    Int32HeaderValue,
+    Int64HeaderValue,
+)
+from ._signing import signing_key
+from .exceptions import (
+    ChecksumMismatch,
+    DuplicateHeader,
+    HeaderBytesExceedMaxLength,
+    HeaderValueBytesExceedMaxLength,
+    InvalidHeader,
+    InvalidHeadersLength,
+    InvalidHeaderValue,
+    InvalidMessageLength,
+    InvalidPayloadLength,
+    ParserError,
+    PayloadBytesExceedMaxLength,
+    SerializationError,
+    StreamClosedException,
+    TruncatedStreamException,
+)
+
+__all__ = [
+    "IMPLEMENTATION",
+    "BaseEvent",
+    "BaseStream",
+    "ChecksumMismatch",
+    "DuplicateHeader",
+    "EventSigner",
+    "EventStream",
+    "EventStreamBuffer",
+    "EventStreamDecoder",
+    "EventStreamMessage",
+    "EventStreamMessageSerializer",
+    "HeaderBytesExceedMaxLength",
+    "HeaderValue",
+    "HeaderValueBytesExceedMaxLength",
+    "Int8HeaderValue",
+    "Int16HeaderValue",
+    "Int32HeaderValue",
+    "Int64HeaderValue",
+    "InvalidHeader",
+    "InvalidHeaderValue",
+    "InvalidHeadersLength",
+    "InvalidMessageLength",
+    "InvalidPayloadLength",
+    "MessagePrelude",
+    "ParserError",
+    "PayloadBytesExceedMaxLength",
+    "SerializationError",
+    "TruncatedStreamException",
+    "crc32",
+    "decode_message",
+    "encode_headers",
+    "encode_message",
+]
+
+
+class EventStreamMessageSerializer:
+    """Writes messages; a subclass may choose another width for plain integers."""
+
+    DEFAULT_INT_TYPE: type[HeaderValue] = Int32HeaderValue
+    """The wrapper that a plain `int` header value is written as."""
+
+    def serialize(self, headers: Mapping[str, HeaderValueInput], payload: Buffer) -> bytes:
+        """Write one whole message.
+
+        :param headers: Names (1 to 255 bytes of UTF-8) to values.
+        :param payload: At most 16 MiB.
+        :raises SerializationError: As `encode_message` raises it.
+        """
+        return encode_message(self._with_widths(headers), payload)
+
+    def encode_headers(self, headers: Mapping[str, HeaderValueInput]) -> bytes:
+        """Write a header block.
+
+        :param headers: Names (1 to 255 bytes of UTF-8) to values.
+        :raises SerializationError: As the function `encode_headers` raises it.
+        """
+        return encode_headers(self._with_widths(headers))
+
+    def _with_widths(
+        self, headers: Mapping[str, HeaderValueInput]
+    ) -> Mapping[str, HeaderValueInput]:
+        wrapper = self.DEFAULT_INT_TYPE
+        if wrapper is Int32HeaderValue:
+            return headers
+        return {
+            name: wrapper(value)
+            if isinstance(value, int) and not isinstance(value, bool)
+            else value
+            for name, value in headers.items()
+        }
+
+
+class EventStreamBuffer:
+    """Collects a stream's bytes and hands out its messages one by one.
+
+    Iteration stops when no whole message is there, and goes on after more `add_data`.
+    Its limits are the original SDK's: 16 MiB of payload, 128 KiB of headers.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = EventStreamDecoder(ENCODE_MAX_PAYLOAD_LENGTH, MAX_HEADERS_LENGTH)
+        self._messages: deque[EventStreamMessage] = deque()
+
+    def add_data(self, data: Buffer) -> None:
+        """Append the next bytes of the stream; a fault in them is raised by `next`.
+
+        :param data: Any contiguous bytes-like object.
+        :raises TypeError: If `data` is not a contiguous bytes-like object.
+        """
+        with suppress(ParserError):  # kept in the decoder's `error`
+            self._messages.extend(self._decoder.feed(data))
+
+    def next(self) -> EventStreamMessage:
+        """Hand out the next whole message.
+
+        :raises StopIteration: If there is none yet.
+        :raises ParserError: If the stream is at fault here; every further call raises it
+            again.
+        """
+        if self._messages:
+            return self._messages.popleft()
+        if self._decoder.error is not None:
+            raise self._decoder.error.with_traceback(None)
+        raise StopIteration
+
+    def __next__(self) -> EventStreamMessage:
+        return self.next()
+
+    def __iter__(self) -> EventStreamBuffer:
+        return self
+
+
+class _Payload:
+    # `__init__` stands one class above `BaseEvent` because a msgspec Struct, which result
+    # events are, accepts no direct base that defines one.
+    def __init__(self, payload: bytes, event_payload: bool | None = None) -> None:
+        self.payload = payload
+        self.event_payload = event_payload
+
+
+class BaseEvent(_Payload):
+    """Base of the typed events that travel over a stream.
+
+    :param payload: The event's bytes.
+    :param event_payload: Whether the event's payload is these raw bytes.
+    """
+
+    event = True
+
+
+class _Parser(Protocol):
+    def parse(self, event: EventStreamMessage) -> Any: ...
+
+
+class _RawStream(Protocol):
+    def chunks(self) -> AsyncIterator[bytes]: ...
+
+
+class EventStream:
+    """The events of a response body, as they come.
+
+    A read that is cancelled loses nothing: the next one goes on where it stopped.
+
+    :param raw_stream: Its `chunks()` gives an async iterator of the body's bytes.
+    :param parser: Its `parse(message)` turns a message into an event, or raises.
+    """
+
+    def __init__(self, raw_stream: _RawStream, parser: _Parser) -> None:
+        self._raw_stream = raw_stream
+        self._parser = parser
+        self._chunks: AsyncIterator[bytes] | None = None
+        self._decoder = EventStreamDecoder()
+        self._messages: deque[EventStreamMessage] = deque()
+        self._failure: Exception | None = None
+        self._ended = False
+
+    def __aiter__(self) -> EventStream:
+        return self
+
+    async def __anext__(self) -> Any:
+        """Wait for the next event.
+
+        :raises StopAsyncIteration: At the clean end of the body.
+        :raises TruncatedStreamException: If the body ended inside a message.
+        :raises ParserError: If the body is at fault here.
+        """
+        while not self._messages:
+            failure = self._decoder.error or self._failure
+            if failure is not None:
+                raise failure.with_traceback(None)
+            if self._ended:
+                raise StopAsyncIteration
+            try:
+                chunk = await self._next_chunk()
+            except StopAsyncIteration:
+                self._ended = True
+                self._decoder.close()
+                raise
+            self._messages.extend(self._decoder.feed(chunk))
+        return self._parser.parse(self._messages.popleft())
+
+    async def _next_chunk(self) -> bytes:
+        if self._chunks is None:
+            self._chunks = self._raw_stream.chunks().__aiter__()
+        try:
+            return await self._chunks.__anext__()
+        except StopAsyncIteration:
+            raise
+        except BaseException as error:
+            # Any exception ends an async generator for good. After a cancellation its
+            # source still has the rest; after a failure a clean end would be a lie.
+            if hasattr(self._chunks, "aclose"):
+                if isinstance(error, Exception):
+                    self._failure = error
+                else:
+                    self._chunks = None
+            raise
+
+
+class _Credentials(Protocol):
+    @property
+    def secret_access_key(self) -> str: ...
+
+
+def _utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+class EventSigner:
+    """Signs the events of a stream, each with the signature before it.
+
+    :param signing_name: The service in the credential scope, e.g. `"transcribe"`.
+    :param region: The region in the credential scope.
+    :param utc_now: Gives the time of the next event; by default the present.
+    """
+
+    def __init__(
+        self,
+        signing_name: str,
+        region: str,
+        utc_now: Callable[[], datetime.datetime] | None = None,
+    ) -> None:
+        self.signing_name = signing_name
+        self.region = region
+        self.serializer = EventStreamMessageSerializer()
+        self._utc_now = utc_now or _utc_now
+
+    def sign(
+        self, payload: Buffer, prior_signature: bytes, credentials: _Credentials
+    ) -> dict[str, HeaderValueInput]:
+        """Sign one event (AWS Signature Version 4, event streams).
+
+        :param payload: The whole encoded message to wrap; `b""` for the end of a stream.
+        :param prior_signature: The request's or the last event's signature, raw.
+        :param credentials: Whose `secret_access_key` signs.
+        :returns: The wrapping message's headers, `:date` and `:chunk-signature`.
+        """
+        now = self._utc_now()
+        headers: dict[str, HeaderValueInput] = {":date": now}
+        # The scope's day is the event's, in UTC; a naive time is taken as it is.
+        utc = now if now.tzinfo is None else now.astimezone(datetime.timezone.utc)
+        timestamp = utc.strftime("%Y%m%dT%H%M%SZ")
+        date = timestamp[:8]
+        string_to_sign = "\n".join(
+            (
+                "AWS4-HMAC-SHA256-PAYLOAD",
+                timestamp,
+                f"{date}/{self.region}/{self.signing_name}/aws4_request",
+                prior_signature.hex(),
+                sha256(self.serializer.encode_headers(headers)).hexdigest(),
+                sha256(payload).hexdigest(),
+            )
+        )
+        key = signing_key(credentials.secret_access_key, date, self.region, self.signing_name)
+        headers[":chunk-signature"] = hmac.digest(key, string_to_sign.encode(), "sha256")
+        return headers
+
+
+class BaseStream:
+    """The sending half of a conversation: every event is signed, framed and written.
+
+    The client makes these; a program rarely does.
+
+    :param input_stream: Takes the bytes: `write(bytes)` and `end_stream()`, either of
+        which may be a coroutine function.
+    :param event_serializer: Its `serialize(event)` gives an event's headers and payload.
+    :param eventstream_serializer: Frames them; by default `EventStreamMessageSerializer`.
+    :param event_signer: Signs them, like `EventSigner`.
+    :param initial_signature: The request's signature, raw, which the first event's
+        signature continues.
+    :param credential_resolver: Its coroutine `get_credentials()` gives the credentials.
+    """
+
+    def __init__(
+        self,
+        input_stream: Any = None,
+        event_serializer: Any = None,
+        eventstream_serializer: Any = None,
+        event_signer: Any = None,
+        initial_signature: bytes | None = None,
+        credential_resolver: Any = None,
+    ) -> None:
+        self._input_stream = input_stream
+        self._event_serializer = event_serializer
+        self._eventstream_serializer = eventstream_serializer or EventStreamMessageSerializer()
+        self._event_signer = event_signer
+        self._prior_signature = initial_signature
+        self._credential_resolver = credential_resolver
+        self._ended = False
+
+    async def send_event(self, event: BaseEvent) -> None:
+        """Sign, frame and write one event.
+
+        :raises StreamClosedException: After `end_stream`.
+        :raises SerializationError: If the event does not fit the wire format.
+        """
+        headers, payload = self._event_serializer.serialize(event)
+        message = self._eventstream_serializer.serialize(headers, payload)
+        credentials = await self._credential_resolver.get_credentials()
+        if self._ended:
+            raise StreamClosedException("the input of this stream has ended")
+        await _done(self._input_stream.write(self._signed(message, credentials)))
+
+    async def end_stream(self) -> None:
+        """End the input with a signed empty frame; a second call does nothing."""
+        credentials = await self._credential_resolver.get_credentials()
+        if self._ended:
+            return
+        self._ended = True
+        await _done(self._input_stream.write(self._signed(b"", credentials)))
+        await _done(self._input_stream.end_stream())
+
+    def _signed(self, message: bytes, credentials: Any) -> bytes:
+        # No await from here to the write: frames go out in the order of their signatures.
+        headers = self._event_signer.sign(message, self._prior_signature, credentials)
+        self._prior_signature = headers[":chunk-signature"]
+        frame: bytes = self._eventstream_serializer.serialize(headers, message)
+        return frame
+
+
+async def _done(result: Awaitable[Any] | Any) -> None:
+    """Wait for what `write` or `end_stream` returned, if it is to be waited for."""
+    if hasattr(result, "__await__"):
+        await result
