@@ -1,0 +1,62 @@
+"""The recognisers of the local server: real ones, and a scripted one for tests.
+
+| name | what | needs |
+|---|---|---|
+| `moonshine` | Moonshine tiny-en, about 5 % word errors on read speech | the `local` extra |
+| `pocketsphinx` | CMU Sphinx en-us, light on memory and poor | the `local` extra |
+| `scripted` | speaks a text at an even pace, whatever the audio | nothing |
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from amazon_transcribe.local.engines.base import (
+    Engine,
+    EngineUnavailable,
+    Recognition,
+    RecognitionOptions,
+)
+
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "EngineUnavailable",
+    "Recognition",
+    "RecognitionOptions",
+    "load_engine",
+]
+
+ENGINES = ("moonshine", "pocketsphinx", "scripted")
+"""The names that `load_engine` knows."""
+
+
+def load_engine(name: str, *, script: Path | None = None) -> Engine:
+    """Load a recogniser; the real ones read their model, which takes about a second.
+
+    :param name: One of `ENGINES`.
+    :param script: For the scripted engine: the text file to speak instead of the
+        built-in text, one segment per line.
+    :raises EngineUnavailable: A package that the engine needs is not installed, or does
+        not work here.
+    :raises ValueError: There is no engine of this name, or it takes no script.
+    :raises OSError: The script cannot be read.
+    """
+    if name not in ENGINES:
+        raise ValueError(f"no engine is named {name!r}; there are {', '.join(ENGINES)}")
+    if name == "scripted":
+        from amazon_transcribe.local.engines.scripted import ScriptedEngine
+
+        return ScriptedEngine.from_file(script) if script else ScriptedEngine()
+    if script is not None:
+        raise ValueError(f"the engine {name!r} takes no script")
+    try:
+        if name == "moonshine":
+            from amazon_transcribe.local.engines import moonshine
+
+            return moonshine.load()
+        from amazon_transcribe.local.engines import sphinx
+
+        return sphinx.load()
+    except ImportError as error:
+        raise EngineUnavailable(name, str(error)) from error

@@ -1,0 +1,88 @@
+"""What the local server asks of a recogniser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from amazon_transcribe.exceptions import SDKError
+from amazon_transcribe.model import Result
+
+__all__ = [
+    "Engine",
+    "EngineUnavailable",
+    "Recognition",
+    "RecognitionOptions",
+    "Stability",
+]
+
+Stability = Literal["low", "medium", "high"]
+"""How eagerly words of partial results become stable; the service's own levels."""
+
+
+class EngineUnavailable(SDKError):
+    """A recogniser cannot be loaded: a package it needs is missing or broken.
+
+    The message is one line that names the pip command.
+    """
+
+    def __init__(self, engine: str, reason: str) -> None:
+        super().__init__(engine, reason)
+        self.engine = engine
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"the engine {self.engine!r} cannot be loaded ({self.reason}); "
+            "install it with: pip install 'amazon-transcribe[local]'"
+        )
+
+
+@dataclass(frozen=True)
+class RecognitionOptions:
+    """What a stream asks of its recogniser.
+
+    :param sample_rate: The rate of the audio in hertz, 8,000 to 48,000.
+    :param stabilize: Mark the words of partial results that will not change any more.
+    :param stability: With `stabilize`: how soon. `"high"` leaves only the newest word
+        open, `"low"` more of them.
+    """
+
+    sample_rate: int
+    stabilize: bool = False
+    stability: Stability = "high"
+
+
+class Recognition(Protocol):
+    """The recognition of one stream; not to be used by two threads at once."""
+
+    def accept(self, pcm: bytes) -> list[Result]:
+        """Take the next audio and return the results that it brings.
+
+        CPU-heavy with a real recogniser: call it in a worker thread. A call brings at
+        most one partial result, so whoever hands over a backlog in one call gets fewer.
+
+        :param pcm: Signed 16-bit little-endian mono samples of any length; a sample may
+            be split over two calls.
+        """
+
+    def finish(self) -> list[Result]:
+        """Take the end of the audio; returns the last final results."""
+
+
+class Engine(Protocol):
+    """A recogniser; one per server, its model shared by all streams."""
+
+    @property
+    def name(self) -> str:
+        """What to call it before users, e.g. `"Moonshine tiny-en"`."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The language codes it understands."""
+
+    def open(self, options: RecognitionOptions) -> Recognition:
+        """Begin a stream; cheap."""
+
+    def close(self) -> None:
+        """Release the model; no stream can begin after it."""

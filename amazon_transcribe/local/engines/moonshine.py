@@ -1,0 +1,297 @@
+"""Moonshine tiny-en, run with onnxruntime from the weights of the `moonshine-voice` wheel.
+
+An encoder turns the audio of a segment into features, a decoder writes the text token
+by token. The wheel's own runtime (a large shared library) is not used.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from amazon_transcribe.local.engines.alignment import Aligner, load_aligner, spread
+from amazon_transcribe.local.engines.base import Recognition, RecognitionOptions
+from amazon_transcribe.local.engines.results import Word, has_period, split_mark
+from amazon_transcribe.local.engines.segmented import SegmentedRecognition
+from amazon_transcribe.local.resample import SAMPLE_RATE, Samples
+
+__all__ = ["MoonshineEngine", "load"]
+
+_Array = npt.NDArray[np.float32]
+_Mask = npt.NDArray[np.bool_]
+
+_START, _END = 1, 2  # tokens
+_WORD_START = "\u2581".encode()
+_TOKENS_PER_SECOND = 6.5  # more is a loop, not speech (the model's authors' bound)
+_HEADS, _HEAD_SIZE = 8, 36
+
+_MARKS = b".,?!;:"
+
+# Breath, clicks and noise give short hypotheses of unlikely tokens.
+_SHORT_SECONDS = 1.2
+_SHORT_CONFIDENCE = 0.6
+_LEAST_SECONDS = 0.2  # the encoder takes no less
+
+
+def load() -> MoonshineEngine:
+    """Load the model.
+
+    :raises ImportError: The weights are not installed.
+    """
+    spec = importlib.util.find_spec("moonshine_voice")  # found, not imported
+    if spec is None or spec.origin is None:
+        raise ImportError("No module named 'moonshine_voice'")
+    weights = Path(spec.origin).parent / "assets" / "tiny-en"
+    if not weights.is_dir():
+        raise ImportError("this version of moonshine-voice has no tiny-en weights")
+    return MoonshineEngine(Model(weights), load_aligner())
+
+
+class MoonshineEngine:
+    """The engine: one model and one aligner for all streams.
+
+    :param model: The model.
+    :param aligner: Gives words their times; without one they are estimated.
+    """
+
+    name = "Moonshine tiny-en"
+    languages = ("en-US",)
+
+    def __init__(self, model: Model, aligner: Aligner | None) -> None:
+        self._model: Model | None = model
+        self._aligner = aligner
+
+    def open(self, options: RecognitionOptions) -> Recognition:
+        """Begin a stream."""
+        if self._model is None:
+            raise RuntimeError("the engine is closed")
+        return SegmentedRecognition(options, _Decoder(self._model, self._aligner))
+
+    def close(self) -> None:
+        """Release the model; streams that are still open keep it until they end."""
+        self._model = self._aligner = None
+
+
+@dataclass(frozen=True)
+class _Spelling:
+    """A word as the tokens spell it.
+
+    :param text: The word without the mark.
+    :param mark: The punctuation behind it.
+    :param confidence: The least likelihood among its tokens, marks left out.
+    :param body_end: The position behind the last token of `text`.
+    """
+
+    text: str
+    mark: str
+    confidence: float
+    body_end: int
+
+
+class _Decoder:
+    """The segments of one stream."""
+
+    def __init__(self, model: Model, aligner: Aligner | None) -> None:
+        self._model = model
+        self._aligner = aligner
+        self._tokens: list[int] = []  # of the last hypothesis of the segment
+        self._spelling: list[_Spelling] = []
+
+    def partial(self, samples: Samples, keep: int) -> list[Word]:
+        audio = samples.astype(np.float32) / np.float32(32768)
+        seconds = len(samples) / SAMPLE_RATE
+        if seconds < _LEAST_SECONDS:
+            return []
+        kept = self._spelling[:keep]
+        tokens, likelihoods = self._model.decode(
+            audio,
+            draft=self._tokens,
+            forced=kept[-1].body_end if kept else 0,
+            following=self._model.may_follow(kept[-1].text) if kept else None,
+        )
+        self._tokens = tokens
+        self._spelling = list(self._model.spell(tokens, likelihoods))
+        unlikely = seconds < _SHORT_SECONDS and (
+            sum(likelihoods) < _SHORT_CONFIDENCE * len(likelihoods)
+        )
+        return [] if unlikely and not keep else _estimate_times(self._spelling, seconds)
+
+    def final(self, samples: Samples, keep: int) -> list[Word]:
+        words = self.partial(samples, keep)
+        self._tokens, self._spelling = [], []
+        return words
+
+    def place(self, samples: Samples, words: list[Word]) -> list[Word]:
+        times = self._aligner.align(samples, [w.text for w in words]) if self._aligner else None
+        if times is None:
+            return words
+        return [replace(w, start=a, end=b) for w, (a, b) in zip(words, times, strict=True)]
+
+    def close(self) -> None:
+        pass
+
+
+def _estimate_times(spelling: Sequence[_Spelling], seconds: float) -> list[Word]:
+    times = spread([word.text for word in spelling], 0.0, seconds)
+    return [
+        Word(word.text, start, end, word.confidence, word.mark)
+        for word, (start, end) in zip(spelling, times, strict=True)
+    ]
+
+
+class Model:
+    """The network and its vocabulary; safe to use from several threads.
+
+    :param directory: Where the encoder, the decoder and the vocabulary are.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._encoder, self._decoder = (
+            onnxruntime.InferenceSession(
+                str(directory / name), options, providers=["CPUExecutionProvider"]
+            )
+            for name in ("encoder_model.ort", "decoder_model_merged.ort")
+        )
+        self._past_names = [
+            node.name for node in self._decoder.get_inputs() if node.name.startswith("past")
+        ]
+        self._vocabulary = list(_read_vocabulary((directory / "tokenizer.bin").read_bytes()))
+        opening = np.array([token.startswith(_WORD_START) for token in self._vocabulary])
+        opening[_END] = True
+        marks = np.array([bool(t) and not t.strip(_MARKS) for t in self._vocabulary])
+        self._opening: _Mask = opening
+        self._marks: _Mask = marks
+
+    def decode(
+        self,
+        audio: _Array,
+        *,
+        draft: Sequence[int] = (),
+        forced: int = 0,
+        following: _Mask | None = None,
+    ) -> tuple[list[int], list[float]]:
+        """Return the most likely tokens, chosen one by one, and their likelihoods.
+
+        :param audio: The segment at 16 kHz, -1 to 1.
+        :param draft: The tokens of an earlier hypothesis. They are checked in one run of
+            the decoder; only what differs is decoded token by token. The outcome is the
+            same without them.
+        :param forced: How many tokens of the draft stand, likely or not.
+        :param following: Which tokens may come behind the forced ones.
+        """
+        limit = max(3, forced + 1, int(len(audio) / SAMPLE_RATE * _TOKENS_PER_SECOND) + 1)
+        draft = list(draft[: limit - 1])
+        features = self._encode(audio)
+        empty = np.zeros((1, _HEADS, 0, _HEAD_SIZE), np.float32)
+        scores, past = self._step(features, [_START, *draft], [empty] * len(self._past_names))
+        tokens: list[int] = []
+        likelihoods: list[float] = []
+
+        def take(row: _Array) -> int:
+            position = len(tokens)
+            if position < forced:
+                token = draft[position]
+            else:
+                if position == forced and following is not None:
+                    row = np.where(following, row, -np.inf)
+                token = int(row.argmax())
+            likelihood = float(np.exp(row[token] - row.max()) / np.exp(row - row.max()).sum())
+            if token != _END:
+                tokens.append(token)
+                likelihoods.append(likelihood)
+            return token
+
+        for position in range(len(draft) + 1):
+            token = take(scores[position])
+            if token == _END:
+                return tokens, likelihoods
+            if position == len(draft) or token != draft[position]:
+                break
+        past = [
+            values if ".encoder." in name else values[:, :, : len(tokens)]
+            for name, values in zip(self._past_names, past, strict=True)
+        ]
+        while len(tokens) < limit:
+            scores, past = self._step(features, tokens[-1:], past)
+            if take(scores[0]) == _END:
+                break
+        return tokens, likelihoods
+
+    def spell(self, tokens: Sequence[int], likelihoods: Sequence[float]) -> Iterator[_Spelling]:
+        """Return the words that the tokens spell."""
+        starts = [n for n, t in enumerate(tokens) if n == 0 or self._opens_word(t)]
+        for start, end in zip(starts, [*starts[1:], len(tokens)], strict=True):
+            pieces = [self._bytes(token) for token in tokens[start:end]]
+            whole = b"".join(pieces).replace(_WORD_START, b" ").decode(errors="replace").strip()
+            text, mark = split_mark(whole)
+            body_end, over = end, len(mark)
+            while over > 0 and self._marks[tokens[body_end - 1]]:
+                body_end -= 1
+                over -= len(pieces[body_end - start])
+            if any(letter.isalnum() for letter in text):
+                yield _Spelling(text, mark, min(likelihoods[start:body_end]), body_end)
+
+    def may_follow(self, text: str) -> _Mask:
+        """Return which tokens leave a word as it is: marks, a new word, the end."""
+        following = self._opening | self._marks
+        if has_period(text):
+            following = following & ~np.array([t[:1] == b"." for t in self._vocabulary])
+        return following
+
+    def _encode(self, audio: _Array) -> _Array:
+        batch = audio[None, :]
+        mask = np.ones(batch.shape, np.int64)
+        features: _Array
+        (features,) = self._encoder.run(None, {"input_values": batch, "attention_mask": mask})
+        return features
+
+    def _step(
+        self, features: _Array, tokens: Sequence[int], past: Sequence[_Array]
+    ) -> tuple[_Array, list[_Array]]:
+        continuing = past[0].shape[2] > 0
+        feed = {
+            "input_ids": np.array([tokens], np.int64),
+            "encoder_hidden_states": features,
+            # The graph thins out a mask over raw audio; one column means all of it.
+            "encoder_attention_mask": np.ones((1, 1), np.int64),
+            "use_cache_branch": np.array([continuing]),
+            **dict(zip(self._past_names, past, strict=True)),
+        }
+        scores, *present = self._decoder.run(None, feed)
+        if continuing:  # this branch of the graph leaves the encoder's keys and values out
+            present = [
+                old if ".encoder." in name else new
+                for name, old, new in zip(self._past_names, past, present, strict=True)
+            ]
+        return scores[0], present
+
+    def _opens_word(self, token: int) -> bool:
+        return self._vocabulary[token].startswith(_WORD_START)
+
+    def _bytes(self, token: int) -> bytes:
+        piece = self._vocabulary[token]
+        byte = re.fullmatch(rb"<0x([0-9A-F]{2})>", piece)
+        return bytes([int(byte[1], 16)]) if byte else piece
+
+
+def _read_vocabulary(data: bytes) -> Iterator[bytes]:
+    """Read the tokens: each its length in one byte, or in two from 128 on, and its bytes."""
+    at = 0
+    while at < len(data):
+        length = data[at]
+        at += 1
+        if length >= 128:
+            length += 128 * data[at] - 128
+            at += 1
+        yield data[at : at + length]
+        at += length

@@ -1,0 +1,96 @@
+"""From recognised words to the results of the service model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from amazon_transcribe.model import Alternative, Item, Result
+
+__all__ = ["Word", "build_result", "has_period", "split_mark"]
+
+_WORD = re.compile(r"(?P<text>.*?)(?P<mark>[.,?!;:]*)", re.DOTALL)
+_ABBREVIATIONS = {
+    *("Mr", "Mrs", "Ms", "Dr", "Prof", "Rev", "St", "Mt", "Jr", "Sr", "vs", "etc"),
+    *("Gen", "Col", "Capt", "Lt", "Sgt"),
+}
+_INITIALS = re.compile(r"(?:[A-Za-z]\.){2,}")
+
+
+@dataclass(frozen=True)
+class Word:
+    """A recognised word and the punctuation right behind it.
+
+    :param text: The word without the mark.
+    :param start: Where it begins, in seconds.
+    :param end: Where it ends, in seconds.
+    :param confidence: The confidence in the word, 0 to 1.
+    :param mark: The punctuation behind it, usually one character, or nothing.
+    """
+
+    text: str
+    start: float
+    end: float
+    confidence: float | None = None
+    mark: str = ""
+
+    def shifted(self, seconds: float) -> Word:
+        """Return the word, that many seconds later."""
+        return replace(self, start=self.start + seconds, end=self.end + seconds)
+
+
+def build_result(
+    result_id: str,
+    words: Sequence[Word],
+    start: float,
+    end: float,
+    *,
+    is_partial: bool,
+    stable: int | None = None,
+) -> Result:
+    """Build the result of a segment from its words.
+
+    Item times are rounded to milliseconds, ascend, and lie within the segment.
+
+    :param stable: With stabilisation: how many of the words stand for good; None
+        without. The mark behind the last of them is open as long as the result is
+        partial: what follows decides it.
+    """
+    start, end = round(start, 3), round(end, 3)
+    items: list[Item] = []
+    transcript = ""
+    at = start
+    for number, word in enumerate(words):
+        word_start = min(max(round(word.start, 3), at), end)
+        at = min(max(round(word.end, 3), word_start), end)
+        items.append(
+            Item(
+                word_start,
+                at,
+                "pronunciation",
+                word.text,
+                confidence=None if word.confidence is None else round(word.confidence, 4),
+                stable=None if stable is None else number < stable,
+            )
+        )
+        transcript += f" {word.text}{word.mark}" if transcript else word.text + word.mark
+        if word.mark:
+            settled = None if stable is None else number + 1 < stable or not is_partial
+            items.append(Item(at, at, "punctuation", word.mark, stable=settled))
+    return Result(result_id, start, end, is_partial, [Alternative(transcript, items)])
+
+
+def split_mark(word: str) -> tuple[str, str]:
+    """Split the punctuation off a word's end; the period of an abbreviation stays."""
+    match = _WORD.fullmatch(word)
+    assert match is not None
+    text, mark = match["text"], match["mark"]
+    if mark.startswith(".") and has_period(text):
+        return f"{text}.", mark[1:]
+    return text, mark
+
+
+def has_period(text: str) -> bool:
+    """Whether a period behind this text would belong to it, as in `Mr.` and `U.S.`"""
+    return text in _ABBREVIATIONS or _INITIALS.fullmatch(f"{text}.") is not None

@@ -1,0 +1,133 @@
+"""Recognition by segments: the part that all real engines share.
+
+PCM -> 16 kHz -> segments -> words (the engine's own part) -> stable words -> results
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Protocol
+
+import numpy as np
+
+from amazon_transcribe.local.engines.base import RecognitionOptions
+from amazon_transcribe.local.engines.results import Word, build_result
+from amazon_transcribe.local.engines.stabilizer import Stabilizer
+from amazon_transcribe.local.resample import Resampler, Samples
+from amazon_transcribe.local.segments import Segment, Segmenter
+from amazon_transcribe.model import Result
+
+__all__ = ["SegmentDecoder", "SegmentedRecognition"]
+
+_FIRST_PARTIAL = 0.9  # seconds of the segment, of which 0.5 s came before the onset
+_PARTIAL_INTERVAL = 0.5  # seconds at least; and
+_PARTIAL_GROWTH = 0.1  # of the segment, as a partial costs in proportion to its length
+
+
+class SegmentDecoder(Protocol):
+    """Turns the audio of segments into words, one segment after the other.
+
+    Times of words count from the beginning of the segment.
+    """
+
+    def partial(self, samples: Samples, keep: int) -> list[Word]:
+        """Return the words of the segment as far as it was heard.
+
+        :param samples: All of the segment's audio up to now, at 16 kHz.
+        :param keep: How many words of the last hypothesis stand for good.
+        """
+
+    def final(self, samples: Samples, keep: int) -> list[Word]:
+        """Return the words of the whole segment; what follows is the next one.
+
+        The segment may be up to a second shorter than when last seen.
+        """
+
+    def place(self, samples: Samples, words: list[Word]) -> list[Word]:
+        """Return the final words with their best times."""
+
+    def close(self) -> None:
+        """Release what the stream held."""
+
+
+class SegmentedRecognition:
+    """The recognition of one stream.
+
+    :param options: What the stream asks for.
+    :param decoder: The engine's part; closed with the stream.
+    """
+
+    def __init__(self, options: RecognitionOptions, decoder: SegmentDecoder) -> None:
+        self._options = options
+        self._decoder = decoder
+        self._resampler = Resampler(options.sample_rate)
+        self._segmenter = Segmenter()
+        self._half_sample = b""
+        self._next_partial = _FIRST_PARTIAL  # seconds into the segment
+        self._begin_segment()
+
+    def accept(self, pcm: bytes) -> list[Result]:
+        """Take the next audio; see `Recognition.accept`."""
+        pcm = self._half_sample + pcm
+        whole = len(pcm) & ~1
+        self._half_sample = pcm[whole:]
+        samples = np.frombuffer(pcm[:whole], "<i2").astype(np.int16, copy=False)
+        results = self._finals(self._segmenter.accept(self._resampler.accept(samples)))
+        seconds = self._segmenter.open_seconds
+        if seconds >= self._next_partial:
+            self._next_partial = seconds + max(_PARTIAL_INTERVAL, _PARTIAL_GROWTH * seconds)
+            results += self._partial(self._segmenter.open_segment())
+        return results
+
+    def finish(self) -> list[Result]:
+        """Take the end of the audio; see `Recognition.finish`."""
+        closed = self._segmenter.accept(self._resampler.finish())
+        results = self._finals(closed + self._segmenter.finish())
+        self._decoder.close()
+        return results
+
+    def _begin_segment(self) -> None:
+        self._result_id = str(uuid.uuid4())
+        self._stabilizer = Stabilizer(self._options.stability) if self._options.stabilize else None
+        self._next_partial = _FIRST_PARTIAL
+        self._shown: list[Word] = []  # of the last partial result
+
+    @property
+    def _stable(self) -> int | None:
+        return self._stabilizer.stable if self._stabilizer else None
+
+    def _partial(self, segment: Segment) -> list[Result]:
+        words = self._decoder.partial(segment.samples, self._stable or 0)
+        if self._stabilizer:
+            words = self._stabilizer.update(words)
+        if not words:
+            return []
+        self._shown = words
+        return [self._result(segment, words, is_partial=True)]
+
+    def _finals(self, segments: list[Segment]) -> list[Result]:
+        results = []
+        for segment in segments:
+            words = self._decoder.final(segment.samples, self._stable or 0)
+            if self._stabilizer:
+                words = self._stabilizer.settle(words)
+            # Whoever saw a partial result waits for the final one of its segment.
+            words = words or self._shown
+            if words:
+                words = self._decoder.place(segment.samples, words)
+                results.append(self._result(segment, words, is_partial=False))
+            self._begin_segment()
+        return results
+
+    def _result(self, segment: Segment, words: list[Word], *, is_partial: bool) -> Result:
+        stable = self._stable
+        if stable is not None and not is_partial:
+            stable = len(words)
+        return build_result(
+            self._result_id,
+            [word.shifted(segment.start) for word in words],
+            segment.start,
+            segment.end,
+            is_partial=is_partial,
+            stable=stable,
+        )

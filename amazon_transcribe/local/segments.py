@@ -1,0 +1,153 @@
+"""Cuts a stream of samples into segments of speech at natural pauses.
+
+Votes of WebRTC's voice activity detection, one per 30 ms frame, decide:
+
+- a segment opens when 5 of the last 7 frames are speech, 0.3 s before the first of them;
+- it closes after 0.6 s without speech; from 10 s on, a breath of 0.18 s is enough;
+- at 15 s it is cut at the quietest place of its last second.
+
+A cut never reaches further back than that second: words that were heard earlier, and
+perhaps reported as stable, belong to their segment.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import webrtcvad
+
+from amazon_transcribe.local.resample import SAMPLE_RATE, Samples
+
+__all__ = ["MAX_SECONDS", "Segment", "Segmenter"]
+
+MAX_SECONDS = 15.0
+"""No segment is longer."""
+
+_FRAME = 480  # samples: 30 ms, the longest frame that the detector takes
+_AGGRESSIVENESS = 3  # the highest; with 2, noise counts as speech
+
+_ONSET_FRAMES = 7
+_ONSET_SPEECH = 5
+_LEAD_FRAMES = 10  # kept before the onset: 0.3 s
+_TAIL_FRAMES = 7  # kept behind the last speech: 0.21 s
+_PAUSE_FRAMES = 20  # 0.6 s
+_BREATH_FRAMES = 6  # 0.18 s
+_LONG_FRAMES = 333  # 10 s
+_MAX_FRAMES = 500  # 15 s
+_CUT_FRAMES = 33  # the last second
+_QUIET_FRAMES = 7  # the length of the quietest place: 0.21 s
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of the stream that holds speech.
+
+    :param start: Where it begins, in seconds from the beginning of the stream.
+    :param samples: Its audio at 16 kHz.
+    """
+
+    start: float
+    samples: Samples
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return len(self.samples) / SAMPLE_RATE
+
+    @property
+    def end(self) -> float:
+        """Where it ends, in seconds from the beginning of the stream."""
+        return self.start + self.seconds
+
+
+class Segmenter:
+    """The segments of one stream of 16 kHz samples."""
+
+    def __init__(self) -> None:
+        self._vad = webrtcvad.Vad(_AGGRESSIVENESS)
+        self._pending = b""  # less than a frame
+        self._count = 0  # of the frames seen
+        self._lead: deque[bytes] = deque(maxlen=_LEAD_FRAMES + _ONSET_FRAMES)
+        self._votes: deque[bool] = deque(maxlen=_ONSET_FRAMES)
+        self._frames: list[bytes] = []  # of the open segment
+        self._silent = 0  # frames since the last speech in it
+
+    @property
+    def open_seconds(self) -> float:
+        """The length of the open segment so far; 0 if none is open."""
+        return len(self._frames) * _FRAME / SAMPLE_RATE
+
+    def open_segment(self) -> Segment:
+        """Return the open segment as far as it was heard, silence at its end left out."""
+        return self._segment(self._speech_frames)
+
+    def accept(self, samples: Samples) -> list[Segment]:
+        """Take the next samples; returns the segments that they complete."""
+        audio = self._pending + samples.tobytes()
+        size = _FRAME * samples.itemsize
+        whole = len(audio) - len(audio) % size
+        self._pending = audio[whole:]
+        closed = []
+        for at in range(0, whole, size):
+            segment = self._accept_frame(audio[at : at + size])
+            if segment is not None:
+                closed.append(segment)
+        return closed
+
+    def finish(self) -> list[Segment]:
+        """Take the end of the stream; returns the segment it completes, if any."""
+        if not self._frames:
+            return []
+        if self._silent < _TAIL_FRAMES:
+            self._frames.append(self._pending)
+            self._count += 1
+            self._pending = b""
+        return [self._close()]
+
+    @property
+    def _speech_frames(self) -> int:
+        return len(self._frames) - max(0, self._silent - _TAIL_FRAMES)
+
+    def _accept_frame(self, frame: bytes) -> Segment | None:
+        self._count += 1
+        speech = bool(self._vad.is_speech(frame, SAMPLE_RATE))
+        if not self._frames:
+            self._lead.append(frame)
+            self._votes.append(speech)
+            if sum(self._votes) >= _ONSET_SPEECH:
+                self._frames = list(self._lead)
+                self._silent = 0
+            return None
+        self._frames.append(frame)
+        self._silent = 0 if speech else self._silent + 1
+        pause = _BREATH_FRAMES if len(self._frames) >= _LONG_FRAMES else _PAUSE_FRAMES
+        if self._silent >= pause:
+            return self._close()
+        if len(self._frames) >= _MAX_FRAMES:
+            return self._cut()
+        return None
+
+    def _segment(self, length: int) -> Segment:
+        start = (self._count - len(self._frames)) * _FRAME / SAMPLE_RATE
+        return Segment(start, np.frombuffer(b"".join(self._frames[:length]), np.int16))
+
+    def _close(self) -> Segment:
+        segment = self._segment(self._speech_frames)
+        self._frames = []
+        self._votes.clear()
+        self._lead.clear()
+        return segment
+
+    def _cut(self) -> Segment:
+        first = len(self._frames) - _CUT_FRAMES
+        power = [
+            float(np.square(np.frombuffer(frame, np.int16), dtype=np.float32).sum())
+            for frame in self._frames[first:]
+        ]
+        quiet = np.convolve(power, np.ones(_QUIET_FRAMES), mode="valid")
+        length = first + int(quiet.argmin()) + _QUIET_FRAMES // 2
+        segment = self._segment(length)
+        self._frames = self._frames[length:]
+        return segment
