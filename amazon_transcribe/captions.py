@@ -1,0 +1,431 @@
+"""Results to text, captions and JSON.
+
+    srt = to_srt(results, duration=28.7)
+
+Captions follow the field's habits: at most two lines of 42 columns, at most seven
+seconds, at least one where the next cue leaves room, broken at sentences, clauses and
+pauses before anywhere else.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+import msgspec
+
+from .model import Item, Result
+
+__all__ = ["Cue", "cues", "text_width", "to_json", "to_srt", "to_text", "to_vtt"]
+
+LINE_WIDTH = 42
+MAX_LINES = 2
+MAX_CUE_SECONDS = 7.0
+MIN_CUE_SECONDS = 1.0
+PAUSE_SECONDS = 0.8
+
+# How long a column of text takes to speak, where no time is known.
+_SECONDS_PER_COLUMN = 0.06
+_SENTENCE_ENDS = ".?!…。？！"
+_CLAUSE_ENDS = ",;:、，；："
+
+
+class Cue(msgspec.Struct, frozen=True):
+    """One caption.
+
+    :param number: Its number, from 1.
+    :param start: When it appears, in seconds from the beginning of the audio.
+    :param end: When it disappears, in seconds; later than `start`.
+    :param lines: One or two lines of at most 42 columns.
+    """
+
+    number: int
+    start: float
+    end: float
+    lines: tuple[str, ...]
+
+
+def to_text(results: Iterable[Result]) -> str:
+    """Write the transcript as plain text, one line for each final result.
+
+    :param results: The results in the order in which they came; partial ones and ones
+        without text are passed over.
+    """
+    return "".join(f"{text}\n" for text in _texts(results))
+
+
+def to_json(results: Iterable[Result]) -> str:
+    """Write the transcript as one JSON document.
+
+    Its keys are `transcript`, the whole text, and `results`, the final results in the
+    service's own JSON shapes, with the service's names (`ResultId`, `StartTime`,
+    `Alternatives`, …).
+
+    :param results: The results in the order in which they came; partial ones are passed
+        over.
+    """
+    final = [result for result in results if not result.is_partial]
+    document = {"transcript": " ".join(_texts(final)), "results": final}
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+
+
+def to_srt(results: Iterable[Result], duration: float | None = None) -> str:
+    """Write the transcript as SubRip captions.
+
+    :param results: The results; partial ones are passed over.
+    :param duration: The length of the audio in seconds; see `cues`.
+    """
+    return "\n".join(
+        f"{cue.number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n"
+        + "".join(f"{line}\n" for line in cue.lines)
+        for cue in cues(results, duration)
+    )
+
+
+def to_vtt(results: Iterable[Result], duration: float | None = None) -> str:
+    """Write the transcript as WebVTT captions, with `&`, `<` and `>` escaped.
+
+    :param results: The results; partial ones are passed over.
+    :param duration: The length of the audio in seconds; see `cues`.
+    """
+    return "WEBVTT\n" + "".join(
+        f"\n{cue.number}\n{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n"
+        + "".join(f"{_escape(line)}\n" for line in cue.lines)
+        for cue in cues(results, duration)
+    )
+
+
+def cues(results: Iterable[Result], duration: float | None = None) -> list[Cue]:
+    """Lay the transcript out as captions.
+
+    The cues are numbered from 1, follow each other without overlap, lie within the
+    audio and hold every word of the first alternatives in order. Words without a time
+    of their own are spread between their neighbours.
+
+    :param results: The results; partial ones are passed over, and ones out of order are
+        put in order of their start.
+    :param duration: The length of the audio in seconds, at least 0.001; without it the
+        audio is taken to end with the last word. Audio of fewer milliseconds than there
+        are cues gets a single cue that holds everything.
+    :raises ValueError: `duration` is outside its limits.
+    """
+    if duration is not None and not 0.001 <= duration <= _LATEST:
+        raise ValueError(f"duration must be 0.001 to {_LATEST} seconds, not {duration}")
+    final = _in_order([result for result in results if not result.is_partial])
+    starts = [_moment(result.start_time) for result in final]
+    groups: list[list[_Word]] = []
+    clock = 0.0
+    for n, result in enumerate(final):
+        latest = next((start for start in starts[n + 1 :] if start is not None), duration)
+        words = _timed_words(result, clock, latest)
+        if words:
+            clock = words[-1].end
+            groups += _grouped(words)
+    if not groups:
+        return []
+    if duration is None:
+        duration = max(groups[-1][-1].end, len(groups) / 1000)
+    length = math.floor(duration * 1000 + 1e-6)
+    if length < len(groups):
+        groups = [[word for group in groups for word in group]]
+    spans = _spans([(group[0].start, group[-1].end) for group in groups], length)
+    return [
+        Cue(number, start / 1000, end / 1000, tuple(_lines(group)))
+        for number, (group, (start, end)) in enumerate(zip(groups, spans, strict=True), 1)
+    ]
+
+
+def text_width(text: str) -> int:
+    """Count the columns that a text takes on a terminal or in captions.
+
+    :param text: The text; East Asian wide characters take two columns, combining marks
+        and other characters without an advance none.
+    """
+    if text.isascii():
+        return len(text)
+    return sum(_character_width(character) for character in text)
+
+
+def _character_width(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf", "Cc"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+# --- Text ---------------------------------------------------------------------------
+
+
+def _texts(results: Iterable[Result]) -> Iterator[str]:
+    for result in results:
+        if not result.is_partial and (text := _text(result)):
+            yield text
+
+
+def _text(result: Result) -> str:
+    """The text of the best alternative on one line; of its items, if that is all there is."""
+    if not result.alternatives:
+        return ""
+    best = result.alternatives[0]
+    return _clean(best.transcript) or "".join(
+        (" " if spaced else "") + text for text, spaced, _ in _spelled_out(best.items)
+    )
+
+
+def _clean(text: str) -> str:
+    """The text with single spaces and without control characters."""
+    if not text.isprintable():
+        text = "".join(c for c in text if c.isspace() or unicodedata.category(c) != "Cc")
+    return " ".join(text.split())
+
+
+def _spelled_out(items: Iterable[Item]) -> Iterator[tuple[str, bool, Item]]:
+    """The texts of items, each with whether a space belongs before it."""
+    first = True
+    for item in items:
+        if text := _clean(item.content or ""):
+            yield text, not first and item.item_type != "punctuation", item
+            first = False
+
+
+def _as_written(transcript: str, items: Iterable[Item]) -> list[tuple[str, bool, Item]] | None:
+    """The texts of items with the spaces of the transcript; None if it says other words."""
+    found = []
+    place = 0
+    for text, _, item in _spelled_out(items):
+        spaced = transcript.startswith(" ", place)
+        place += spaced
+        if not transcript.startswith(text, place):
+            return None
+        place += len(text)
+        found.append((text, spaced, item))
+    return found if place == len(transcript) else None
+
+
+# --- Words and their times ----------------------------------------------------------
+
+# Times beyond this are taken for garbage; the service's streams end after four hours.
+_LATEST = 1e6
+
+
+class _Word(msgspec.Struct):
+    """What stays together on a line: a word and the punctuation on it."""
+
+    text: str
+    spaced: bool
+    start: float
+    end: float
+
+
+def _moment(time: float | None) -> float | None:
+    return time if time is not None and 0 <= time <= _LATEST else None
+
+
+def _in_order(results: list[Result]) -> list[Result]:
+    """The results by their start; one without a start stays behind the one before it."""
+    keys = []
+    latest = 0.0
+    for result in results:
+        start = _moment(result.start_time)
+        latest = latest if start is None else start
+        keys.append(latest)
+    return [results[n] for n in sorted(range(len(results)), key=keys.__getitem__)]
+
+
+def _timed_words(result: Result, clock: float, latest: float | None) -> list[_Word]:
+    """The words of a result, their times in order and not before `clock`.
+
+    `latest` is where the result ends at the latest, should it not say so itself.
+    """
+    if not result.alternatives:
+        return []
+    best = result.alternatives[0]
+    transcript = _clean(best.transcript)
+    tokens = _as_written(transcript, best.items) if transcript else [*_spelled_out(best.items)]
+    if tokens is None:
+        # The transcript is what counts, so these items and their times are of no use.
+        tokens = [(text, n > 0, Item()) for n, text in enumerate(transcript.split(" "))]
+    words: list[_Word] = []
+    times = _times(result, tokens, clock, latest)
+    for (text, spaced, item), (start, end) in zip(tokens, times, strict=True):
+        is_mark = item.item_type == "punctuation"
+        if words and not spaced and (is_mark or not any(map(str.isalnum, words[-1].text))):
+            words[-1].text += text
+            words[-1].end = end
+        else:
+            words.append(_Word(text, spaced, start, end))
+    return [piece for word in words for piece in _pieces(word)]
+
+
+def _times(
+    result: Result,
+    tokens: Sequence[tuple[str, bool, Item]],
+    clock: float,
+    latest: float | None,
+) -> list[tuple[float, float]]:
+    """Start and end of each token: its own where known, else by its place in the text."""
+    # Edges alternate: start and end of the first token, of the second, and so on.
+    known: list[float | None] = []
+    places: list[int] = []
+    place = 0
+    for text, _, item in tokens:
+        times = (_moment(item.start_time), _moment(item.end_time))
+        if times == (None, None) and item.item_type == "punctuation" and known:
+            times = (known[-1], known[-1])  # or the pause after it would count as its own
+        known += times
+        places += (place, place + text_width(text))
+        place = places[-1] + 1
+    begin = max(clock, _moment(result.start_time) or 0.0)
+    end = _moment(result.end_time)
+    if end is None or end <= begin:
+        last = max((time for time in known if time is not None), default=begin)
+        end = last
+        if end <= begin:
+            end = begin + place * _SECONDS_PER_COLUMN
+            if latest is not None and latest > begin:
+                end = min(end, latest)
+
+    edges: list[float] = []
+    low, low_place = begin, 0
+    waiting = 0
+    for n, time in enumerate(known):
+        if time is None and n < len(known) - 1:
+            waiting += 1
+            continue
+        high = end if time is None else min(max(time, low), end)
+        span = places[n] - low_place
+        for k in range(n - waiting, n + 1):
+            share = (places[k] - low_place) / span if span else 1.0
+            edges.append(low + (high - low) * share)
+        low, low_place, waiting = high, places[n], 0
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _pieces(word: _Word) -> Iterator[_Word]:
+    """The word, or pieces of it that fit on a line, each with its share of the time."""
+    columns = text_width(word.text)
+    if columns <= LINE_WIDTH:
+        yield word
+        return
+    rate = (word.end - word.start) / columns
+    start, spaced = word.start, word.spaced
+    piece, width = "", 0
+    for character in word.text:
+        advance = _character_width(character)
+        if width + advance > LINE_WIDTH:
+            yield _Word(piece, spaced, start, start + width * rate)
+            start, spaced, piece, width = start + width * rate, False, "", 0
+        piece += character
+        width += advance
+    yield _Word(piece, spaced, start, max(start, word.end))
+
+
+# --- Cues and lines -----------------------------------------------------------------
+
+
+def _join(words: Sequence[_Word]) -> str:
+    return "".join((" " if n and word.spaced else "") + word.text for n, word in enumerate(words))
+
+
+def _grouped(words: Sequence[_Word]) -> list[list[_Word]]:
+    """The words of one result in groups, each to become a cue: the cheapest way of all."""
+    best: list[tuple[float, int]] = [(0.0, 0)]
+    for end in range(1, len(words) + 1):
+        choices = []
+        for start in range(end - 1, -1, -1):
+            if end - start > 1 and not _fits(words[start:end]):
+                break
+            choices.append((best[start][0] + _cost(words, start, end), start))
+        best.append(min(choices))
+    groups = []
+    end = len(words)
+    while end:
+        start = best[end][1]
+        groups.append([*words[start:end]])
+        end = start
+    return groups[::-1]
+
+
+def _fits(words: Sequence[_Word]) -> bool:
+    if words[-1].end - words[0].start > MAX_CUE_SECONDS:
+        return False
+    return len(_filled(words)) <= MAX_LINES
+
+
+def _cost(words: Sequence[_Word], start: int, end: int) -> float:
+    """What is unpleasant about a cue of these words; the numbers are a matter of taste."""
+    cue = words[start:end]
+    cost = 10.0 + (text_width(_join(cue)) / (MAX_LINES * LINE_WIDTH)) ** 2
+    for word, following in pairwise(cue):
+        if word.text[-1] in _SENTENCE_ENDS:
+            cost += 4
+        if following.start - word.end >= PAUSE_SECONDS:
+            cost += 12
+    if end < len(words):
+        pause = words[end].start - cue[-1].end
+        if cue[-1].text[-1] not in _SENTENCE_ENDS and pause < PAUSE_SECONDS:
+            cost += 3 if cue[-1].text[-1] in _CLAUSE_ENDS else 8
+        if words[end].start - cue[0].start < MIN_CUE_SECONDS:
+            cost += 6
+    return cost
+
+
+def _filled(words: Sequence[_Word]) -> list[list[_Word]]:
+    """The words in lines, each filled before the next is begun."""
+    lines: list[list[_Word]] = []
+    room = 0
+    for word in words:
+        width = text_width(word.text)
+        if not lines or width + word.spaced > room:
+            lines.append([word])
+            room = LINE_WIDTH - width
+        else:
+            lines[-1].append(word)
+            room -= width + word.spaced
+    return lines
+
+
+def _lines(words: Sequence[_Word]) -> list[str]:
+    """The words in as few lines as possible, two of about equal length, better after a mark."""
+    filled = [_join(line) for line in _filled(words)]
+    if len(filled) != 2:
+        return filled
+    choices = []
+    for n in range(1, len(words)):
+        first, second = _join(words[:n]), _join(words[n:])
+        widths = text_width(first), text_width(second)
+        if max(widths) <= LINE_WIDTH:
+            after_mark = first[-1] in _SENTENCE_ENDS + _CLAUSE_ENDS
+            choices.append((abs(widths[0] - widths[1]) - 20 * after_mark, [first, second]))
+    return min(choices)[1]
+
+
+def _spans(times: Sequence[tuple[float, float]], length: int) -> list[tuple[int, int]]:
+    """Start and end of each cue in milliseconds, within `length` and without overlap.
+
+    `length` must be at least the number of cues.
+    """
+    starts: list[int] = []
+    for start, _ in times:
+        starts.append(max(round(start * 1000), starts[-1] + 1 if starts else 0))
+    limit = length
+    for n in range(len(starts) - 1, -1, -1):
+        starts[n] = min(starts[n], limit - 1)
+        limit = starts[n]
+    spans = []
+    for n, (start, (_, end)) in enumerate(zip(starts, times, strict=True)):
+        room = (starts[n + 1] if n + 1 < len(starts) else length) - start
+        wanted = max(round(end * 1000) - start, round(MIN_CUE_SECONDS * 1000))
+        spans.append((start, start + min(wanted, room, round(MAX_CUE_SECONDS * 1000))))
+    return spans
+
+
+def _time(seconds: float, point: str) -> str:
+    minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
+    whole, rest = divmod(milliseconds, 1000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{whole:02}{point}{rest:03}"
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,265 @@
+"""Captions: the layout that players and readers rely on, for results of every kind."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from amazon_transcribe.captions import (
+    LINE_WIDTH,
+    Cue,
+    cues,
+    text_width,
+    to_json,
+    to_srt,
+    to_text,
+    to_vtt,
+)
+from amazon_transcribe.model import Alternative, Item, Result
+
+
+def word(content: str, start: float | None = None, end: float | None = None) -> Item:
+    return Item(start, end, "pronunciation", content)
+
+
+def mark(content: str, time: float | None = None) -> Item:
+    return Item(time, time, "punctuation", content)
+
+
+def result(text: str, start: float | None, end: float | None, *items: Item) -> Result:
+    return Result("r", start, end, False, [Alternative(text, list(items))])
+
+
+def spoken(text: str, start: float, end: float) -> Result:
+    """A result whose words take equal time, marks as the service gives them."""
+    tokens = re.findall(r"[\w']+|[^\w\s]", text)
+    words = [token for token in tokens if token[0].isalnum()]
+    step = (end - start) / len(words)
+    items = []
+    time = start
+    for token in tokens:
+        if token[0].isalnum():
+            items.append(word(token, round(time, 3), round(time + step, 3)))
+            time += step
+        else:
+            items.append(mark(token, round(time, 3)))
+    return result(text, start, end, *items)
+
+
+def letters(texts: Iterable[str]) -> str:
+    """What was said, without the spaces and control characters that layout may change."""
+    return "".join(c for c in "".join(texts) if not c.isspace() and unicodedata.category(c) != "Cc")
+
+
+HELLO = result("Hello, world.", 0.5, 1.5, word("Hello", 0.5, 0.9), mark(",", 0.9),
+               word("world", 1.0, 1.5), mark(".", 1.5))  # fmt: skip
+
+
+class TestFormats:
+    def test_srt(self) -> None:
+        later = spoken("Bye.", 3725.25, 3726.5)
+        assert to_srt([HELLO, later], 3727) == (
+            "1\n00:00:00,500 --> 00:00:01,500\nHello, world.\n"
+            "\n"
+            "2\n01:02:05,250 --> 01:02:06,500\nBye.\n"
+        )
+
+    def test_vtt(self) -> None:
+        assert to_vtt([HELLO], 2) == ("WEBVTT\n\n1\n00:00:00.500 --> 00:00:01.500\nHello, world.\n")
+
+    def test_vtt_escapes_what_would_be_markup(self) -> None:
+        text = to_vtt([spoken("a <b> & c --> d", 0, 4)], 5)
+        assert text.splitlines()[-1] == "a &lt;b&gt; &amp; c --&gt; d"
+
+    def test_text_is_one_line_for_each_final_result(self) -> None:
+        partial = Result("r", 0.0, 1.0, True, [Alternative("Hel", [])])
+        silent = Result("r", 0.0, 1.0, False, [])
+        assert to_text([partial, HELLO, silent, result("And\nmore.", 2, 3)]) == (
+            "Hello, world.\nAnd more.\n"
+        )
+
+    def test_json_has_the_whole_text_and_the_final_results_in_the_services_shapes(self) -> None:
+        partial = Result("r", 0.0, 1.0, True, [Alternative("Hel", [])])
+        document = json.loads(to_json([partial, HELLO, result("More.", 2.0, 3.0)]))
+        assert document["transcript"] == "Hello, world. More."
+        assert [r["StartTime"] for r in document["results"]] == [0.5, 2.0]
+        first = document["results"][0]
+        assert first["ResultId"] == "r"
+        assert first["IsPartial"] is False
+        assert first["Alternatives"][0]["Items"][1] == {
+            "StartTime": 0.9,
+            "EndTime": 0.9,
+            "Type": "punctuation",
+            "Content": ",",
+        }
+
+    def test_nothing_said(self) -> None:
+        assert to_text([]) == ""
+        assert to_srt([], 3) == ""
+        assert to_vtt([], 3) == "WEBVTT\n"
+        assert json.loads(to_json([])) == {"transcript": "", "results": []}
+
+
+class TestLayout:
+    def test_long_sentence_breaks_at_the_clause(self) -> None:
+        said = spoken(
+            "When the morning came at last and the storm was over, "
+            "the two brothers went down to the harbour to look for the boat.",
+            1.0,
+            9.0,
+        )
+        first, second = cues([said], 10)
+        assert " ".join(first.lines).endswith("was over,")
+        assert " ".join(second.lines).startswith("the two brothers")
+
+    def test_two_sentences_that_do_not_fit_together_are_two_cues(self) -> None:
+        said = spoken(
+            "This is the first sentence of the speaker, and a long one. "
+            "Here is another one, not much shorter than the first.",
+            0,
+            8,
+        )
+        assert [" ".join(cue.lines)[-4:] for cue in cues([said], 8)] == ["one.", "rst."]
+
+    def test_line_breaks_after_a_mark_and_in_the_middle(self) -> None:
+        said = spoken("I would not have thought it, but there it stands.", 0, 4)
+        assert cues([said], 4)[0].lines == ("I would not have thought it,", "but there it stands.")
+
+    def test_pause_inside_a_result_is_a_break(self) -> None:
+        said = result("One two", 0, 9, word("One", 0.0, 1.5), word("two", 6.0, 8.0))
+        assert cues([said], 9) == [Cue(1, 0.0, 1.5, ("One",)), Cue(2, 6.0, 8.0, ("two",))]
+
+    def test_pause_after_a_mark_without_a_time_is_a_break(self) -> None:
+        said = result("One. Two", 0, 9, word("One", 0, 1.5), mark("."), word("Two", 6, 8))
+        assert cues([said], 9)[0] == Cue(1, 0.0, 1.5, ("One.",))
+
+    def test_short_cue_lasts_a_second_where_there_is_room(self) -> None:
+        alone, crowded = spoken("Yes.", 1.0, 1.2), spoken("No.", 1.5, 1.7)
+        assert cues([alone, crowded], 2) == [
+            Cue(1, 1.0, 1.5, ("Yes.",)),
+            Cue(2, 1.5, 2.0, ("No.",)),
+        ]
+
+    def test_drawn_out_word_is_shown_for_seven_seconds(self) -> None:
+        assert cues([spoken("Ohm", 0, 20)], 20) == [Cue(1, 0.0, 7.0, ("Ohm",))]
+
+    def test_language_without_spaces_is_broken_between_words(self) -> None:
+        text = "今日は天気がいいので公園まで散歩に行きましょう。明日は雨が降るそうです。"
+        items = [word(c) if c != "。" else mark(c) for c in text]
+        (cue,) = cues([result(text, 0, 6, *items)], 6)
+        assert all(text_width(line) <= LINE_WIDTH for line in cue.lines)
+        assert "".join(cue.lines) == text
+        assert not any(line.startswith("。") for line in cue.lines)
+
+    def test_opening_mark_stays_with_its_word(self) -> None:
+        text = "Y ahora que todos hemos terminado ya, ¿quién paga la cuenta de la cena?"
+        items = [word(w) if w[0].isalnum() else mark(w) for w in re.findall(r"\w+|[^\w\s]", text)]
+        lines = [line for cue in cues([result(text, 0, 5, *items)], 5) for line in cue.lines]
+        assert " ".join(lines) == text
+        assert not any(line.endswith("¿") for line in lines)
+
+    def test_words_without_times_are_spread_between_their_neighbours(self) -> None:
+        items = [word("sooner", 1.0, 2.0), word("or"), word("later", 3.0, 4.0)]
+        (cue,) = cues([result("sooner or later", 1, 4, *items)], 7)
+        assert cue == Cue(1, 1.0, 4.0, ("sooner or later",))
+        items = [word("sooner", 1.0, 2.0), word("perhaps", 9.0), word("later", None, 13.0)]
+        found = cues([result("sooner perhaps later", 0, 16, *items)], 16)
+        assert found == [Cue(1, 1.0, 2.0, ("sooner",)), Cue(2, 9.0, 13.0, ("perhaps later",))]
+
+    def test_transcript_counts_where_the_items_say_something_else(self) -> None:
+        said = result("Two pounds", 0, 2, word("£2", 0, 1))
+        assert cues([said], 2) == [Cue(1, 0.0, 2.0, ("Two pounds",))]
+
+    def test_items_count_where_there_is_no_transcript(self) -> None:
+        said = result("", 0, 2, word("Two", 0, 1), word("pounds", 1, 2), mark("."))
+        assert cues([said], 2) == [Cue(1, 0.0, 2.0, ("Two pounds.",))]
+        assert to_text([said]) == "Two pounds.\n"
+
+    def test_results_out_of_order_are_put_in_order(self) -> None:
+        found = cues([spoken("later", 5, 6), spoken("sooner", 1, 2)], 7)
+        assert [cue.lines for cue in found] == [("sooner",), ("later",)]
+
+    def test_control_characters_are_left_out(self) -> None:
+        assert cues([result("a\x1b[2J\n\nb\0", 0, 2)], 2)[0].lines == ("a[2J b",)
+
+    @pytest.mark.parametrize("duration", [0.0, -1.0, float("nan"), float("inf")])
+    def test_impossible_duration_is_refused(self, duration: float) -> None:
+        with pytest.raises(ValueError, match="duration must be"):
+            cues([HELLO], duration)
+
+
+moments = st.none() | st.floats(0, 60) | st.floats()
+texts = st.text("ab. ,?!-'é今。¿\n\x1b\u0301", max_size=40) | st.text(max_size=60)
+items = st.builds(
+    Item,
+    moments,
+    moments,
+    st.sampled_from(["pronunciation", "punctuation", None]),
+    st.none() | texts,
+)
+
+
+@st.composite
+def alternatives(draw: st.DrawFn) -> Alternative:
+    of = draw(st.lists(items, max_size=12))
+    spelled = " ".join(item.content or "" for item in of)
+    return Alternative(draw(st.just(spelled) | texts), of)
+
+
+results = st.builds(
+    Result,
+    st.just("r"),
+    moments,
+    moments,
+    st.just(False),
+    st.none() | st.lists(alternatives(), max_size=2),
+)
+
+
+def said(found: Iterable[Result]) -> str:
+    parts = []
+    for one in found:
+        for best in (one.alternatives or [])[:1]:
+            content = [item.content or "" for item in best.items]
+            parts.append(letters([best.transcript]) or letters(content))
+    return "".join(parts)
+
+
+# Hypothesis builds its table of all characters on its first use of them.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(results, max_size=6), st.none() | st.floats(0.001, 100))
+def test_any_results_make_cues_in_order_within_the_audio_with_every_word(
+    given_results: list[Result], duration: float | None
+) -> None:
+    found = cues(given_results, duration)
+    assert [cue.number for cue in found] == list(range(1, len(found) + 1))
+    edge = 0.0
+    for cue in found:
+        assert edge <= cue.start < cue.end
+        edge = cue.end
+        assert all(cue.lines)
+        assert all(text_width(line) <= LINE_WIDTH for line in cue.lines)
+    if duration is not None:
+        assert edge <= duration + 1e-9
+    shown = letters(line for cue in found for line in cue.lines)
+    assert sorted(shown) == sorted(said(given_results))
+    if not any(one.start_time for one in given_results):
+        assert shown == said(given_results)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.text("abcdefgh", min_size=1, max_size=12), min_size=1, max_size=120),
+    st.floats(1, 60),
+)
+def test_readable_speech_makes_readable_cues(said_words: list[str], length: float) -> None:
+    found = cues([spoken(" ".join(said_words), 0.0, length)], length + 1)
+    assert " ".join(" ".join(cue.lines) for cue in found) == " ".join(said_words)
+    assert all(len(cue.lines) <= 2 and cue.end - cue.start <= 7.0005 for cue in found)
+    assert found[-1].end <= length + 1
