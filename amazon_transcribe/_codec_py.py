@@ -460,9 +460,10 @@ def _contiguous(data: Buffer) -> bytes | memoryview:
 
 
 def _limit(length: int) -> int:
-    if operator.index(length) < 0:
+    number = operator.index(length)
+    if number < 0:
         raise ValueError("a limit must not be negative")
-    return length
+    return number
 
 
 def _frame(block: bytes | memoryview, payload: bytes | memoryview) -> bytes:

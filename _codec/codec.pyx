@@ -1,0 +1,1135 @@
+# cython: language_level=3, freethreading_compatible=True, auto_pickle=False, autotestdict=False
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+"""The event-stream codec, compiled; `amazon_transcribe/_codec_py.py` is its readable twin.
+
+Functions over bytes take a pointer and a length, and every read stands below the check
+of the length it needs. Python objects are made at the very edge.
+"""
+
+cimport cython
+from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_CheckBuffer, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_XDECREF
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
+
+import datetime
+import operator
+import uuid
+from hashlib import sha256 as _sha256
+
+from amazon_transcribe import _headers
+from amazon_transcribe.exceptions import (
+    ChecksumMismatch,
+    DuplicateHeader,
+    HeaderBytesExceedMaxLength,
+    HeaderValueBytesExceedMaxLength,
+    InvalidHeader,
+    InvalidHeadersLength,
+    InvalidHeaderValue,
+    InvalidMessageLength,
+    InvalidPayloadLength,
+    ParserError,
+    PayloadBytesExceedMaxLength,
+    TruncatedStreamException,
+)
+
+cdef extern from "Python.h":
+    bint PyBytes_CheckExact(object)
+    int _PyBytes_Resize(PyObject **, Py_ssize_t) except -1
+    PyObject *PyBytes_Raw "PyBytes_FromStringAndSize"(const char *, Py_ssize_t) except NULL
+    const char *PyUnicode_AsUTF8AndSize(object, Py_ssize_t *) except NULL
+    unicode PyUnicode_DecodeUTF8(const char *, Py_ssize_t, const char *)
+    long long PyLong_AsLongLongAndOverflow(object, int *) except? -1
+    unsigned long PyLong_AsUnsignedLongMask(object) except? 0xFFFFFFFF
+    object PyNumber_Index(object)
+
+cdef extern from "crc32.h" nogil:
+    ctypedef uint32_t (*crc32_function)(uint32_t, const uint8_t *, size_t) noexcept nogil
+    ctypedef struct crc32_path:
+        const char *name
+        crc32_function function
+    crc32_path *crc32_paths
+    size_t crc32_path_count
+    void crc32_choose()
+    uint32_t crc32_update(uint32_t, const uint8_t *, size_t)
+
+cdef extern from *:
+    """
+    /* Whether a decoder is in use: one thread at a time, with the GIL or without. */
+    #if defined(__GNUC__) || defined(__clang__)
+    #define take_flag(flag) (!__atomic_test_and_set((flag), __ATOMIC_ACQUIRE))
+    #define drop_flag(flag) __atomic_clear((flag), __ATOMIC_RELEASE)
+    #elif defined(_MSC_VER)
+    #include <intrin.h>
+    #define take_flag(flag) (!_InterlockedExchange8((char *)(flag), 1))
+    #define drop_flag(flag) ((void)_InterlockedExchange8((char *)(flag), 0))
+    #else
+    #define take_flag(flag) (*(flag) ? 0 : (*(flag) = 1))
+    #define drop_flag(flag) (*(flag) = 0)
+    #endif
+
+    /* The remembered header blocks are the module's: guarded where no GIL does it. */
+    #ifdef Py_GIL_DISABLED
+    static PyMutex remembered_mutex;
+    #define lock_remembered() PyMutex_Lock(&remembered_mutex)
+    #define unlock_remembered() PyMutex_Unlock(&remembered_mutex)
+    #else
+    #define lock_remembered() ((void)0)
+    #define unlock_remembered() ((void)0)
+    #endif
+    """
+    bint take_flag(uint8_t *) noexcept
+    void drop_flag(uint8_t *) noexcept
+    void lock_remembered() noexcept
+    void unlock_remembered() noexcept
+
+crc32_choose()
+
+IMPLEMENTATION = "compiled"
+
+cdef enum:
+    PRELUDE_LENGTH = 12
+    CRC_LENGTH = 4
+    OVERHEAD = 16
+
+    MAX_PAYLOAD_LENGTH = 24 * 1024 * 1024
+    MAX_HEADERS_LENGTH = 128 * 1024
+    MAX_HEADER_VALUE_LENGTH = 32 * 1024 - 1
+    ENCODE_MAX_PAYLOAD_LENGTH = 16 * 1024 * 1024
+    ENCODE_MAX_HEADERS_LENGTH = 128 * 1024
+
+    TYPE_TRUE = 0
+    TYPE_FALSE = 1
+    TYPE_INT8 = 2
+    TYPE_INT16 = 3
+    TYPE_INT32 = 4
+    TYPE_INT64 = 5
+    TYPE_BYTES = 6
+    TYPE_STRING = 7
+    TYPE_TIMESTAMP = 8
+    TYPE_UUID = 9
+
+    DATE_HEADER_LENGTH = 15
+    SIGNATURE_LENGTH = 32
+    # :date, then 20 bytes before the value of :chunk-signature
+    SIGNED_HEADERS_LENGTH = DATE_HEADER_LENGTH + 20 + SIGNATURE_LENGTH
+    DIGEST_LENGTH = 32
+
+    REMEMBERED_BLOCKS = 8
+    REMEMBERED_LENGTH = 512
+
+    # From here on a CRC takes longer than handing the GIL over and back.
+    NOGIL_LENGTH = 256 * 1024
+    # A payload that comes in pieces is given this much room at once, then room that
+    # doubles: a prelude alone must not make us hold what it only announces.
+    FIRST_ROOM = 64 * 1024
+
+cdef object datetime_type = datetime.datetime
+cdef object uuid_type = uuid.UUID
+cdef object index = operator.index
+cdef object sha256 = _sha256
+cdef object Int8HeaderValue = _headers.Int8HeaderValue
+cdef object Int16HeaderValue = _headers.Int16HeaderValue
+cdef object Int32HeaderValue = _headers.Int32HeaderValue
+cdef object Int64HeaderValue = _headers.Int64HeaderValue
+
+
+# --- Numbers on the wire --------------------------------------------------------------
+
+cdef inline uint16_t load16(const uint8_t *data) noexcept nogil:
+    return <uint16_t>(data[0] << 8 | data[1])
+
+
+cdef inline uint32_t load32(const uint8_t *data) noexcept nogil:
+    return (<uint32_t>data[0] << 24 | <uint32_t>data[1] << 16
+            | <uint32_t>data[2] << 8 | <uint32_t>data[3])
+
+
+cdef inline uint64_t load64(const uint8_t *data) noexcept nogil:
+    return <uint64_t>load32(data) << 32 | load32(data + 4)
+
+
+cdef inline void store16(uint8_t *data, uint32_t value) noexcept nogil:
+    data[0] = <uint8_t>(value >> 8)
+    data[1] = <uint8_t>value
+
+
+cdef inline void store32(uint8_t *data, uint32_t value) noexcept nogil:
+    data[0] = <uint8_t>(value >> 24)
+    data[1] = <uint8_t>(value >> 16)
+    data[2] = <uint8_t>(value >> 8)
+    data[3] = <uint8_t>value
+
+
+cdef inline void store64(uint8_t *data, uint64_t value) noexcept nogil:
+    store32(data, <uint32_t>(value >> 32))
+    store32(data + 4, <uint32_t>value)
+
+
+# --- Bytes given by the caller --------------------------------------------------------
+
+cdef struct Span:
+    const uint8_t *data
+    Py_ssize_t length
+    bint held
+    Py_buffer view
+
+
+cdef inline int open_span(object source, Span *span) except -1:
+    """Show `source` as a flat sequence of bytes without copying it."""
+    span.held = False
+    if PyBytes_CheckExact(source):
+        span.data = <const uint8_t *>PyBytes_AS_STRING(source)
+        span.length = PyBytes_GET_SIZE(source)
+        return 0
+    return hold_buffer(source, span)
+
+
+cdef int hold_buffer(object source, Span *span) except -1:
+    if not PyObject_CheckBuffer(source):
+        raise TypeError(f"a bytes-like object is required, not {type(source).__name__!r}")
+    try:
+        PyObject_GetBuffer(source, &span.view, PyBUF_SIMPLE)
+    except BufferError:
+        raise TypeError("a contiguous bytes-like object is required") from None
+    span.data = <const uint8_t *>span.view.buf
+    span.length = span.view.len
+    span.held = True
+    return 0
+
+
+cdef inline void close_span(Span *span) noexcept:
+    if span.held:
+        PyBuffer_Release(&span.view)
+        span.held = False
+
+
+cdef inline uint32_t running_crc(uint32_t crc, const uint8_t *data, Py_ssize_t length) noexcept:
+    if length >= NOGIL_LENGTH:
+        with nogil:
+            crc = crc32_update(crc, data, <size_t>length)
+        return crc
+    return crc32_update(crc, data, <size_t>length)
+
+
+def crc32(data, value=0):
+    """Calculate the CRC-32 of the wire format (the one of zlib and gzip)."""
+    cdef Span span
+    open_span(data, &span)
+    try:
+        return running_crc(<uint32_t>PyLong_AsUnsignedLongMask(PyNumber_Index(value)),
+                           span.data, span.length)
+    finally:
+        close_span(&span)
+
+
+def _crc32_paths():
+    """Name the ways in which this processor can calculate a CRC; the last one is used."""
+    return [crc32_paths[i].name.decode() for i in range(crc32_path_count)]
+
+
+def _crc32_by(path, data, value=0):
+    """Calculate a CRC in one of these ways, for the tests."""
+    cdef Span span
+    cdef size_t i = _crc32_paths().index(path)
+    open_span(data, &span)
+    try:
+        return crc32_paths[i].function(value, span.data, <size_t>span.length)
+    finally:
+        close_span(&span)
+
+
+# --- Writing --------------------------------------------------------------------------
+
+cdef struct Block:
+    uint8_t *data
+    Py_ssize_t length
+    Py_ssize_t room
+    uint8_t first[512]
+
+
+cdef inline void open_block(Block *block) noexcept:
+    block.data = block.first
+    block.length = 0
+    block.room = 512
+
+
+cdef inline void close_block(Block *block) noexcept:
+    if block.data != block.first:
+        PyMem_Free(block.data)
+
+
+cdef inline uint8_t *extend(Block *block, Py_ssize_t length) except NULL:
+    """Make room for `length` more bytes and return where they go."""
+    if length > block.room - block.length:
+        grow(block, length)
+    cdef uint8_t *end = block.data + block.length
+    block.length += length
+    return end
+
+
+cdef int grow(Block *block, Py_ssize_t length) except -1:
+    cdef Py_ssize_t room = 2 * (block.length + length)
+    cdef uint8_t *data
+    if block.data == block.first:
+        data = <uint8_t *>PyMem_Malloc(<size_t>room)
+        if data != NULL:
+            memcpy(data, block.data, <size_t>block.length)
+    else:
+        data = <uint8_t *>PyMem_Realloc(block.data, <size_t>room)
+    if data == NULL:
+        raise MemoryError
+    block.data = data
+    block.room = room
+    return 0
+
+
+cdef int write_block(object headers, Block *block) except -1:
+    if type(headers) is dict:
+        for name, value in (<dict>headers).items():
+            write_name(name, block)
+            write_value(value, block)
+    else:
+        for name, value in headers.items():
+            write_name(name, block)
+            write_value(value, block)
+    if block.length > ENCODE_MAX_HEADERS_LENGTH:
+        raise HeaderBytesExceedMaxLength(block.length)
+    return 0
+
+
+cdef int write_name(object name, Block *block) except -1:
+    cdef Py_ssize_t length
+    cdef const char *text
+    cdef uint8_t *end
+    if not isinstance(name, str):
+        raise InvalidHeaderValue(
+            name, f"Header name must be a string, not {type(name).__name__!r}"
+        )
+    try:
+        text = PyUnicode_AsUTF8AndSize(name, &length)
+    except UnicodeEncodeError:
+        raise InvalidHeaderValue(name, "Header name cannot be encoded as UTF-8") from None
+    if not 1 <= length <= 255:
+        raise InvalidHeaderValue(name, f"Header name must be 1 to 255 bytes, not {length}")
+    end = extend(block, 1 + length)
+    end[0] = <uint8_t>length
+    memcpy(end + 1, text, <size_t>length)
+    return 0
+
+
+cdef int write_value(object value, Block *block) except -1:
+    cdef Py_ssize_t length
+    cdef const char *text
+    cdef bytes encoded
+    if value is True:
+        extend(block, 1)[0] = TYPE_TRUE
+    elif value is False:
+        extend(block, 1)[0] = TYPE_FALSE
+    elif isinstance(value, str):
+        try:
+            text = PyUnicode_AsUTF8AndSize(value, &length)
+        except UnicodeEncodeError:
+            raise InvalidHeaderValue(value, "Header value cannot be encoded as UTF-8") from None
+        write_with_length(TYPE_STRING, text, length, block)
+    elif isinstance(value, int):
+        write_integer(TYPE_INT32, 4, "int32", value, value, block)
+    elif isinstance(value, Int8HeaderValue):
+        write_wrapped(TYPE_INT8, 1, "int8", value.value, block)
+    elif isinstance(value, Int16HeaderValue):
+        write_wrapped(TYPE_INT16, 2, "int16", value.value, block)
+    elif isinstance(value, Int32HeaderValue):
+        write_wrapped(TYPE_INT32, 4, "int32", value.value, block)
+    elif isinstance(value, Int64HeaderValue):
+        write_wrapped(TYPE_INT64, 8, "int64", value.value, block)
+    elif isinstance(value, (bytes, bytearray, memoryview)):
+        encoded = value if type(value) is bytes else bytes(value)
+        write_with_length(TYPE_BYTES, PyBytes_AS_STRING(encoded), len(encoded), block)
+    elif isinstance(value, datetime_type):
+        try:
+            milliseconds = int(value.timestamp() * 1000)
+        except (OverflowError, OSError, ValueError):
+            raise InvalidHeaderValue(value, "Header value does not fit in a timestamp") from None
+        write_integer(TYPE_TIMESTAMP, 8, "a timestamp", milliseconds, value, block)
+    elif isinstance(value, uuid_type):
+        encoded = value.bytes
+        if len(encoded) != 16:
+            raise InvalidHeaderValue(value)
+        write_fixed(TYPE_UUID, PyBytes_AS_STRING(encoded), 16, block)
+    else:
+        raise InvalidHeaderValue(value)
+    return 0
+
+
+cdef int write_wrapped(
+    uint8_t kind, int width, str name, object value, Block *block
+) except -1:
+    try:
+        number = index(value)
+    except TypeError:
+        raise InvalidHeaderValue(value) from None
+    return write_integer(kind, width, name, number, value, block)
+
+
+cdef int write_integer(
+    uint8_t kind, int width, str name, object number, object value, Block *block
+) except -1:
+    cdef int overflow
+    cdef long long native = PyLong_AsLongLongAndOverflow(number, &overflow)
+    cdef long long limit = <long long>(<uint64_t>1 << (8 * width - 1)) if width < 8 else 0
+    cdef uint8_t wire[8]
+    if overflow or (width < 8 and not -limit <= native < limit):
+        raise InvalidHeaderValue(value, f"Header value does not fit in {name}")
+    store64(wire, <uint64_t>native)
+    return write_fixed(kind, <const char *>wire + (8 - width), width, block)
+
+
+cdef int write_fixed(uint8_t kind, const char *value, int length, Block *block) except -1:
+    cdef uint8_t *end = extend(block, 1 + length)
+    end[0] = kind
+    memcpy(end + 1, value, <size_t>length)
+    return 0
+
+
+cdef int write_with_length(
+    uint8_t kind, const char *value, Py_ssize_t length, Block *block
+) except -1:
+    cdef uint8_t *end
+    if length > MAX_HEADER_VALUE_LENGTH:
+        raise HeaderValueBytesExceedMaxLength(length)
+    end = extend(block, 3 + length)
+    end[0] = kind
+    store16(end + 1, <uint32_t>length)
+    memcpy(end + 3, value, <size_t>length)
+    return 0
+
+
+cdef uint32_t write_head(uint8_t *frame, Py_ssize_t total, Py_ssize_t headers) noexcept nogil:
+    """Write the prelude; return its CRC, with which the message's begins."""
+    store32(frame, <uint32_t>total)
+    store32(frame + 4, <uint32_t>headers)
+    cdef uint32_t crc = crc32_update(0, frame, 8)
+    store32(frame + 8, crc)
+    return crc
+
+
+cdef void write_frame(uint8_t *frame, const uint8_t *block, Py_ssize_t block_length,
+                      const uint8_t *payload, Py_ssize_t payload_length) noexcept nogil:
+    """Put lengths and CRCs around a header block and a payload."""
+    cdef Py_ssize_t total = OVERHEAD + block_length + payload_length
+    cdef uint32_t crc = write_head(frame, total, block_length)
+    if block_length:
+        memcpy(frame + PRELUDE_LENGTH, block, <size_t>block_length)
+    if payload_length:
+        memcpy(frame + PRELUDE_LENGTH + block_length, payload, <size_t>payload_length)
+    crc = crc32_update(crc, frame + 8, <size_t>(total - 12))
+    store32(frame + total - CRC_LENGTH, crc)
+
+
+def encode_headers(headers):
+    """Write a header block, in the mapping's order."""
+    cdef Block block
+    open_block(&block)
+    try:
+        write_block(headers, &block)
+        return PyBytes_FromStringAndSize(<const char *>block.data, block.length)
+    finally:
+        close_block(&block)
+
+
+def encode_message(headers, payload):
+    """Write one whole message."""
+    cdef Span span
+    cdef Block block
+    cdef bytes message
+    open_span(payload, &span)
+    open_block(&block)
+    try:
+        if span.length > ENCODE_MAX_PAYLOAD_LENGTH:
+            raise PayloadBytesExceedMaxLength(span.length)
+        write_block(headers, &block)
+        message = PyBytes_FromStringAndSize(NULL, OVERHEAD + block.length + span.length)
+        frame = <uint8_t *>PyBytes_AS_STRING(message)
+        if span.length >= NOGIL_LENGTH:
+            with nogil:
+                write_frame(frame, block.data, block.length, span.data, span.length)
+        else:
+            write_frame(frame, block.data, block.length, span.data, span.length)
+        return message
+    finally:
+        close_block(&block)
+        close_span(&span)
+
+
+cdef inline uint8_t *write_hex(uint8_t *end, const uint8_t *data, Py_ssize_t length) noexcept:
+    cdef const char *digits = b"0123456789abcdef"
+    cdef Py_ssize_t i
+    for i in range(length):
+        end[2 * i] = <uint8_t>digits[data[i] >> 4]
+        end[2 * i + 1] = <uint8_t>digits[data[i] & 15]
+    return end + 2 * length
+
+
+cdef inline uint8_t *write_digest(uint8_t *end, object hashed) except NULL:
+    cdef bytes digest = hashed.digest()
+    if len(digest) != DIGEST_LENGTH:
+        raise ValueError("SHA-256 must give 32 bytes")
+    return write_hex(end, <const uint8_t *>PyBytes_AS_STRING(digest), DIGEST_LENGTH)
+
+
+def encode_signed_event(encoded_headers, payload, date_ms, string_to_sign_head, prior_signature, sign):
+    """Write one signed event: a message wrapped in a message with date and signature."""
+    cdef Span inner, block, head, prior
+    cdef int overflow = 0
+    cdef int64_t date
+    cdef Py_ssize_t inner_length, total
+    cdef bytes event, string_to_sign, signature
+    cdef uint8_t *frame
+    cdef uint8_t *end
+    cdef uint32_t crc
+    block.held = head.held = prior.held = False
+    open_span(payload, &inner)
+    try:
+        if inner.length > ENCODE_MAX_PAYLOAD_LENGTH:
+            raise PayloadBytesExceedMaxLength(inner.length)
+        inner_length = inner.length
+        if encoded_headers is not None:
+            open_span(encoded_headers, &block)
+            if block.length > ENCODE_MAX_HEADERS_LENGTH:
+                raise HeaderBytesExceedMaxLength(block.length)
+            inner_length += OVERHEAD + block.length
+            if inner_length > ENCODE_MAX_PAYLOAD_LENGTH:
+                raise PayloadBytesExceedMaxLength(inner_length)
+        date = PyLong_AsLongLongAndOverflow(PyNumber_Index(date_ms), &overflow)
+        if overflow:
+            raise InvalidHeaderValue(date_ms, "Header value does not fit in a timestamp")
+        open_span(string_to_sign_head, &head)
+        open_span(prior_signature, &prior)
+
+        total = OVERHEAD + SIGNED_HEADERS_LENGTH + inner_length
+        event = PyBytes_FromStringAndSize(NULL, total)
+        frame = <uint8_t *>PyBytes_AS_STRING(event)
+        crc = write_head(frame, total, SIGNED_HEADERS_LENGTH)
+        memcpy(frame + PRELUDE_LENGTH, b"\x05:date\x08", 7)
+        store64(frame + PRELUDE_LENGTH + 7, <uint64_t>date)
+        memcpy(frame + PRELUDE_LENGTH + DATE_HEADER_LENGTH, b"\x10:chunk-signature\x06\x00\x20", 20)
+        end = frame + PRELUDE_LENGTH + SIGNED_HEADERS_LENGTH
+        if encoded_headers is None:
+            if inner.length:
+                memcpy(end, inner.data, <size_t>inner.length)
+        elif inner.length >= NOGIL_LENGTH:
+            with nogil:
+                write_frame(end, block.data, block.length, inner.data, inner.length)
+        else:
+            write_frame(end, block.data, block.length, inner.data, inner.length)
+
+        string_to_sign = PyBytes_FromStringAndSize(
+            NULL, head.length + 2 * (prior.length + 2 * DIGEST_LENGTH + 1))
+        end = <uint8_t *>PyBytes_AS_STRING(string_to_sign)
+        memcpy(end, head.data, <size_t>head.length)
+        end = write_hex(end + head.length, prior.data, prior.length)
+        end[0] = c"\n"
+        date_header = PyBytes_FromStringAndSize(
+            <const char *>frame + PRELUDE_LENGTH, DATE_HEADER_LENGTH)
+        end = write_digest(end + 1, sha256(date_header))
+        end[0] = c"\n"
+        # The view is of `event`, which outlives it.
+        hashed = sha256(PyMemoryView_FromMemory(
+            <char *>frame + PRELUDE_LENGTH + SIGNED_HEADERS_LENGTH, inner_length, PyBUF_READ))
+        write_digest(end + 1, hashed)
+
+        result = sign(string_to_sign)
+        if not isinstance(result, bytes):
+            raise TypeError(f"sign() must return bytes, not {type(result).__name__!r}")
+        signature = bytes(result)
+        if len(signature) != SIGNATURE_LENGTH:
+            raise ValueError(f"sign() must return 32 bytes, not {len(signature)}")
+        memcpy(frame + PRELUDE_LENGTH + SIGNED_HEADERS_LENGTH - SIGNATURE_LENGTH,
+               PyBytes_AS_STRING(signature), SIGNATURE_LENGTH)
+        crc = running_crc(crc, frame + 8, total - 12)
+        store32(frame + total - CRC_LENGTH, crc)
+        return event, signature
+    finally:
+        close_span(&inner)
+        close_span(&block)
+        close_span(&head)
+        close_span(&prior)
+
+
+# --- Messages -------------------------------------------------------------------------
+
+cdef struct Prelude:
+    uint32_t total_length
+    uint32_t headers_length
+    uint32_t crc
+
+
+cdef class MessagePrelude:
+    """The first twelve bytes of a message."""
+
+    cdef public object total_length
+    cdef public object headers_length
+    cdef public object crc
+
+    def __init__(self, total_length, headers_length, crc):
+        self.total_length = total_length
+        self.headers_length = headers_length
+        self.crc = crc
+
+    @property
+    def payload_length(self):
+        """Length of the payload in bytes."""
+        return self.total_length - self.headers_length - OVERHEAD
+
+    @property
+    def headers_end(self):
+        """Offset of the first byte after the header block."""
+        return PRELUDE_LENGTH + self.headers_length
+
+    @property
+    def payload_end(self):
+        """Offset of the first byte after the payload."""
+        return self.total_length - CRC_LENGTH
+
+    def __eq__(self, other):
+        if not isinstance(other, MessagePrelude):
+            return NotImplemented
+        return (self.total_length == other.total_length
+                and self.headers_length == other.headers_length
+                and self.crc == other.crc)
+
+    def __repr__(self):
+        return (f"MessagePrelude(total_length={self.total_length!r}, "
+                f"headers_length={self.headers_length!r}, crc={self.crc!r})")
+
+    def __reduce__(self):
+        return MessagePrelude, (self.total_length, self.headers_length, self.crc)
+
+
+@cython.freelist(64)
+cdef class EventStreamMessage:
+    """One message as it was read."""
+
+    # Until someone asks, a message that was read keeps its numbers as they are and its
+    # headers as the remembered block's own dict, which must be copied before it is
+    # handed out.
+    cdef Prelude wire_prelude
+    cdef uint32_t wire_crc
+    cdef bint is_wire_prelude
+    cdef bint is_wire_crc
+    cdef bint is_shared
+    cdef object _prelude
+    cdef object _headers
+    cdef object _crc
+    cdef public object payload
+
+    def __init__(self, prelude, headers, payload, crc):
+        self.is_wire_prelude = self.is_wire_crc = self.is_shared = False
+        self._prelude = prelude
+        self._headers = headers
+        self.payload = payload
+        self._crc = crc
+
+    @property
+    def prelude(self):
+        """Its lengths and their CRC."""
+        with cython.critical_section(self):
+            if self.is_wire_prelude:
+                self._prelude = MessagePrelude(
+                    self.wire_prelude.total_length,
+                    self.wire_prelude.headers_length,
+                    self.wire_prelude.crc,
+                )
+                self.is_wire_prelude = False
+            return self._prelude
+
+    @prelude.setter
+    def prelude(self, value):
+        with cython.critical_section(self):
+            self.is_wire_prelude = False
+            self._prelude = value
+
+    @property
+    def headers(self):
+        """Names to values."""
+        with cython.critical_section(self):
+            if self.is_shared:
+                self._headers = (<dict>self._headers).copy()
+                self.is_shared = False
+            return self._headers
+
+    @headers.setter
+    def headers(self, value):
+        with cython.critical_section(self):
+            self.is_shared = False
+            self._headers = value
+
+    @property
+    def crc(self):
+        """CRC-32 of everything before it."""
+        with cython.critical_section(self):
+            if self.is_wire_crc:
+                self._crc = self.wire_crc
+                self.is_wire_crc = False
+            return self._crc
+
+    @crc.setter
+    def crc(self, value):
+        with cython.critical_section(self):
+            self.is_wire_crc = False
+            self._crc = value
+
+    def to_response_dict(self, status_code=200):
+        """Show the message in the shape of an HTTP response."""
+        if self.headers.get(":message-type") in ("error", "exception"):
+            status_code = 400
+        return {"status_code": status_code, "headers": self.headers, "body": self.payload}
+
+    def __eq__(self, other):
+        if not isinstance(other, EventStreamMessage):
+            return NotImplemented
+        return (self.prelude == other.prelude
+                and self.headers == other.headers
+                and self.payload == other.payload
+                and self.crc == other.crc)
+
+    def __repr__(self):
+        return (f"EventStreamMessage(prelude={self.prelude!r}, headers={self.headers!r}, "
+                f"payload={self.payload!r}, crc={self.crc!r})")
+
+    def __reduce__(self):
+        return EventStreamMessage, (self.prelude, self.headers, self.payload, self.crc)
+
+
+# --- Reading --------------------------------------------------------------------------
+
+cdef int read_prelude(const uint8_t *data, Prelude *prelude,
+                      uint64_t max_payload, uint64_t max_headers) except -1:
+    """Read and check the twelve bytes at `data`, which the caller knows to be there."""
+    cdef uint32_t total_length = load32(data)
+    cdef uint32_t headers_length = load32(data + 4)
+    cdef uint32_t crc = load32(data + 8)
+    cdef uint32_t calculated
+    cdef int64_t payload_length = <int64_t>total_length - headers_length - OVERHEAD
+    if headers_length > max_headers:
+        raise InvalidHeadersLength(headers_length, max_headers)
+    if payload_length > 0 and <uint64_t>payload_length > max_payload:
+        raise InvalidPayloadLength(payload_length, max_payload)
+    calculated = crc32_update(0, data, 8)
+    if crc != calculated:
+        raise ChecksumMismatch(crc, calculated, 8)
+    if total_length < OVERHEAD:
+        raise InvalidMessageLength(
+            f"Message length of {total_length} is under the minimum of {OVERHEAD}", 0)
+    if payload_length < 0:
+        raise InvalidMessageLength(
+            f"Header length of {headers_length} does not fit in a message of {total_length} bytes",
+            4)
+    prelude.total_length = total_length
+    prelude.headers_length = headers_length
+    prelude.crc = crc
+    return 0
+
+
+cdef EventStreamMessage read_message(const uint8_t *message, const Prelude *prelude):
+    """Read the message at `message`, which the caller knows to be whole."""
+    cdef Py_ssize_t payload_end = <Py_ssize_t>prelude.total_length - CRC_LENGTH
+    cdef Py_ssize_t headers_end = PRELUDE_LENGTH + <Py_ssize_t>prelude.headers_length
+    cdef uint32_t crc = load32(message + payload_end)
+    cdef uint32_t calculated = running_crc(prelude.crc, message + 8, payload_end - 8)
+    if crc != calculated:
+        raise ChecksumMismatch(crc, calculated, payload_end)
+    cdef EventStreamMessage result = new_message(prelude, crc, message + PRELUDE_LENGTH)
+    result.payload = PyBytes_FromStringAndSize(
+        <const char *>message + headers_end, payload_end - headers_end)
+    return result
+
+
+cdef inline EventStreamMessage new_message(
+    const Prelude *prelude, uint32_t crc, const uint8_t *block
+):
+    """Make a message, still without its payload, from a header block that is there."""
+    cdef EventStreamMessage message = EventStreamMessage.__new__(EventStreamMessage)
+    message.wire_prelude = prelude[0]
+    message.wire_crc = crc
+    message.is_wire_prelude = message.is_wire_crc = True
+    cdef Py_ssize_t length = <Py_ssize_t>prelude.headers_length
+    cdef object headers
+    if length == 0:
+        message._headers = {}
+        return message
+    headers = recall(block, length)
+    if headers is not None:
+        message._headers = headers
+        message.is_shared = True
+    else:
+        message._headers = read_new_headers(block, length, message)
+    return message
+
+
+# Header blocks seen lately and what they mean: a stream repeats a few. Only blocks whose
+# values are all text are kept; others (dates, signatures) hardly ever come back.
+cdef uint8_t remembered_block[REMEMBERED_BLOCKS][REMEMBERED_LENGTH]
+cdef Py_ssize_t remembered_length[REMEMBERED_BLOCKS]
+cdef list remembered_headers = [None] * REMEMBERED_BLOCKS
+cdef Py_ssize_t remembered_next = 0
+
+
+cdef inline object recall(const uint8_t *block, Py_ssize_t length):
+    cdef Py_ssize_t i
+    cdef object headers = None
+    lock_remembered()
+    for i in range(REMEMBERED_BLOCKS):
+        if remembered_length[i] == length and memcmp(remembered_block[i], block, <size_t>length) == 0:
+            headers = remembered_headers[i]
+            break
+    unlock_remembered()
+    return headers
+
+
+cdef object remember(const uint8_t *block, Py_ssize_t length, dict headers):
+    global remembered_next
+    cdef object evicted
+    lock_remembered()
+    evicted = remembered_headers[remembered_next]
+    memcpy(remembered_block[remembered_next], block, <size_t>length)
+    remembered_length[remembered_next] = length
+    remembered_headers[remembered_next] = headers
+    remembered_next = (remembered_next + 1) % REMEMBERED_BLOCKS
+    unlock_remembered()
+    return evicted
+
+
+cdef dict read_new_headers(const uint8_t *block, Py_ssize_t length, EventStreamMessage message):
+    """Read a header block that is not remembered, and remember it if it may come back."""
+    cdef uint8_t copy[REMEMBERED_LENGTH]
+    cdef bint only_text = True
+    cdef dict headers
+    cdef bytes long_copy
+    # Read from a copy: the caller's buffer may be one that another thread writes to.
+    if length > REMEMBERED_LENGTH:
+        long_copy = PyBytes_FromStringAndSize(<const char *>block, length)
+        return read_headers(<const uint8_t *>PyBytes_AS_STRING(long_copy), length, &only_text)
+    memcpy(copy, block, <size_t>length)
+    headers = read_headers(copy, length, &only_text)
+    if only_text:
+        remember(copy, length, headers)
+        message.is_shared = True
+    return headers
+
+
+cdef dict read_headers(const uint8_t *block, Py_ssize_t end, bint *only_text):
+    """Read a header block; also say whether all its values are text."""
+    cdef dict headers = {}
+    cdef Py_ssize_t position = 0, header, length, count = 0
+    cdef uint8_t kind
+    cdef object name, value
+    while position < end:
+        header = position
+        length = block[position]
+        position += 1
+        if length == 0:
+            raise invalid("Header name is empty", header)
+        if length > end - position:
+            raise invalid("Header name runs past the header block", header)
+        name = read_name(block, position, length)
+        position += length
+        if position == end:
+            raise invalid("Header type is missing", position)
+        kind = block[position]
+        position += 1
+        if kind == TYPE_STRING or kind == TYPE_BYTES:
+            if end - position < 2:
+                raise invalid("Header value runs past the header block", position)
+            length = load16(block + position)
+            if length > MAX_HEADER_VALUE_LENGTH:
+                raise invalid(f"Header value length of {length} exceeded the maximum of "
+                              f"{MAX_HEADER_VALUE_LENGTH}", position)
+            if length > end - position - 2:
+                raise invalid("Header value runs past the header block", position)
+            position += 2
+            if kind == TYPE_STRING:
+                value = read_text(block, position, length, "value")
+            else:
+                value = PyBytes_FromStringAndSize(<const char *>block + position, length)
+        elif kind == TYPE_TRUE:
+            value = True
+            length = 0
+        elif kind == TYPE_FALSE:
+            value = False
+            length = 0
+        else:
+            length = fixed_length(kind)
+            if length == 0:
+                raise invalid(f"Header type {kind} is unknown", position - 1)
+            if length > end - position:
+                raise invalid("Header value runs past the header block", position)
+            value = read_fixed(kind, block + position)
+        headers[name] = value
+        count += 1
+        if len(headers) != count:
+            raise DuplicateHeader(name, PRELUDE_LENGTH + header)
+        if kind != TYPE_STRING:
+            only_text[0] = False
+        position += length
+    return headers
+
+
+cdef inline Py_ssize_t fixed_length(uint8_t kind) noexcept:
+    if kind == TYPE_INT8:
+        return 1
+    if kind == TYPE_INT16:
+        return 2
+    if kind == TYPE_INT32:
+        return 4
+    if kind == TYPE_INT64 or kind == TYPE_TIMESTAMP:
+        return 8
+    if kind == TYPE_UUID:
+        return 16
+    return 0
+
+
+cdef inline object read_fixed(uint8_t kind, const uint8_t *value):
+    """Read a value of `fixed_length(kind)` bytes, which the caller knows to be there."""
+    if kind == TYPE_INT8:
+        return <int8_t>value[0]
+    if kind == TYPE_INT16:
+        return <int16_t>load16(value)
+    if kind == TYPE_INT32:
+        return <int32_t>load32(value)
+    if kind == TYPE_UUID:
+        return PyBytes_FromStringAndSize(<const char *>value, 16)
+    return <int64_t>load64(value)
+
+
+cdef struct CommonName:
+    const char *text
+    Py_ssize_t length
+
+cdef list common_names = [
+    ":message-type", ":event-type", ":content-type", ":date", ":chunk-signature",
+    ":exception-type", ":error-code", ":error-message",
+]
+cdef CommonName common[8]
+
+
+cdef int list_common_names() except -1:
+    cdef Py_ssize_t i
+    for i in range(8):
+        common[i].text = PyUnicode_AsUTF8AndSize(common_names[i], &common[i].length)
+    return 0
+
+list_common_names()
+
+
+cdef object read_name(const uint8_t *block, Py_ssize_t start, Py_ssize_t length):
+    cdef Py_ssize_t i
+    for i in range(8):
+        if common[i].length == length and memcmp(common[i].text, block + start, <size_t>length) == 0:
+            return common_names[i]
+    return read_text(block, start, length, "name")
+
+
+cdef object read_text(const uint8_t *block, Py_ssize_t start, Py_ssize_t length, str field):
+    try:
+        return PyUnicode_DecodeUTF8(<const char *>block + start, length, NULL)
+    except UnicodeDecodeError as error:
+        raise invalid(f"Header {field} is not UTF-8", start + error.start) from None
+
+
+cdef object invalid(str reason, Py_ssize_t position):
+    return InvalidHeader(reason, PRELUDE_LENGTH + position)
+
+
+def decode_message(data):
+    """Read exactly one whole message of at most 24 MiB payload and 128 KiB headers."""
+    cdef Span span
+    cdef Prelude prelude
+    open_span(data, &span)
+    try:
+        if span.length < PRELUDE_LENGTH:
+            raise InvalidMessageLength(
+                f"Message is incomplete: {span.length} bytes of at least {OVERHEAD}", span.length)
+        read_prelude(span.data, &prelude, MAX_PAYLOAD_LENGTH, MAX_HEADERS_LENGTH)
+        if span.length < prelude.total_length:
+            raise InvalidMessageLength(
+                f"Message is incomplete: {span.length} bytes of {prelude.total_length}",
+                span.length)
+        if span.length > prelude.total_length:
+            raise InvalidMessageLength(
+                f"{span.length - prelude.total_length} bytes left over after the message",
+                prelude.total_length)
+        return read_message(span.data, &prelude)
+    finally:
+        close_span(&span)
+
+
+cdef class EventStreamDecoder:
+    """Turns the bytes of a stream, however they are cut, into whole messages."""
+
+    cdef uint64_t max_payload
+    cdef uint64_t max_headers
+    cdef uint8_t busy
+    cdef readonly object error
+    # The unfinished message, of which the first `have` bytes are here.
+    cdef Py_ssize_t have
+    cdef Prelude prelude
+    cdef uint8_t prelude_bytes[PRELUDE_LENGTH]
+    cdef uint8_t *block
+    cdef PyObject *payload
+    cdef uint8_t crc_bytes[CRC_LENGTH]
+
+    def __init__(self, max_payload_length=MAX_PAYLOAD_LENGTH, max_headers_length=MAX_HEADERS_LENGTH):
+        self.max_payload = limit(max_payload_length)
+        self.max_headers = limit(max_headers_length)
+
+    def __dealloc__(self):
+        self.forget()
+
+    def feed(self, data):
+        """Take the next bytes of the stream and return the messages they complete."""
+        cdef Span span
+        cdef list messages = []
+        open_span(data, &span)
+        try:
+            if not take_flag(&self.busy):
+                raise RuntimeError("EventStreamDecoder is in use by another thread")
+            try:
+                if self.error is not None:
+                    raise self.error.with_traceback(None)
+                self.read(span.data, span.length, messages)
+            finally:
+                drop_flag(&self.busy)
+        finally:
+            close_span(&span)
+        return messages
+
+    def close(self):
+        """State that the stream has ended."""
+        if not take_flag(&self.busy):
+            raise RuntimeError("EventStreamDecoder is in use by another thread")
+        try:
+            if self.error is None and self.have:
+                self.error = TruncatedStreamException(
+                    f"Stream ended {self.have} bytes into a message", self.have)
+                self.forget()
+            if self.error is not None:
+                raise self.error.with_traceback(None)
+        finally:
+            drop_flag(&self.busy)
+
+    cdef int read(self, const uint8_t *data, Py_ssize_t length, list messages) except -1:
+        cdef Py_ssize_t position = 0
+        cdef Prelude prelude
+        try:
+            if self.have:
+                position = self.absorb(data, length, messages)
+            if not self.have:
+                while length - position >= PRELUDE_LENGTH:
+                    read_prelude(data + position, &prelude, self.max_payload, self.max_headers)
+                    if length - position < prelude.total_length:
+                        break
+                    messages.append(read_message(data + position, &prelude))
+                    position += prelude.total_length
+                if position < length:
+                    self.absorb(data + position, length - position, messages)
+        except ParserError as error:
+            self.forget()
+            self.error = error
+            if not messages:
+                raise
+            error.__traceback__ = None
+        except BaseException:
+            # Out of memory: what was fed is lost, so this decoder must not go on.
+            self.forget()
+            self.error = ParserError("Decoding was cut short")
+            raise
+        return 0
+
+    cdef Py_ssize_t absorb(
+        self, const uint8_t *data, Py_ssize_t length, list messages
+    ) except -1:
+        """Add to the unfinished message, completing it if `data` goes so far."""
+        cdef Py_ssize_t taken = 0, part, headers_end, payload_end
+        if self.have < PRELUDE_LENGTH:
+            taken = min(length, PRELUDE_LENGTH - self.have)
+            memcpy(self.prelude_bytes + self.have, data, <size_t>taken)
+            self.have += taken
+            if self.have < PRELUDE_LENGTH:
+                return taken
+            read_prelude(self.prelude_bytes, &self.prelude, self.max_payload, self.max_headers)
+            if self.prelude.headers_length:
+                self.block = <uint8_t *>PyMem_Malloc(self.prelude.headers_length)
+                if self.block == NULL:
+                    raise MemoryError
+        headers_end = PRELUDE_LENGTH + <Py_ssize_t>self.prelude.headers_length
+        payload_end = <Py_ssize_t>self.prelude.total_length - CRC_LENGTH
+        if self.have < headers_end:
+            part = min(length - taken, headers_end - self.have)
+            memcpy(self.block + (self.have - PRELUDE_LENGTH), data + taken, <size_t>part)
+            taken += part
+            self.have += part
+        if headers_end <= self.have < payload_end and taken < length:
+            part = min(length - taken, payload_end - self.have)
+            self.make_room(self.have - headers_end + part, payload_end - headers_end)
+            memcpy(PyBytes_AS_STRING(<object>self.payload) + (self.have - headers_end),
+                   data + taken, <size_t>part)
+            taken += part
+            self.have += part
+        if payload_end <= self.have and taken < length:
+            part = min(length - taken, payload_end + CRC_LENGTH - self.have)
+            memcpy(self.crc_bytes + (self.have - payload_end), data + taken, <size_t>part)
+            taken += part
+            self.have += part
+            if self.have == payload_end + CRC_LENGTH:
+                messages.append(self.complete())
+        return taken
+
+    cdef int make_room(self, Py_ssize_t needed, Py_ssize_t whole) except -1:
+        cdef Py_ssize_t room
+        if self.payload == NULL:
+            self.payload = PyBytes_Raw(NULL, min(whole, max(needed, FIRST_ROOM)))
+            return 0
+        room = PyBytes_GET_SIZE(<object>self.payload)
+        if room < needed:
+            _PyBytes_Resize(&self.payload, min(whole, max(needed, 2 * room)))
+        return 0
+
+    cdef EventStreamMessage complete(self):
+        cdef Py_ssize_t payload_end = <Py_ssize_t>self.prelude.total_length - CRC_LENGTH
+        cdef uint32_t crc = load32(self.crc_bytes)
+        cdef uint32_t calculated = crc32_update(
+            self.prelude.crc, self.prelude_bytes + 8, PRELUDE_LENGTH - 8)
+        calculated = running_crc(calculated, self.block, <Py_ssize_t>self.prelude.headers_length)
+        if self.payload != NULL:
+            calculated = running_crc(calculated,
+                                     <const uint8_t *>PyBytes_AS_STRING(<object>self.payload),
+                                     PyBytes_GET_SIZE(<object>self.payload))
+        if crc != calculated:
+            raise ChecksumMismatch(crc, calculated, payload_end)
+        cdef EventStreamMessage message = new_message(&self.prelude, crc, self.block)
+        message.payload = <object>self.payload if self.payload != NULL else b""
+        self.forget()
+        return message
+
+    cdef void forget(self) noexcept:
+        """Let go of the unfinished message."""
+        self.have = 0
+        if self.block != NULL:
+            PyMem_Free(self.block)
+            self.block = NULL
+        if self.payload != NULL:
+            Py_XDECREF(self.payload)
+            self.payload = NULL
+
+
+cdef uint64_t limit(object length) except? 0xFFFFFFFF:
+    number = index(length)
+    if number < 0:
+        raise ValueError("a limit must not be negative")
+    # Lengths on the wire have 32 bits: a higher limit is never reached.
+    return <uint64_t>min(number, 0xFFFFFFFF)
