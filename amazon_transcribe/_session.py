@@ -1,0 +1,411 @@
+"""One stream's conversation, seen from either end, without any I/O.
+
+Bytes come in and events go out, calls come in and bytes go out; there is no socket, no
+asyncio and no clock here but the one passed in. A `ClientSession` and a
+`ServerSession` joined in memory are a whole conversation.
+
+    ClientSession                                       ServerSession
+      headers()            ── method, path, headers ──▶   receive_request()
+      receive_response()   ◀── status, headers ────────   response_headers()
+      send_audio(), end()  ── signed frames ──────────▶   receive()
+      receive()            ◀── event frames ───────────   send_event(), send_exception()
+      receive_end()        ◀── end of stream
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
+
+from ._framing import Buffer, EventStreamDecoder, encode_message
+from ._shapes import (
+    OPERATIONS,
+    Operation,
+    read_request,
+    read_response,
+    request_headers,
+    response_headers,
+)
+from ._signing import (
+    EVENT_STREAM_HASH,
+    Authorization,
+    EventChain,
+    Headers,
+    authorization,
+    timestamp,
+)
+from .auth import Credentials
+from .eventstream import BaseEvent
+from .exceptions import (
+    BadRequestException,
+    InvalidPayloadLength,
+    ParserError,
+    SDKError,
+    ServiceException,
+    StreamClosedException,
+    TruncatedStreamException,
+    UnknownServiceException,
+)
+from .model import MAX_AUDIO_CHUNK, AudioEvent, TranscriptEvent, service_exception
+
+SERVICE = "transcribe"
+CONTENT_TYPE = "application/vnd.amazon.eventstream"
+
+# The service refuses a signature older than this, of the request and of an event alike.
+SIGNATURE_LIFETIME = 300.0
+
+# What the server reads of one message before it refuses it; the audio's own limit is lower.
+MAX_FRAME = 256 * 1024
+TOO_BIG = "Your stream is too big. Reduce the frame size and try your request again."
+
+
+class ClientSession:
+    """The client's end of one stream.
+
+    :param operation: What is asked for.
+    :param request: Its parameters, checked here.
+    :param credentials: Good for the whole stream; the service forbids a change.
+    :param authority: Host, and port unless it is the scheme's own, as they are sent.
+    :param clock: Gives the present as seconds since 1970.
+    :raises InvalidParameterException: for parameters the service would refuse.
+    """
+
+    def __init__(
+        self,
+        operation: Operation,
+        request: Any,
+        credentials: Credentials,
+        *,
+        region: str,
+        authority: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.operation = operation
+        self.ended = False
+        self.audio_bytes_sent = 0
+        self._fields = request_headers(operation, request)
+        self._credentials = credentials
+        self._region = region
+        self._authority = authority
+        self._clock = clock
+        self._chain: EventChain | None = None
+        self._decoder = EventStreamDecoder()
+        self._failure: SDKError | None = None
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The request's headers, signed; `host` stands for HTTP/2's `:authority`.
+
+        The request's signature becomes the first event's prior signature.
+        """
+        credentials = self._credentials
+        headers = [
+            ("host", self._authority),
+            ("content-type", CONTENT_TYPE),
+            ("x-amz-content-sha256", EVENT_STREAM_HASH),
+            ("x-amz-date", timestamp(datetime.fromtimestamp(self._clock(), timezone.utc))),
+            *self._fields,
+        ]
+        if credentials.session_token:
+            headers.append(("x-amz-security-token", credentials.session_token))
+        value, signature = authorization(
+            method="POST",
+            path=self.operation.path,
+            query="",
+            headers=headers,
+            payload_hash=EVENT_STREAM_HASH,
+            access_key_id=credentials.access_key_id,
+            secret_access_key=credentials.secret_access_key,
+            region=self._region,
+            service=SERVICE,
+        )
+        self._chain = EventChain(
+            credentials.secret_access_key, self._region, SERVICE, signature, self._clock
+        )
+        return [*headers, ("authorization", value)]
+
+    def receive_response(self, headers: Mapping[str, str], result_stream: Any) -> Any:
+        """The typed response of an answer with status 200."""
+        return read_response(self.operation, headers, result_stream)
+
+    def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ServiceException:
+        """The exception of an answer with any other status."""
+        # restJson1: the name may carry a namespace before '#' and a URL after ':'.
+        name = headers.get("x-amzn-errortype", "").partition(":")[0].rpartition("#")[2]
+        if not name and not body:
+            return UnknownServiceException(status, None, f"the service answered HTTP {status}")
+        return service_exception(name or None, body, status)
+
+    def send_audio(self, chunk: Buffer) -> bytes:
+        """The signed frame of a chunk of audio; an empty one ends the input.
+
+        :raises StreamClosedException: after the end of the input.
+        """
+        if self.ended:
+            raise StreamClosedException("the input has ended: no more audio can be sent")
+        if self._chain is None:
+            raise StreamClosedException("the request has not been made")
+        frame = self._chain.audio_event(chunk)
+        if size := len(chunk):
+            self.audio_bytes_sent += size
+        else:
+            self.ended = True
+        return frame
+
+    def end(self) -> bytes:
+        """The signed frame that ends the input."""
+        if self._chain is None:
+            raise StreamClosedException("the request has not been made")
+        self.ended = True
+        return self._chain.end()
+
+    def receive(self, data: Buffer) -> list[BaseEvent | SDKError]:
+        """The events that these bytes complete, in order.
+
+        What ends the stream, the service's exception or bytes that are no event
+        stream, stands last in the list as an exception. After it nothing is read.
+        """
+        if self._failure is not None:
+            return []
+        events: list[BaseEvent | SDKError] = []
+        try:
+            messages = self._decoder.feed(data)
+            for message in messages:
+                events.append(self.operation.events.parse(message))
+            if self._decoder.error is not None:
+                raise self._decoder.error
+        except SDKError as error:
+            self._failure = error
+            events.append(error)
+        return events
+
+    def receive_end(self) -> SDKError | None:
+        """Tell that the peer's bytes have ended; what that means unless a clean end.
+
+        :returns: A `TruncatedStreamException` when the last message is unfinished.
+        """
+        if self._failure is not None:
+            return None
+        try:
+            self._decoder.close()
+        except ParserError as error:
+            self._failure = TruncatedStreamException(
+                "the stream ended inside a message", error.offset
+            )
+        return self._failure
+
+
+class RequestRefused(SDKError):
+    """A request that the server answers with an error status instead of a stream."""
+
+    def __init__(self, status: int, name: str, message: str) -> None:
+        super().__init__(status, name, message)
+        self.status = status
+        self.name = name
+        self.message = message
+
+    def headers_and_body(self) -> tuple[list[tuple[str, str]], bytes]:
+        """The answer: restJson1's error name in a header, the text in the body."""
+        body = msgspec.json.encode({"Message": self.message})
+        return [
+            ("x-amzn-request-id", str(uuid.uuid4())),
+            ("x-amzn-errortype", self.name),
+            ("content-type", "application/json"),
+            ("content-length", str(len(body))),
+        ], body
+
+
+class ServerSession:
+    """The server's end of one stream.
+
+    :param secrets: The secret of each known access key.
+    :param clock: Gives the present as seconds since 1970.
+    """
+
+    def __init__(
+        self, secrets: Mapping[str, str], *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.request_id = str(uuid.uuid4())
+        self.session_id = ""
+        self.input_ended = False
+        self.operation: Operation
+        self.request: Any = None
+        self._secrets = secrets
+        self._clock = clock
+        self._chain: EventChain
+        self._outer = EventStreamDecoder(max_payload_length=MAX_FRAME)
+        self._inner = EventStreamDecoder()
+
+    def receive_request(self, method: str, target: str, headers: Headers) -> Any:
+        """Check who asks and what for; the typed request.
+
+        :param target: The path as sent, with its query.
+        :param headers: As sent, HTTP/2's pseudo-headers among them.
+        :raises RequestRefused: with the status and the name the service would give.
+        """
+        path, _, query = target.partition("?")
+        operation = OPERATIONS.get(path)
+        if operation is None:
+            raise RequestRefused(404, "UnknownOperationException", f"no operation at {path}")
+        if method != "POST":
+            raise RequestRefused(405, "UnknownOperationException", f"{path} takes POST only")
+        headers = _with_host(headers)
+        self._authenticate(method, path, query, headers)
+        given = dict(headers)
+        try:
+            self.request = read_request(operation, given)
+        except BadRequestException as error:
+            raise RequestRefused(400, "BadRequestException", error.message) from None
+        self.operation = operation
+        self.session_id = self.request.session_id or str(uuid.uuid4())
+        return self.request
+
+    def _authenticate(self, method: str, path: str, query: str, headers: Headers) -> None:
+        given = dict(headers)
+        if "authorization" not in given:
+            raise RequestRefused(
+                403, "MissingAuthenticationTokenException", "Missing Authentication Token"
+            )
+        try:
+            auth = Authorization.parse(given["authorization"])
+        except ValueError as error:
+            raise RequestRefused(403, "IncompleteSignatureException", str(error)) from None
+        secret = self._secrets.get(auth.access_key_id)
+        if secret is None:
+            raise RequestRefused(
+                403,
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            )
+        if not auth.matches(
+            secret_access_key=secret, method=method, path=path, query=query, headers=headers
+        ):
+            raise RequestRefused(
+                403,
+                "InvalidSignatureException",
+                "The request signature does not match the one calculated here: check the"
+                " secret access key and how the request is signed.",
+            )
+        if auth.scope.service != SERVICE or self._too_old(given["x-amz-date"]):
+            raise RequestRefused(
+                403,
+                "InvalidSignatureException",
+                "Signature expired or not for this service: it is good for"
+                f" {SIGNATURE_LIFETIME:.0f} s and the service {SERVICE!r}.",
+            )
+        self._chain = EventChain(secret, auth.scope.region, SERVICE, auth.signature, self._clock)
+
+    def _too_old(self, stamp: str) -> bool:
+        try:
+            signed = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+        except ValueError:
+            return True
+        return abs(self._clock() - signed.timestamp()) > SIGNATURE_LIFETIME
+
+    def response_headers(self) -> list[tuple[str, str]]:
+        """The headers of the answer with status 200."""
+        return [
+            ("content-type", CONTENT_TYPE),
+            *response_headers(
+                self.operation,
+                self.request,
+                request_id=self.request_id,
+                session_id=self.session_id,
+            ),
+        ]
+
+    def receive(self, data: Buffer) -> list[bytes]:
+        """The chunks of audio that these bytes complete; `input_ended` tells the end.
+
+        :raises BadRequestException: for a wrong or outdated chunk signature, a frame
+            that is too big, bytes that are no event stream, an event that is no audio,
+            and anything after the end.
+        """
+        chunks: list[bytes] = []
+        try:
+            for message in self._outer.feed(data):
+                if self.input_ended and message.payload:
+                    raise BadRequestException("Audio came after the end of the input.")
+                self._check_signature(message)
+                if not message.payload:
+                    self.input_ended = True
+                    continue
+                for event in self._inner.feed(message.payload):
+                    chunks.append(self._audio(event.headers, event.payload))
+                self._inner.close()
+            if self._outer.error is not None:
+                raise self._outer.error
+        except InvalidPayloadLength:
+            raise BadRequestException(TOO_BIG) from None
+        except ParserError as error:
+            raise BadRequestException(f"Could not decode the event stream: {error}") from None
+        return chunks
+
+    def _check_signature(self, message: Any) -> None:
+        date = message.headers.get(":date")
+        if not self._chain.verify(message):
+            raise BadRequestException(
+                "The signature of an event does not match the one calculated here."
+            )
+        if abs(self._clock() - date / 1000) > SIGNATURE_LIFETIME:
+            raise BadRequestException(
+                f"Signature expired: an event's signature is good for {SIGNATURE_LIFETIME:.0f} s."
+            )
+
+    def _audio(self, headers: Mapping[str, Any], payload: bytes) -> bytes:
+        kind, name = headers.get(":message-type"), headers.get(":event-type")
+        if kind != "event" or name != "AudioEvent":
+            raise BadRequestException(f"Unexpected {kind or 'message'} {name!r} in the stream.")
+        if len(payload) > MAX_AUDIO_CHUNK:
+            raise BadRequestException(TOO_BIG)
+        if not payload:
+            self.input_ended = True
+        return payload
+
+    def receive_end(self) -> None:
+        """Tell that the client's bytes have ended.
+
+        :raises BadRequestException: when the last message is unfinished.
+        """
+        self.input_ended = True
+        try:
+            self._outer.close()
+        except ParserError as error:
+            raise BadRequestException(f"Could not decode the event stream: {error}") from None
+
+    def send_event(self, event: TranscriptEvent) -> bytes:
+        """The frame of an event."""
+        return encode_message(
+            {
+                ":message-type": "event",
+                ":event-type": type(event).__name__,
+                ":content-type": "application/json",
+            },
+            _json.encode({"Transcript": event.transcript}),
+        )
+
+    def send_exception(self, error: ServiceException) -> bytes:
+        """The frame of an exception, which ends the stream."""
+        return encode_message(
+            {
+                ":message-type": "exception",
+                ":exception-type": type(error).__name__,
+                ":content-type": "application/json",
+            },
+            _json.encode({"Message": error.message}),
+        )
+
+
+_json = msgspec.json.Encoder()
+
+
+def _with_host(headers: Headers) -> Sequence[tuple[str, str]]:
+    """The headers with `host`, which HTTP/2 sends as `:authority`; both may be signed."""
+    given = {name for name, _ in headers}
+    if "host" in given:
+        return headers
+    return [*headers, *(("host", value) for name, value in headers if name == ":authority")]

@@ -1,0 +1,291 @@
+"""AWS Signature Version 4: of requests, and of the events inside a stream.
+
+Both directions stand here once, for the client that signs and the server that
+verifies. Times are passed in; nothing here reads a clock. The hashes and the HMAC are
+the standard library's.
+
+Rules: AWS "Signature Version 4 signing process"; the Smithy "Amazon Event Stream
+Specification" for the events.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timezone
+from functools import lru_cache
+from hashlib import sha256
+from typing import NamedTuple
+from urllib.parse import quote
+
+from ._framing import Buffer, EventStreamMessage, encode_headers, encode_signed_event
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+EVENT_ALGORITHM = "AWS4-HMAC-SHA256-PAYLOAD"
+EVENT_STREAM_HASH = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
+EMPTY_HASH = sha256(b"").hexdigest()
+
+Headers = Sequence[tuple[str, str]]
+
+
+class Scope(NamedTuple):
+    """The day, region and service that a signature is good for."""
+
+    date: str
+    region: str
+    service: str
+
+    def __str__(self) -> str:
+        return f"{self.date}/{self.region}/{self.service}/aws4_request"
+
+
+@lru_cache(maxsize=128)
+def signing_key(secret_access_key: str, date: str, region: str, service: str) -> bytes:
+    """Derive the key that signs one day's requests and events.
+
+    :param date: The UTC day as `YYYYMMDD`.
+    :returns: 32 bytes.
+    """
+    key = ("AWS4" + secret_access_key).encode()
+    for part in (date, region, service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+# --- Requests -------------------------------------------------------------------
+
+
+def timestamp(now: datetime) -> str:
+    """The time as SigV4 writes it: `YYYYMMDDTHHMMSSZ`, UTC, seconds truncated."""
+    return now.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+
+
+def authorization(
+    *,
+    method: str,
+    path: str,
+    query: str,
+    headers: Headers,
+    payload_hash: str,
+    access_key_id: str,
+    secret_access_key: str,
+    region: str,
+    service: str,
+) -> tuple[str, bytes]:
+    """Sign a request by its headers.
+
+    :param headers: The headers to sign, `host` and `x-amz-date` among them; every one
+        given is signed.
+    :param payload_hash: `EVENT_STREAM_HASH` for a stream, else the body's SHA-256 in hex.
+    :returns: The value of the `Authorization` header, and the signature's 32 bytes,
+        which is the prior signature of the stream's first event.
+    """
+    signed = sorted(name.lower() for name, _ in headers)
+    stamp = next(value for name, value in headers if name.lower() == "x-amz-date")
+    scope = Scope(stamp[:8], region, service)
+    signature = _signature(
+        secret_access_key,
+        stamp,
+        scope,
+        canonical_request(method, path, query, headers, signed, payload_hash),
+    )
+    value = (
+        f"{ALGORITHM} Credential={access_key_id}/{scope}, "
+        f"SignedHeaders={';'.join(signed)}, Signature={signature.hex()}"
+    )
+    return value, signature
+
+
+def canonical_request(
+    method: str,
+    path: str,
+    query: str,
+    headers: Headers,
+    signed: Iterable[str],
+    payload_hash: str,
+) -> str:
+    """The request in the one form that both sides hash.
+
+    :param path: The path as sent, already percent-encoded; it is encoded once more, as
+        every service but S3 demands.
+    :param query: The query string as sent, without `?`.
+    :param signed: Names of the signed headers, lower case, in order.
+    """
+    values: dict[str, list[str]] = {}
+    for name, value in headers:
+        values.setdefault(name.lower(), []).append(" ".join(value.split()))
+    lines = [f"{name}:{','.join(values.get(name, ()))}\n" for name in signed]
+    return "\n".join(
+        (
+            method,
+            quote(path, safe="/-_.~") or "/",
+            "&".join(
+                sorted(part if "=" in part else part + "=" for part in query.split("&") if part)
+            ),
+            "".join(lines),
+            ";".join(signed),
+            payload_hash,
+        )
+    )
+
+
+def _signature(secret_access_key: str, stamp: str, scope: Scope, canonical: str) -> bytes:
+    string_to_sign = "\n".join(
+        (ALGORITHM, stamp, str(scope), sha256(canonical.encode()).hexdigest())
+    )
+    return hmac.digest(signing_key(secret_access_key, *scope), string_to_sign.encode(), "sha256")
+
+
+class Authorization(NamedTuple):
+    """An `Authorization` header taken apart."""
+
+    access_key_id: str
+    scope: Scope
+    signed_headers: tuple[str, ...]
+    signature: bytes
+
+    @classmethod
+    def parse(cls, value: str) -> Authorization:
+        """Take the header's value apart.
+
+        :raises ValueError: when it is not a SigV4 authorization.
+        """
+        algorithm, _, rest = value.partition(" ")
+        if algorithm != ALGORITHM:
+            raise ValueError(f"the algorithm is not {ALGORITHM}")
+        fields: dict[str, str] = {}
+        for part in rest.split(","):
+            name, _, content = part.strip().partition("=")
+            fields[name] = content
+        try:
+            key, date, region, service, terminator = fields["Credential"].rsplit("/", 4)
+            signed = tuple(fields["SignedHeaders"].split(";"))
+            signature = bytes.fromhex(fields["Signature"])
+        except (KeyError, ValueError):
+            raise ValueError(
+                "Credential, SignedHeaders and Signature are needed in their full form"
+            ) from None
+        if terminator != "aws4_request" or len(signature) != 32:
+            raise ValueError("the credential scope or the signature is malformed")
+        return cls(key, Scope(date, region, service), signed, signature)
+
+    def matches(
+        self, *, secret_access_key: str, method: str, path: str, query: str, headers: Headers
+    ) -> bool:
+        """Whether the signature is the right one for this request.
+
+        The payload hash is taken from `x-amz-content-sha256`; a client that sends none
+        has signed an empty payload.
+        """
+        given = {name.lower(): value for name, value in headers}
+        payload_hash = given.get("x-amz-content-sha256", EMPTY_HASH)
+        canonical = canonical_request(
+            method, path, query, headers, self.signed_headers, payload_hash
+        )
+        stamp = given.get("x-amz-date", "")
+        expected = _signature(secret_access_key, stamp, self.scope, canonical)
+        return stamp[:8] == self.scope.date and hmac.compare_digest(expected, self.signature)
+
+
+# --- Events ---------------------------------------------------------------------
+
+AUDIO_EVENT_HEADERS = encode_headers(
+    {
+        ":message-type": "event",
+        ":event-type": "AudioEvent",
+        ":content-type": "application/octet-stream",
+    }
+)
+
+
+class EventChain:
+    """The chain of event signatures of one stream, each signing the one before.
+
+    The client makes signed frames with it, the server verifies them. The key is the
+    event's day's: the chain rolls over at UTC midnight by itself.
+
+    :param prior_signature: The 32 bytes of the request's signature.
+    :param clock: Gives the present as seconds since 1970.
+    """
+
+    __slots__ = ("_clock", "_head", "_region", "_second", "_secret", "_service", "_sign", "prior")
+
+    def __init__(
+        self,
+        secret_access_key: str,
+        region: str,
+        service: str,
+        prior_signature: bytes,
+        clock: Callable[[], float],
+    ) -> None:
+        self._secret = secret_access_key
+        self._region = region
+        self._service = service
+        self._clock = clock
+        self.prior = prior_signature
+        self._second = -1
+        self._head = b""
+        self._sign: Callable[[bytes], bytes] = bytes
+
+    def audio_event(self, chunk: Buffer) -> bytes:
+        """The signed frame of one chunk of audio, ready to be sent."""
+        return self._frame(AUDIO_EVENT_HEADERS, chunk)
+
+    def wrap(self, message: Buffer) -> bytes:
+        """The signed frame around a whole encoded message."""
+        return self._frame(None, message)
+
+    def end(self) -> bytes:
+        """The signed frame that ends the input: its payload is zero bytes."""
+        return self._frame(None, b"")
+
+    def _frame(self, headers: bytes | None, payload: Buffer) -> bytes:
+        milliseconds = int(self._clock() * 1000)
+        self._roll(milliseconds // 1000)
+        frame, self.prior = encode_signed_event(
+            headers, payload, milliseconds, self._head, self.prior, self._sign
+        )
+        return frame
+
+    def verify(self, message: EventStreamMessage) -> bool:
+        """Whether a received frame carries the signature that continues the chain.
+
+        The chain moves on only when it does.
+        """
+        date, signature = message.headers.get(":date"), message.headers.get(":chunk-signature")
+        if type(date) is not int or not isinstance(signature, bytes):
+            return False
+        try:
+            self._roll(date // 1000)
+        except (OverflowError, ValueError, OSError):
+            return False
+        _, expected = encode_signed_event(
+            None, message.payload, date, self._head, self.prior, self._sign
+        )
+        if not hmac.compare_digest(expected, signature):
+            return False
+        self.prior = expected
+        return True
+
+    def _roll(self, second: int) -> None:
+        """Make the constant part of the string to sign, new each second."""
+        if second == self._second:
+            return
+        stamp = timestamp(datetime.fromtimestamp(second, timezone.utc))
+        scope = Scope(stamp[:8], self._region, self._service)
+        self._head = f"{EVENT_ALGORITHM}\n{stamp}\n{scope}\n".encode()
+        self._sign = _signer(signing_key(self._secret, *scope))
+        self._second = second
+
+
+@lru_cache(maxsize=128)
+def _signer(key: bytes) -> Callable[[bytes], bytes]:
+    """HMAC-SHA256 with the key's two pads hashed once and for all."""
+    prepared = hmac.new(key, digestmod="sha256")
+
+    def sign(data: bytes) -> bytes:
+        mac = prepared.copy()
+        mac.update(data)
+        return mac.digest()
+
+    return sign

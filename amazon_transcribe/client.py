@@ -1,0 +1,395 @@
+"""The client: starts streams and keeps their connections."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+
+from ._session import ClientSession
+from ._shapes import START_STREAM_TRANSCRIPTION, Operation
+from .auth import AwsCrtCredentialResolver, CredentialResolver, Credentials
+from .endpoints import BaseEndpointResolver, StaticEndpointResolver, default_resolver
+from .eventstream import BaseEvent
+from .exceptions import (
+    CredentialsException,
+    HTTPException,
+    InvalidParameterException,
+    SDKError,
+    ServiceException,
+    StreamClosedException,
+    StreamException,
+    TimeoutException,
+    ValidationException,
+)
+from .model import (
+    AudioChunk,
+    AudioStream,
+    StartStreamTranscriptionEventStream,
+    StartStreamTranscriptionRequest,
+)
+from .transports.base import Origin, Stream, Transport
+from .transports.h2 import H2Transport
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+# An error's body is a line of JSON; a peer that sends more is not the service.
+MAX_ERROR_BODY = 64 * 1024
+
+
+class TranscribeStreamingClient:
+    """Starts streams at Amazon Transcribe, or at anything that speaks its protocol.
+
+    One client serves any number of concurrent streams. It may be made before its event
+    loop runs. As an async context manager, or closed by `close()`, it keeps idle
+    connections for the next stream; used without, it keeps none, and nothing is left
+    over if nobody closes it.
+
+    :param region: The AWS region, e.g. `"us-east-2"`.
+    :param endpoint_resolver: Gives the endpoint; by default the one named in
+        AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING or AWS_ENDPOINT_URL, else the region's.
+    :param credential_resolver: Gives credentials, once per stream; by default AWS's
+        chain (environment, profiles, web identity, container, instance). Any object
+        with an async `get_credentials` will do.
+    :param endpoint_url: The endpoint itself: `https://HOST[:PORT]`, or
+        `http://HOST[:PORT]` for HTTP/2 without TLS. Goes before the resolver.
+    :param max_streams_per_connection: One by default, as the service documents; the
+        peer's SETTINGS are obeyed in any case.
+    :param connect_timeout: Seconds for opening a connection.
+    :param start_timeout: Seconds for a whole start, from credentials to the response.
+    :param max_unsent: Bytes of one stream's audio that may be on their way unsent before
+        `send_audio_event` waits.
+    :param ssl_context: For `https`; by default the system's authorities and those in
+        SSL_CERT_FILE and AWS_CA_BUNDLE are trusted.
+    :param transport: Carries the streams in place of HTTP/2 on asyncio.
+    :raises ValidationException: for a region or a number that cannot be.
+    """
+
+    service_name = "transcribe"
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        endpoint_resolver: BaseEndpointResolver | None = None,
+        credential_resolver: CredentialResolver | None = None,
+        endpoint_url: str | None = None,
+        max_streams_per_connection: int = 1,
+        connect_timeout: float = 5.0,
+        start_timeout: float = 12.0,
+        max_unsent: int = 1024 * 1024,
+        ssl_context: ssl.SSLContext | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        if not isinstance(region, str) or not region:
+            raise ValidationException(f"region must be a name such as 'us-west-2', not {region!r}")
+        for name, number in (
+            ("max_streams_per_connection", max_streams_per_connection),
+            ("connect_timeout", connect_timeout),
+            ("start_timeout", start_timeout),
+            ("max_unsent", max_unsent),
+        ):
+            if not number > 0:
+                raise ValidationException(f"{name} must be above 0, not {number!r}")
+        if endpoint_url is not None:
+            Origin.parse(endpoint_url)
+            endpoint_resolver = StaticEndpointResolver(endpoint_url)
+        self.region = region
+        self.start_timeout = start_timeout
+        self._endpoint_resolver = endpoint_resolver or default_resolver()
+        self._credential_resolver = credential_resolver or AwsCrtCredentialResolver()
+        self._transport: Transport = transport or H2Transport(
+            max_streams_per_connection=max_streams_per_connection,
+            connect_timeout=connect_timeout,
+            ssl_context=ssl_context,
+            max_unsent=max_unsent,
+        )
+        self._closed = False
+
+    async def start_stream_transcription(
+        self,
+        *,
+        language_code: str | None = None,
+        media_sample_rate_hz: int,
+        media_encoding: str,
+        vocabulary_name: str | None = None,
+        session_id: str | None = None,
+        vocab_filter_method: str | None = None,
+        vocab_filter_name: str | None = None,
+        vocabulary_names: Sequence[str] | str | None = None,
+        vocabulary_filter_names: Sequence[str] | str | None = None,
+        vocab_filter_names: Sequence[str] | str | None = None,
+        show_speaker_label: bool | None = None,
+        enable_channel_identification: bool | None = None,
+        number_of_channels: int | None = None,
+        enable_partial_results_stabilization: bool | None = None,
+        partial_results_stability: str | None = None,
+        content_identification_type: str | None = None,
+        content_redaction_type: str | None = None,
+        pii_entity_types: Sequence[str] | str | None = None,
+        language_model_name: str | None = None,
+        identify_language: bool | None = None,
+        language_options: Sequence[str] | str | None = None,
+        preferred_language: str | None = None,
+        identify_multiple_languages: bool | None = None,
+        session_resume_window: int | None = None,
+        transcript_format: str | None = None,
+    ) -> StartStreamTranscriptionEventStream:
+        """Start a transcription: what is wrong with it is told before anything is sent.
+
+        The service takes audio in real time: recorded audio must be paced (see
+        `utils.apply_realtime_delay`), or the signatures of its events grow older than
+        the five minutes for which the service accepts them.
+
+        Names, limits and allowed values are the service model's.
+
+        :param language_code: The spoken language, e.g. `"en-US"`; leave it out with
+            `identify_language` or `identify_multiple_languages`.
+        :param media_sample_rate_hz: The sample rate, 8,000–48,000 Hz.
+        :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"`,
+            `"flac"`, `"g711-alaw"`, `"g711-ulaw"` or `"g729"`.
+        :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
+        :param session_id: A UUID of 36 characters; the service makes one when None.
+        :param vocab_filter_method: `"remove"`, `"mask"` or `"tag"`.
+        :param vocab_filter_name: A vocabulary filter, 1–200 of `[0-9a-zA-Z._-]`.
+        :param vocabulary_names: With language identification: custom vocabularies, a list
+            or one string with commas, at most 3,000 characters in all.
+        :param vocabulary_filter_names: The same for vocabulary filters.
+        :param vocab_filter_names: The original SDK's name for `vocabulary_filter_names`.
+        :param show_speaker_label: Label the speakers; not with
+            `enable_channel_identification`.
+        :param enable_channel_identification: Transcribe each channel by itself; needs
+            `number_of_channels`.
+        :param number_of_channels: The channels in the audio, at least 2.
+        :param enable_partial_results_stabilization: Let only the last few words of a
+            partial result change.
+        :param partial_results_stability: How few: `"high"`, `"medium"` or `"low"`.
+        :param content_identification_type: `"PII"` marks personal information; not with
+            `content_redaction_type`.
+        :param content_redaction_type: `"PII"` replaces personal information.
+        :param pii_entity_types: Which kinds, a list or one string with commas, at most
+            300 characters of `[A-Z_, ]`; needs one of the two above.
+        :param language_model_name: A custom language model, 1–200 of `[0-9a-zA-Z._-]`.
+        :param identify_language: Find out the language; needs `language_options`.
+        :param language_options: At least two languages to choose from, a list or one
+            string with commas, at most 200 characters.
+        :param preferred_language: The likeliest of them.
+        :param identify_multiple_languages: Find out the languages as they change; needs
+            `language_options`.
+        :param session_resume_window: Minutes, 1–300, for which the session can be resumed.
+        :param transcript_format: `"spoken"` or `"written"`.
+        :returns: The open stream: audio in by `input_stream`, events by `output_stream`.
+        :raises InvalidParameterException: for what the service would refuse; it is a
+            `ValidationException` and a `BadRequestException`.
+        :raises CredentialsException: when there are no credentials.
+        :raises ConnectException: when no connection can be made.
+        :raises TimeoutException: when the start takes longer than `start_timeout`.
+        :raises ServiceException: when the service refuses.
+        """
+        if vocab_filter_names is not None:
+            if vocabulary_filter_names is not None:
+                raise InvalidParameterException(
+                    "vocab_filter_names",
+                    "vocab_filter_names and vocabulary_filter_names are the same parameter:"
+                    " set only one of them",
+                )
+            vocabulary_filter_names = vocab_filter_names
+        request = StartStreamTranscriptionRequest(
+            language_code=language_code,
+            media_sample_rate_hz=media_sample_rate_hz,
+            media_encoding=media_encoding,
+            vocabulary_name=vocabulary_name,
+            session_id=session_id,
+            vocab_filter_method=vocab_filter_method,
+            vocab_filter_name=vocab_filter_name,
+            vocabulary_names=vocabulary_names,
+            vocabulary_filter_names=vocabulary_filter_names,
+            show_speaker_label=show_speaker_label,
+            enable_channel_identification=enable_channel_identification,
+            number_of_channels=number_of_channels,
+            enable_partial_results_stabilization=enable_partial_results_stabilization,
+            partial_results_stability=partial_results_stability,
+            content_identification_type=content_identification_type,
+            content_redaction_type=content_redaction_type,
+            pii_entity_types=pii_entity_types,
+            language_model_name=language_model_name,
+            identify_language=identify_language,
+            language_options=language_options,
+            preferred_language=preferred_language,
+            identify_multiple_languages=identify_multiple_languages,
+            session_resume_window=session_resume_window,
+            transcript_format=transcript_format,
+        )
+        live = await self._start(START_STREAM_TRANSCRIPTION, request)
+        return StartStreamTranscriptionEventStream(AudioStream(input_stream=live), live.response)
+
+    async def close(self) -> None:
+        """Close every connection, within 4 s; streams still open fail, a new start raises."""
+        self._closed = True
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        if isinstance(self._transport, H2Transport):
+            self._transport.keep_idle = True
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _start(self, operation: Operation, request: object) -> _LiveStream:
+        """Open a stream and wait for the service's answer, all before the deadline."""
+        if self._closed:
+            raise StreamClosedException("the client is closed")
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.start_timeout
+        # Checked with stand-in credentials first: a wrong parameter needs no real ones.
+        ClientSession(operation, request, Credentials("", ""), region="", authority="")
+        origin = Origin.parse(await self._endpoint_resolver.resolve(self.region))
+        credentials = await self._credentials(deadline - loop.time())
+        session = ClientSession(
+            operation, request, credentials, region=self.region, authority=origin.authority
+        )
+        headers = [*session.headers(), ("user-agent", _user_agent())]
+        stream = await self._transport.open(origin, operation.path, headers, deadline - loop.time())
+        try:
+            status, answer = await stream.response(deadline - loop.time())
+            if status != 200:
+                body = await _error_body(stream, deadline)
+                raise session.refusal(status, answer, body)
+        except BaseException:
+            stream.abort()
+            raise
+        live = _LiveStream(session, stream)
+        live.response = session.receive_response(answer, live)
+        return live
+
+    async def _credentials(self, timeout: float) -> Credentials:
+        try:
+            found = await asyncio.wait_for(self._credential_resolver.get_credentials(), timeout)
+        except asyncio.TimeoutError:
+            raise TimeoutException("credentials", timeout) from None
+        if found is None or not found.access_key_id or not found.secret_access_key:
+            raise CredentialsException(
+                "the credential resolver gave no access key and secret: set AWS_ACCESS_KEY_ID"
+                " and AWS_SECRET_ACCESS_KEY, a profile, or credential_resolver"
+            )
+        return found
+
+
+class _LiveStream:
+    """An open stream: the session that knows the protocol on the transport that carries it.
+
+    It stands behind `AudioStream` as the input stream and behind
+    `TranscriptResultStream` as the raw stream.
+    """
+
+    response: StartStreamTranscriptionResponse
+
+    def __init__(self, session: ClientSession, stream: Stream) -> None:
+        self._session = session
+        self._stream = stream
+        self._events: deque[BaseEvent | SDKError] = deque()
+        self._end_sent = False
+        self._over = False
+        self._failure: SDKError | None = None
+
+    async def send_audio(self, chunk: AudioChunk) -> None:
+        await self._write(self._session.send_audio(chunk))
+
+    async def end_audio(self) -> None:
+        if self._end_sent:
+            return
+        self._end_sent = True
+        try:
+            await self._write(self._session.end())
+            self._stream.end()
+        except StreamClosedException:
+            pass  # the service has ended the stream by itself: there is no input to end
+
+    async def _write(self, frame: bytes) -> None:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            await self._stream.write(frame)
+        except HTTPException as error:
+            raise self._reason(error) from None
+
+    async def next_event(self) -> BaseEvent | None:
+        """The next event, None at the service's clean end."""
+        while not self._events:
+            if self._failure is not None:
+                raise self._failure.with_traceback(None)
+            if self._over:
+                return None
+            try:
+                data = await self._stream.read()
+            except HTTPException as error:
+                self._events.append(self._reason(error))
+                break
+            if data:
+                self._events.extend(self._session.receive(data))
+            else:
+                self._over = True
+                if error := self._session.receive_end():
+                    self._events.append(self._described(error))
+        event = self._events.popleft()
+        if isinstance(event, SDKError):
+            self._failure = event
+            self._stream.abort()
+            raise event
+        return event
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The stream's bytes, for a program that decodes them by itself."""
+        while data := await self._stream.read():
+            yield data
+
+    async def close(self) -> None:
+        self._stream.abort()
+
+    def _reason(self, error: HTTPException) -> SDKError:
+        """Why the stream failed: the service's own exception where it came before the end."""
+        self._events.extend(self._session.receive(self._stream.read_nowait()))
+        for event in self._events:
+            if isinstance(event, SDKError):
+                return event
+        return self._described(error)
+
+    def _described(self, error: SDKError) -> SDKError:
+        if isinstance(error, StreamException):
+            error.request_id = self.response.request_id
+            error.session_id = self.response.session_id
+            error.audio_bytes_sent = self._session.audio_bytes_sent
+        return error
+
+
+async def _error_body(stream: Stream, deadline: float) -> bytes:
+    """The body of a refusal, as much as comes in time."""
+    loop = asyncio.get_running_loop()
+    body = b""
+    try:
+        while len(body) < MAX_ERROR_BODY:
+            data = await stream.read(max(deadline - loop.time(), 0.001))
+            if not data:
+                break
+            body += data
+    except HTTPException:
+        pass  # the status alone is a refusal; its text is a courtesy
+    return body
+
+
+def _user_agent() -> str:
+    from . import __version__
+
+    return f"amazon-transcribe-python/{__version__}"

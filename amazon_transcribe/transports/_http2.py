@@ -1,0 +1,579 @@
+"""An HTTP/2 connection on asyncio, in either role, and its streams.
+
+The `h2` library keeps the state of the protocol. What it costs most in, outgoing DATA
+frames, is written here against its windows. Writes are gathered and go out once per
+turn of the event loop.
+
+Bounds: a stream holds at most `MAX_UNSENT` bytes unsent (then `write` waits) and
+`MAX_UNREAD` bytes unread (then the peer's window is shut).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+from h2.config import H2Configuration
+from h2.connection import ConnectionInputs, ConnectionState, H2Connection, H2ConnectionStateMachine
+from h2.errors import ErrorCodes
+from h2.events import (
+    ConnectionTerminated,
+    DataReceived,
+    Event,
+    RemoteSettingsChanged,
+    RequestReceived,
+    ResponseReceived,
+    StreamEnded,
+    StreamReset,
+    WindowUpdated,
+)
+from h2.exceptions import H2Error
+from h2.settings import SettingCodes, Settings
+
+from ..exceptions import (
+    ConnectionLostException,
+    StreamClosedException,
+    StreamException,
+    StreamResetException,
+    TimeoutException,
+)
+
+MAX_UNSENT = 1024 * 1024
+MAX_UNREAD = 1024 * 1024
+_MAX_WINDOW = 2**31 - 1
+
+# How often a connection with open streams is asked for a sign of life. One that gave
+# none for a whole interval is dead.
+PING_INTERVAL = 20.0
+
+Headers = Sequence[tuple[str, str]]
+
+
+class _StateMachine(H2ConnectionStateMachine):
+    """Lets running streams finish after the peer's GOAWAY, as RFC 9113, 6.8 demands.
+
+    `h2` closes the connection on any GOAWAY (its issue 1181).
+    """
+
+    _transitions = {
+        **H2ConnectionStateMachine._transitions,
+        (ConnectionState.CLIENT_OPEN, ConnectionInputs.RECV_GOAWAY): (
+            None,
+            ConnectionState.CLIENT_OPEN,
+        ),
+        (ConnectionState.SERVER_OPEN, ConnectionInputs.RECV_GOAWAY): (
+            None,
+            ConnectionState.SERVER_OPEN,
+        ),
+    }
+
+
+class _H2Connection(H2Connection):
+    def __init__(self, config: H2Configuration) -> None:
+        super().__init__(config)
+        self.state_machine = _StateMachine()
+
+    def clear_outbound_data_buffer(self) -> None:
+        """Keep what was to be sent: `h2` calls this on GOAWAY, and acknowledgements count."""
+
+
+class Http2Stream:
+    """One stream: a request and its answer. Made by its connection."""
+
+    def __init__(self, connection: Http2Connection, stream_id: int) -> None:
+        self.id = stream_id
+        self.connection = connection
+        self.failure: StreamException | None = None
+        self._headers: Headers | None = None
+        self._inbox: list[bytes] = []
+        self._unread = 0  # flow-control bytes to give back, padding included
+        self._input_ended = False
+        self._outbox: deque[memoryview] = deque()
+        self._unsent = 0
+        self._output_ended = False
+        self._end_sent = False
+        self._readers: set[asyncio.Future[None]] = set()
+        self._writers: set[asyncio.Future[None]] = set()
+
+    # Reading
+
+    async def receive_headers(self, timeout: float | None = None) -> Headers:
+        """Wait for the peer's headers, pseudo-headers first."""
+        while self._headers is None:
+            if self.failure is not None:
+                raise self.failure.with_traceback(None)
+            await self._wait(self._readers, timeout, "response")
+        return self._headers
+
+    async def response(self, timeout: float | None = None) -> tuple[int, dict[str, str]]:
+        """Wait for the answer's status and headers."""
+        headers = dict(await self.receive_headers(timeout))
+        return int(headers.get(":status", 0)), headers
+
+    async def read(self, timeout: float | None = None) -> bytes:
+        """The bytes that have come, `b""` at the peer's clean end."""
+        while not self._inbox:
+            if self._input_ended:
+                return b""
+            if self.failure is not None:
+                raise self.failure.with_traceback(None)
+            await self._wait(self._readers, timeout, "read")
+        return self.read_nowait()
+
+    def read_nowait(self) -> bytes:
+        """The bytes that have come, `b""` when there are none now."""
+        data = self._inbox[0] if len(self._inbox) == 1 else b"".join(self._inbox)
+        self._inbox.clear()
+        if self._unread:
+            self.connection.give_back(self, self._unread)
+            self._unread = 0
+        return data
+
+    # Writing
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes; waits while more than `MAX_UNSENT` are unsent."""
+        self._check_open()
+        self._outbox.append(memoryview(data))
+        self._unsent += len(data)
+        self.connection.send_soon(self)
+        while self._unsent > self.connection.max_unsent:
+            await self._wait(self._writers, None, "send")
+            if self.failure is not None:
+                raise self.failure.with_traceback(None)
+
+    def _check_open(self) -> None:
+        if self.failure is not None:
+            raise self.failure.with_traceback(None)
+        if self._input_ended and self.connection.is_client:
+            raise StreamClosedException("the peer has ended the stream: it takes no more")
+        if self._output_ended:
+            raise StreamClosedException("the stream was ended: nothing more can be sent")
+
+    def end(self) -> None:
+        """End our bytes."""
+        if not self._output_ended:
+            self._output_ended = True
+            self.connection.send_soon(self)
+
+    def abort(self, code: int = ErrorCodes.CANCEL) -> None:
+        """End the stream at once, with RST_STREAM where it is still open."""
+        self.read_nowait()
+        self.connection.reset(self, code)
+        self.fail(StreamClosedException("the stream was closed on this side"))
+
+    # Called by the connection
+
+    def receive(self, data: bytes, flow_controlled: int) -> None:
+        self._inbox.append(data)
+        self._unread += flow_controlled
+        _wake(self._readers)
+
+    def receive_end(self) -> None:
+        self._input_ended = True
+        _wake(self._readers)
+        if self.connection.is_client and self._unsent:
+            # The service has said all: what was not sent by now is not wanted.
+            self._drop_unsent()
+
+    def take_headers(self, headers: Headers) -> None:
+        if self._headers is None:  # trailers and late informational headers say nothing
+            self._headers = headers
+            _wake(self._readers)
+
+    def fail(self, failure: StreamException) -> None:
+        if self.failure is None and not self.done:
+            self.failure = failure
+        self._drop_unsent()
+        _wake(self._readers)
+
+    @property
+    def done(self) -> bool:
+        """Whether both directions have ended."""
+        return self._input_ended and self._end_sent
+
+    @property
+    def input_ended(self) -> bool:
+        """Whether the peer has ended its bytes."""
+        return self._input_ended
+
+    def fill(self, out: list[bytes | memoryview], window: int, frame_size: int) -> int:
+        """Append DATA frames of at most `window` bytes in all; the bytes taken."""
+        prefix = self.id.to_bytes(4, "big")
+        taken = 0
+        while self._outbox and taken < window:
+            data = self._outbox[0]
+            size = min(len(data), frame_size, window - taken)
+            out.append(size.to_bytes(3, "big") + b"\x00\x00" + prefix)
+            if size == len(data):
+                out.append(self._outbox.popleft())
+            else:
+                out.append(data[:size])
+                self._outbox[0] = data[size:]
+            taken += size
+        self._unsent -= taken
+        if self._writers and self._unsent <= self.connection.max_unsent:
+            _wake(self._writers)
+        return taken
+
+    @property
+    def has_unsent(self) -> bool:
+        return bool(self._outbox)
+
+    @property
+    def end_due(self) -> bool:
+        return self._output_ended and not self._outbox and not self._end_sent
+
+    def end_was_sent(self) -> None:
+        self._end_sent = True
+
+    def _drop_unsent(self) -> None:
+        self._outbox.clear()
+        self._unsent = 0
+        _wake(self._writers)
+
+    async def _wait(
+        self, waiters: set[asyncio.Future[None]], timeout: float | None, phase: str
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        waiters.add(waiter)
+        timer = loop.call_later(timeout, _expire, waiter, phase, timeout) if timeout else None
+        try:
+            await waiter
+        finally:
+            waiters.discard(waiter)
+            if timer is not None:
+                timer.cancel()
+
+
+def _wake(waiters: set[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)
+
+
+def _expire(waiter: asyncio.Future[None], phase: str, timeout: float) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutException(phase, timeout))
+
+
+class Http2Connection(asyncio.Protocol):
+    """A connection in either role.
+
+    :param client: True in the client's role.
+    :param on_request: In the server's role: called with each new stream and its headers.
+    :param on_change: Called when the connection may take more streams, has fewer, or is
+        gone.
+    :param max_unsent: Bytes of one stream unsent before `write` waits.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: bool,
+        on_request: Callable[[Http2Stream, Headers], None] | None = None,
+        on_change: Callable[[Http2Connection], None] | None = None,
+        max_unsent: int = MAX_UNSENT,
+        max_streams: int = 1000,
+    ) -> None:
+        self.is_client = client
+        self.max_unsent = max_unsent
+        self.streams: dict[int, Http2Stream] = {}
+        self.draining = False
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._on_request = on_request
+        self._on_change = on_change
+        self._h2 = _H2Connection(H2Configuration(client_side=client, header_encoding=None))
+        self._h2.local_settings = Settings(
+            client=client,
+            initial_values={
+                SettingCodes.INITIAL_WINDOW_SIZE: MAX_UNREAD,
+                SettingCodes.MAX_CONCURRENT_STREAMS: max_streams,
+                SettingCodes.MAX_HEADER_LIST_SIZE: 64 * 1024,
+                **({SettingCodes.ENABLE_PUSH: 0} if client else {}),
+            },
+        )
+        self._transport: asyncio.Transport | None = None
+        self._unflushed: dict[int, Http2Stream] = {}  # have something to send
+        self._blocked: dict[int, Http2Stream] = {}  # wait for the peer's window
+        self._flush_due = False
+        self._changed = False
+        self._paused = False
+        self._heard = False
+        self._pinger: asyncio.TimerHandle | None = None
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._h2.initiate_connection()
+        # Each stream has its own bound; the connection's window adds none.
+        self._h2.increment_flow_control_window(_MAX_WINDOW - 65_535)
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = True
+        try:
+            for event in self._h2.receive_data(data):
+                self._dispatch(event)
+        except (H2Error, ValueError) as error:
+            self._give_up(f"the peer broke the HTTP/2 protocol: {error}")
+            return
+        self._flush()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._fail_all(f"the connection was lost: {error}" if error else "the connection was lost")
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._flush()
+
+    # Streams
+
+    def request(self, headers: Headers) -> Http2Stream:
+        """Open a stream with these headers, pseudo-headers first."""
+        stream_id = self._h2.get_next_available_stream_id()
+        self._h2.send_headers(stream_id, list(headers))
+        stream = self.streams[stream_id] = Http2Stream(self, stream_id)
+        self._flush_soon()
+        self._watch()
+        return stream
+
+    def respond(self, stream: Http2Stream, headers: Headers) -> None:
+        """Send the answer's headers."""
+        if stream.failure is None:
+            self._h2.send_headers(stream.id, list(headers))
+            self._flush_soon()
+
+    @property
+    def capacity(self) -> int:
+        """How many streams the peer lets this side open now."""
+        if self.draining or self._transport is None or self._transport.is_closing():
+            return 0
+        return self._h2.remote_settings.max_concurrent_streams - len(self.streams)
+
+    def send_soon(self, stream: Http2Stream) -> None:
+        self._unflushed[stream.id] = stream
+        self._flush_soon()
+
+    def give_back(self, stream: Http2Stream, size: int) -> None:
+        """Let the peer send as much again as was read."""
+        with suppress(H2Error):  # the connection is gone, and its window with it
+            self._h2.acknowledge_received_data(size, stream.id)
+            self._flush_soon()
+
+    def reset(self, stream: Http2Stream, code: int) -> None:
+        if stream.id in self.streams:
+            with suppress(H2Error):  # ended on its own in this very turn
+                self._h2.reset_stream(stream.id, code)
+            self._forget(stream)
+            self._flush_soon()
+
+    # The end
+
+    def close(self) -> None:
+        """Say GOAWAY and close once everything is written; open streams fail."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._fail_all("", StreamClosedException("the connection was closed on this side"))
+        with suppress(H2Error):  # never got as far as a connection
+            self._h2.close_connection()
+        self._flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once, whether or not the peer reads."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def retire(self) -> None:
+        """Say GOAWAY and close at once: for a connection on which nothing is under way."""
+        with suppress(H2Error):
+            self._h2.close_connection()
+        self._flush()
+        self.abort()
+
+    def alpn(self) -> str | None:
+        """The protocol that TLS agreed on; None without TLS."""
+        tls = self._transport and self._transport.get_extra_info("ssl_object")
+        return tls.selected_alpn_protocol() or "none" if tls else None
+
+    def _give_up(self, reason: str) -> None:
+        """End the connection for the peer's fault; `h2` has the GOAWAY ready."""
+        self._flush()
+        self._fail_all(reason)
+        if self._transport is not None:
+            self._transport.close()
+
+    def _fail_all(self, reason: str, failure: StreamException | None = None) -> None:
+        self.draining = True
+        if self._pinger is not None:
+            self._pinger.cancel()
+            self._pinger = None
+        streams, self.streams = list(self.streams.values()), {}
+        self._unflushed.clear()
+        self._blocked.clear()
+        for stream in streams:
+            stream.fail(failure or ConnectionLostException(reason))
+        if not self.ready.done():
+            self.ready.set_exception(ConnectionLostException(reason))
+            self.ready.exception()  # seen: whoever waits gets it, no one else must
+        if not self.lost.done() and (self._transport is None or self._transport.is_closing()):
+            self.lost.set_result(None)
+        self._tell_change()
+
+    def _tell_change(self) -> None:
+        self._changed = False
+        if self._on_change is not None:
+            self._on_change(self)
+
+    def _forget(self, stream: Http2Stream) -> None:
+        self.streams.pop(stream.id, None)
+        self._unflushed.pop(stream.id, None)
+        self._blocked.pop(stream.id, None)
+        self._changed = True
+        self._flush_soon()
+
+    # Events from the peer
+
+    def _dispatch(self, event: Event) -> None:
+        if isinstance(event, DataReceived):
+            stream = self.streams.get(event.stream_id)
+            if stream is None:  # reset by us while the bytes were under way
+                self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            else:
+                stream.receive(event.data, event.flow_controlled_length)
+        elif isinstance(event, WindowUpdated):
+            self._unblock(event.stream_id)
+        elif isinstance(event, (ResponseReceived, RequestReceived)):
+            headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in event.headers]
+            if isinstance(event, RequestReceived):
+                stream = self.streams[event.stream_id] = Http2Stream(self, event.stream_id)
+                if self._on_request is not None:
+                    self._on_request(stream, headers)
+            elif stream := self.streams.get(event.stream_id):
+                stream.take_headers(headers)
+        elif isinstance(event, StreamEnded):
+            if stream := self.streams.get(event.stream_id):
+                stream.receive_end()
+                if stream.done:
+                    self._forget(stream)
+                elif self.is_client:
+                    stream.end()
+        elif isinstance(event, StreamReset):
+            if stream := self.streams.get(event.stream_id):
+                if not (stream.input_ended and event.error_code == ErrorCodes.NO_ERROR):
+                    stream.fail(_reset(event.error_code))
+                self._forget(stream)
+        elif isinstance(event, RemoteSettingsChanged):
+            if not self.ready.done():
+                self.ready.set_result(None)
+            self._unblock(0)
+            self._changed = True
+        elif isinstance(event, ConnectionTerminated):
+            self._drain(event)
+
+    def _drain(self, event: ConnectionTerminated) -> None:
+        """The peer opens no more streams; those it has seen may finish."""
+        self.draining = True
+        last = event.last_stream_id or 0
+        for stream in [s for s in self.streams.values() if self.is_client and s.id > last]:
+            stream.fail(_reset(event.error_code or ErrorCodes.REFUSED_STREAM))
+            self._forget(stream)
+        self._changed = True
+
+    # Writing
+
+    def _unblock(self, stream_id: int | None) -> None:
+        """The peer's window has opened: a stream's, or with 0 the connection's."""
+        if not stream_id:
+            self._unflushed.update(self._blocked)
+            self._blocked.clear()
+        elif stream := self._blocked.pop(stream_id, None):
+            self._unflushed[stream_id] = stream
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        h2 = self._h2
+        out: list[bytes | memoryview] = [h2.data_to_send()]
+        if not self._paused:
+            ended = False
+            for stream in list(self._unflushed.values()):
+                h2_stream = h2.streams.get(stream.id)
+                if h2_stream is None:
+                    del self._unflushed[stream.id]  # closed in this very turn
+                    continue
+                window = min(
+                    h2.outbound_flow_control_window, h2_stream.outbound_flow_control_window
+                )
+                if stream.has_unsent and window > 0:
+                    taken = stream.fill(out, window, h2.max_outbound_frame_size)
+                    h2.outbound_flow_control_window -= taken
+                    h2_stream.outbound_flow_control_window -= taken
+                if stream.end_due:
+                    ended = True
+                    self._end(stream)
+                elif stream.has_unsent:
+                    self._blocked[stream.id] = stream
+                del self._unflushed[stream.id]
+            if ended:
+                out.append(h2.data_to_send())
+        data = b"".join(out)
+        if data:
+            transport.write(data)
+        if self._changed:
+            self._tell_change()
+
+    def _end(self, stream: Http2Stream) -> None:
+        with suppress(H2Error):  # reset by the peer in this very turn
+            self._h2.end_stream(stream.id)
+        stream.end_was_sent()
+        if stream.done:
+            self.streams.pop(stream.id, None)
+            self._changed = True
+
+    # Signs of life
+
+    def _watch(self) -> None:
+        if self._pinger is None:
+            self._heard = True
+            self._pinger = self._loop.call_later(PING_INTERVAL, self._ping)
+
+    def _ping(self) -> None:
+        self._pinger = None
+        if not self.streams:
+            return
+        if not self._heard:
+            self._fail_all(f"the peer gave no sign of life for {PING_INTERVAL:g} s")
+            self.abort()
+            return
+        self._heard = False
+        self._h2.ping(b"alive?\x00\x00")
+        self._flush()
+        self._pinger = self._loop.call_later(PING_INTERVAL, self._ping)
+
+
+def _reset(code: Any) -> StreamResetException:
+    name = code.name if isinstance(code, ErrorCodes) else str(code)
+    return StreamResetException(f"the peer reset the stream with {name}", int(code))

@@ -1,0 +1,97 @@
+"""What the client expects of a transport. Anything of this shape can be one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from ..exceptions import ValidationException
+
+
+class Origin(NamedTuple):
+    """Where connections lead: scheme, host and port.
+
+    :param scheme: `"https"`, or `"http"` for HTTP/2 without TLS by prior knowledge.
+    """
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, url: str) -> Origin:
+        """Take an endpoint's URL apart.
+
+        :raises ValidationException: for anything but scheme, host and port.
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except (ValueError, AttributeError, TypeError):
+            raise ValidationException(f"the endpoint {url!r} is not a URL") from None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValidationException(
+                f"the endpoint must be https://HOST[:PORT] or http://HOST[:PORT], not {url!r}"
+            )
+        if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
+            raise ValidationException(
+                f"the endpoint must be a scheme, a host and a port only, not {url!r}"
+            )
+        return cls(parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80))
+
+    @property
+    def authority(self) -> str:
+        """Host, and port unless it is the scheme's own, as sent in `:authority`."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = 443 if self.scheme == "https" else 80
+        return host if self.port == default else f"{host}:{self.port}"
+
+
+class Stream(Protocol):
+    """One request and its answer, both of them streams of bytes."""
+
+    async def response(self, timeout: float | None = None) -> tuple[int, Mapping[str, str]]:
+        """Wait for the answer's status and headers (names in lower case)."""
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes; waits while too much is on its way unsent.
+
+        :raises HTTPException: when the stream has failed; the bytes may be lost.
+        """
+
+    def end(self) -> None:
+        """End the request's bytes. A second call is harmless."""
+
+    async def read(self, timeout: float | None = None) -> bytes:
+        """The bytes that have come, `b""` at the peer's clean end.
+
+        Reading opens the flow-control window: what is not read stays with the peer.
+        A read that is cancelled or runs out of time loses nothing.
+
+        :raises HTTPException: when the stream has failed, after the bytes before it.
+        """
+
+    def read_nowait(self) -> bytes:
+        """The bytes that have come, `b""` when there are none now; never raises."""
+
+    def abort(self) -> None:
+        """End the stream at once, with RST_STREAM where it is still open."""
+
+
+class Transport(Protocol):
+    """Opens streams."""
+
+    async def open(
+        self, origin: Origin, path: str, headers: Sequence[tuple[str, str]], timeout: float
+    ) -> Stream:
+        """Send a POST request's headers.
+
+        :param headers: Without pseudo-headers; `host` is sent as `:authority`.
+        :param timeout: Seconds for everything up to a stream that takes bytes.
+        :raises ConnectException: no connection could be made.
+        :raises TimeoutException: not within the time.
+        """
+
+    async def close(self) -> None:
+        """Close every connection; open streams fail with `StreamClosedException`."""

@@ -1,0 +1,261 @@
+"""The default transport: HTTP/2 on asyncio, with a pool of connections."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import Sequence
+from functools import lru_cache
+
+from ..exceptions import ConnectException, StreamClosedException, TimeoutException
+from ._http2 import MAX_UNSENT, Http2Connection, Http2Stream
+from .base import Origin
+
+IDLE_TIMEOUT = 60.0
+CLOSE_TIMEOUT = 2.0
+
+
+class H2Transport:
+    """Opens streams on pooled HTTP/2 connections.
+
+    A connection takes up to `max_streams_per_connection` streams, and never more than
+    the peer's SETTINGS allow. Starts that come together share the connections being
+    opened; no stream is sent on one before the peer's SETTINGS are there.
+
+    :param max_streams_per_connection: One by default, as the service documents.
+    :param connect_timeout: Seconds for name resolution, TCP, TLS and SETTINGS.
+    :param ssl_context: For `https` endpoints; None makes one that trusts the system's
+        authorities and those in SSL_CERT_FILE and AWS_CA_BUNDLE. ALPN is set to `h2`.
+    :param max_unsent: Bytes of one stream on their way unsent before `write` waits.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_streams_per_connection: int = 1,
+        connect_timeout: float = 5.0,
+        ssl_context: ssl.SSLContext | None = None,
+        max_unsent: int = MAX_UNSENT,
+    ) -> None:
+        self.max_streams_per_connection = max_streams_per_connection
+        self.connect_timeout = connect_timeout
+        self.max_unsent = max_unsent
+        # An idle connection is kept only if somebody promised to close it in the end.
+        self.keep_idle = False
+        self._ssl_context = ssl_context
+        self._pool: dict[Origin, list[_Pooled]] = {}
+        self._closed = False
+
+    async def open(
+        self, origin: Origin, path: str, headers: Sequence[tuple[str, str]], timeout: float
+    ) -> Http2Stream:
+        """Send a POST request's headers on a connection that has room for it."""
+        deadline = asyncio.get_running_loop().time() + timeout
+        fields = [
+            (":method", "POST"),
+            (":scheme", origin.scheme),
+            (":authority", next(v for n, v in headers if n == "host")),
+            (":path", path),
+            *((n, v) for n, v in headers if n != "host"),
+        ]
+        while True:
+            if self._closed:
+                raise StreamClosedException("the client is closed")
+            pooled = self._claim(origin)
+            try:
+                connection = await pooled.opened(deadline)
+                if connection.capacity > 0:
+                    pooled.fresh = False
+                    return connection.request(fields)
+            finally:
+                pooled.claims -= 1
+                if not pooled.claims:
+                    await self._unclaimed(pooled)
+            if not pooled.fresh:
+                continue
+            raise ConnectException(f"{origin.authority} allows no streams")
+
+    async def close(self) -> None:
+        """Close every connection, those that are being opened too; bounded by 2 s."""
+        self._closed = True
+        everything = [pooled for pool in self._pool.values() for pooled in pool]
+        self._pool.clear()
+        for pooled in everything:
+            pooled.close()
+        ends = [end for pooled in everything for end in pooled.ends()]
+        if ends:
+            _, late = await asyncio.wait(ends, timeout=CLOSE_TIMEOUT)
+            if late:
+                for pooled in everything:
+                    pooled.abort()
+                await asyncio.wait(late, timeout=CLOSE_TIMEOUT / 2)
+
+    def _claim(self, origin: Origin) -> _Pooled:
+        """Promise a place on a connection, open or being opened; open one more if none has."""
+        pool = self._pool.setdefault(origin, [])
+        for pooled in pool:
+            if pooled.has_room(self.max_streams_per_connection):
+                break
+        else:
+            pooled = _Pooled(self, origin)
+            pool.append(pooled)
+        pooled.claims += 1
+        return pooled
+
+    async def _unclaimed(self, pooled: _Pooled) -> None:
+        """Nobody waits for this connection any more: give it up unless it is open."""
+        if pooled.connection is None:
+            self.drop(pooled)
+            pooled.task.cancel()
+            await asyncio.wait({pooled.task})
+        else:
+            pooled.changed(pooled.connection)
+
+    def drop(self, pooled: _Pooled) -> None:
+        pool = self._pool.get(pooled.origin, [])
+        if pooled in pool:
+            pool.remove(pooled)
+            if not pool:
+                del self._pool[pooled.origin]
+
+    def tls(self, origin: Origin) -> ssl.SSLContext | None:
+        if origin.scheme != "https":
+            return None
+        if self._ssl_context is not None:
+            self._ssl_context.set_alpn_protocols(["h2"])
+            return self._ssl_context
+        return _default_context(
+            os.environ.get("AWS_CA_BUNDLE"),
+            os.environ.get("SSL_CERT_FILE"),
+            os.environ.get("SSL_CERT_DIR"),
+        )
+
+
+class _Pooled:
+    """A connection of the pool, open or being opened.
+
+    `claims` counts the starts that wait for it; a start turns its claim into a stream.
+    """
+
+    def __init__(self, owner: H2Transport, origin: Origin) -> None:
+        self.origin = origin
+        self.claims = 0
+        self.fresh = True  # no stream was opened on it yet
+        self.connection: Http2Connection | None = None
+        self._owner = owner
+        self._idle: asyncio.TimerHandle | None = None
+        self.task = asyncio.get_running_loop().create_task(self._connect())
+        self.task.add_done_callback(self._connected)
+
+    def has_room(self, limit: int) -> bool:
+        if self.connection is None:
+            return self.claims < limit and not self.task.done()
+        used = self.claims + len(self.connection.streams)
+        return used < limit and self.claims < self.connection.capacity
+
+    async def opened(self, deadline: float) -> Http2Connection:
+        """Wait until the connection is open. Cancelling one waiter leaves the others alone."""
+        if self.connection is None:
+            loop = asyncio.get_running_loop()
+            limit = min(deadline - loop.time(), self._owner.connect_timeout)
+            await asyncio.wait({self.task}, timeout=max(limit, 0))
+            if not self.task.done():
+                raise TimeoutException("connect", limit)
+            if self.task.cancelled():
+                raise StreamClosedException("the client was closed")
+            return self.task.result()
+        self._stop_idling()
+        return self.connection
+
+    def changed(self, connection: Http2Connection) -> None:
+        """The connection has more or fewer streams, or is gone."""
+        if connection.streams:
+            self._stop_idling()
+        elif not self.claims:
+            if connection.draining or not self._owner.keep_idle:
+                self._owner.drop(self)
+                self._stop_idling()
+                connection.retire()
+            elif self._idle is None:
+                loop = asyncio.get_running_loop()
+                self._idle = loop.call_later(IDLE_TIMEOUT, self._expire, connection)
+
+    def _expire(self, connection: Http2Connection) -> None:
+        if not connection.streams and not self.claims:
+            self._owner.drop(self)
+            connection.retire()
+
+    def _stop_idling(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
+    def close(self) -> None:
+        self._stop_idling()
+        if self.connection is None:
+            self.task.cancel()
+        else:
+            self.connection.close()
+
+    def abort(self) -> None:
+        if self.connection is not None:
+            self.connection.abort()
+
+    def ends(self) -> list[asyncio.Future[None]]:
+        """What to wait for until nothing is left of the connection."""
+        if self.connection is not None:
+            return [self.connection.lost]
+        return [] if self.task.done() else [self.task]  # type: ignore[list-item]
+
+    def _connected(self, task: asyncio.Task[Http2Connection]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            self._owner.drop(self)
+
+    async def _connect(self) -> Http2Connection:
+        origin = self.origin
+        where = f"{origin.host}:{origin.port}"
+        loop = asyncio.get_running_loop()
+        try:
+            transport, connection = await loop.create_connection(
+                lambda: Http2Connection(
+                    client=True, on_change=self.changed, max_unsent=self._owner.max_unsent
+                ),
+                origin.host,
+                origin.port,
+                ssl=self._owner.tls(origin),
+            )
+        except (OSError, UnicodeError) as error:
+            raise ConnectException(f"no connection to {where}: {error}") from error
+        try:
+            if connection.alpn() not in ("h2", None):
+                raise ConnectException(f"{where} does not speak HTTP/2 (ALPN: {connection.alpn()})")
+            try:
+                await connection.ready
+            except StreamClosedException:
+                raise
+            except Exception as error:
+                raise ConnectException(f"{where} does not speak HTTP/2: {error}") from error
+        except BaseException:
+            transport.abort()
+            raise
+        self.connection = connection
+        return connection
+
+
+@lru_cache(maxsize=8)
+def _default_context(
+    bundle: str | None, cert_file: str | None, cert_dir: str | None
+) -> ssl.SSLContext:
+    """The system's authorities, with OpenSSL's own variables, and AWS's bundle besides."""
+    try:
+        context = ssl.create_default_context()
+        if bundle:
+            context.load_verify_locations(bundle)
+    except OSError as error:
+        raise ConnectException(
+            f"the authorities in AWS_CA_BUNDLE={bundle} do not load: {error}"
+        ) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["h2"])
+    return context
