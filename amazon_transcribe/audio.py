@@ -24,7 +24,7 @@ import shlex
 import stat
 import struct
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,12 +63,13 @@ class AudioSource:
     :param sample_rate_hz: The sample rate in hertz, 8,000 to 48,000.
     :param chunks: The audio, 16-bit little-endian mono PCM in chunks of equal length;
         only the last one may be shorter. It can be read once.
-    :param live: Whether the audio comes into being in real time, as from a microphone.
+    :param stop: Ends audio that has no end of its own and comes in real time, as from a
+        microphone; None for all other audio.
     """
 
     sample_rate_hz: int
     chunks: AsyncIterator[bytes]
-    live: bool = False
+    stop: Callable[[], None] | None = None
 
 
 @asynccontextmanager
@@ -106,9 +107,10 @@ async def open_audio(
         )
     if audio == "mic":
         rate = sample_rate_hz or MICROPHONE_SAMPLE_RATE_HZ
-        chunks = _microphone(rate, _chunk_bytes(rate, chunk_seconds))
+        backlog: asyncio.Queue[bytes] = asyncio.Queue()
+        chunks = _microphone(rate, _chunk_bytes(rate, chunk_seconds), backlog)
         async with aclosing(chunks):
-            yield AudioSource(rate, chunks, live=True)
+            yield AudioSource(rate, chunks, stop=lambda: backlog.put_nowait(b""))
         return
     async with AsyncExitStack() as stack:
         source = _open(audio)
@@ -459,7 +461,10 @@ def _remedy(source: _Source, option: str = "") -> str:
 # --- Microphone ---------------------------------------------------------------------
 
 
-async def _microphone(rate: int, size: int) -> AsyncGenerator[bytes, None]:
+async def _microphone(
+    rate: int, size: int, backlog: asyncio.Queue[bytes]
+) -> AsyncGenerator[bytes, None]:
+    """Record until the backlog brings an empty block."""
     try:
         import sounddevice  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
@@ -469,7 +474,6 @@ async def _microphone(rate: int, size: int) -> AsyncGenerator[bytes, None]:
     except OSError as error:  # the package is there, the PortAudio library is not
         raise AudioFileException(f"cannot record from the microphone: {error}") from error
     loop = asyncio.get_running_loop()
-    backlog: asyncio.Queue[bytes] = asyncio.Queue()
 
     def record(data: Any, frames: int, moment: Any, status: Any) -> None:
         # From PortAudio's own thread.
@@ -484,9 +488,9 @@ async def _microphone(rate: int, size: int) -> AsyncGenerator[bytes, None]:
             callback=record,
         )
         with recording:
-            while True:
+            while chunk := await backlog.get():
+                yield chunk
                 if backlog.qsize() * size > _MICROPHONE_BACKLOG_SECONDS * rate * _BYTES_PER_SAMPLE:
                     raise AudioFileException("recorded audio is not taken off fast enough")
-                yield await backlog.get()
     except sounddevice.PortAudioError as error:
         raise AudioFileException(f"cannot record from the microphone: {error}") from error

@@ -365,7 +365,8 @@ class TestMicrophone:
         fake = SimpleNamespace(RawInputStream=RawInputStream, PortAudioError=OSError)
         monkeypatch.setitem(sys.modules, "sounddevice", fake)  # type: ignore[arg-type]
         async with open_audio("mic") as audio:
-            assert audio.live
+            assert audio.stop is not None
             assert await anext(audio.chunks) == b"\1" * 3200
-            assert await anext(audio.chunks) == b"\2" * 3200
+            audio.stop()
+            assert [chunk async for chunk in audio.chunks] == [b"\2" * 3200]
         assert events == ["on", "off"]
