@@ -20,7 +20,7 @@ import webrtcvad
 
 from amazon_transcribe.local.resample import SAMPLE_RATE, Samples
 
-__all__ = ["MAX_SECONDS", "Segment", "Segmenter"]
+__all__ = ["MAX_SECONDS", "Segment", "Segmenter", "has_voice"]
 
 MAX_SECONDS = 15.0
 """No segment is longer."""
@@ -38,6 +38,12 @@ _LONG_FRAMES = 333  # 10 s
 _MAX_FRAMES = 500  # 15 s
 _CUT_FRAMES = 33  # the last second
 _QUIET_FRAMES = 7  # the length of the quietest place: 0.21 s
+
+_PITCH_WINDOW = 640  # samples: two periods of the lowest voice, 50 Hz
+_PITCH_LAGS = slice(SAMPLE_RATE // 400, SAMPLE_RATE // 60)
+_PERIODICITY = 0.6  # of a voiced window, 1 for a periodic sound
+_FEWEST_VOICED = 3  # windows
+_MOST_VOICED = 0.95  # of all windows
 
 
 @dataclass(frozen=True)
@@ -151,3 +157,25 @@ class Segmenter:
         segment = self._segment(length)
         self._frames = self._frames[length:]
         return segment
+
+
+def has_voice(samples: Samples) -> bool:
+    """Whether there may be voice in the audio: not breath or noise only, nor a tone.
+
+    Voice is periodic: its autocorrelation has a peak at the pitch. Breath and noise are
+    not, tones are without a break.
+
+    :param samples: Audio at 16 kHz.
+    """
+    if len(samples) < _PITCH_WINDOW:
+        return False
+    windows = np.lib.stride_tricks.sliding_window_view(samples, _PITCH_WINDOW)
+    frames = windows[:: _PITCH_WINDOW // 2].astype(np.float32)
+    frames -= frames.mean(axis=1, keepdims=True)
+    spectrum = np.fft.rfft(frames, 2 * _PITCH_WINDOW)
+    correlation = np.fft.irfft(np.abs(spectrum) ** 2)
+    overlap = 1 - np.arange(_PITCH_WINDOW) / _PITCH_WINDOW
+    power = np.maximum(correlation[:, :1], 1.0)
+    peaks = (correlation[:, :_PITCH_WINDOW] / overlap / power)[:, _PITCH_LAGS].max(axis=1)
+    voiced = int((peaks > _PERIODICITY).sum())
+    return _FEWEST_VOICED <= voiced <= _MOST_VOICED * len(peaks)

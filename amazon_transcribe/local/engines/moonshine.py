@@ -7,6 +7,7 @@ by token. The wheel's own runtime (a large shared library) is not used.
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from amazon_transcribe.local.engines.base import Recognition, RecognitionOptions
 from amazon_transcribe.local.engines.results import Word, has_period, split_mark
 from amazon_transcribe.local.engines.segmented import SegmentedRecognition
 from amazon_transcribe.local.resample import SAMPLE_RATE, Samples
+from amazon_transcribe.local.segments import has_voice
 
 __all__ = ["MoonshineEngine", "load"]
 
@@ -34,9 +36,14 @@ _HEADS, _HEAD_SIZE = 8, 36
 
 _MARKS = b".,?!;:"
 
-# Breath, clicks and noise give short hypotheses of unlikely tokens.
-_SHORT_SECONDS = 1.2
-_SHORT_CONFIDENCE = 0.6
+# Breath, noise and music make the model dream: a few unlikely tokens, far fewer than
+# speech of that length has, or an endless loop. Speech has 2.5 to 6 tokens a second.
+_FEW_TOKENS = 3
+_FEW_TOKENS_CONFIDENCE = 0.6
+_FEWEST_TOKENS_PER_SECOND = 1.0
+_RATE_SECONDS = 2.0  # shorter segments may have fewer
+_LONGEST_LOOP = 24  # tokens
+_LAST_LATIN_LETTER = "\u024f"  # others come from the depths of the training data
 _LEAST_SECONDS = 0.2  # the encoder takes no less
 
 
@@ -118,10 +125,9 @@ class _Decoder:
         )
         self._tokens = tokens
         self._spelling = list(self._model.spell(tokens, likelihoods))
-        unlikely = seconds < _SHORT_SECONDS and (
-            sum(likelihoods) < _SHORT_CONFIDENCE * len(likelihoods)
-        )
-        return [] if unlikely and not keep else _estimate_times(self._spelling, seconds)
+        if not keep and not _is_speech(samples, likelihoods, self._spelling):
+            return []
+        return _estimate_times(self._spelling, seconds)
 
     def final(self, samples: Samples, keep: int) -> list[Word]:
         words = self.partial(samples, keep)
@@ -136,6 +142,20 @@ class _Decoder:
 
     def close(self) -> None:
         pass
+
+
+def _is_speech(
+    samples: Samples, likelihoods: Sequence[float], spelling: Sequence[_Spelling]
+) -> bool:
+    """Whether the tokens of a segment were said rather than dreamt."""
+    count, seconds = len(likelihoods), len(samples) / SAMPLE_RATE
+    if not count or (seconds > _RATE_SECONDS and count < _FEWEST_TOKENS_PER_SECOND * seconds):
+        return False
+    if count <= _FEW_TOKENS and math.prod(likelihoods) ** (1 / count) < _FEW_TOKENS_CONFIDENCE:
+        return False
+    if any(letter > _LAST_LATIN_LETTER for word in spelling for letter in word.text):
+        return False
+    return has_voice(samples)
 
 
 def _estimate_times(spelling: Sequence[_Spelling], seconds: float) -> list[Word]:
@@ -224,8 +244,9 @@ class Model:
         while len(tokens) < limit:
             scores, past = self._step(features, tokens[-1:], past)
             if take(scores[0]) == _END:
-                break
-        return tokens, likelihoods
+                return tokens, likelihoods
+        length = max(forced, _loop_start(tokens))
+        return tokens[:length], likelihoods[:length]
 
     def spell(self, tokens: Sequence[int], likelihoods: Sequence[float]) -> Iterator[_Spelling]:
         """Return the words that the tokens spell."""
@@ -282,6 +303,17 @@ class Model:
         piece = self._vocabulary[token]
         byte = re.fullmatch(rb"<0x([0-9A-F]{2})>", piece)
         return bytes([int(byte[1], 16)]) if byte else piece
+
+
+def _loop_start(tokens: Sequence[int]) -> int:
+    """Return where the last tokens begin to repeat themselves; the end if they do not."""
+    for period in range(1, min(_LONGEST_LOOP, len(tokens) // 3) + 1):
+        start = len(tokens)
+        while start > period and tokens[start - 1] == tokens[start - 1 - period]:
+            start -= 1
+        if len(tokens) - start >= 2 * period:
+            return start
+    return len(tokens)
 
 
 def _read_vocabulary(data: bytes) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ PCM -> 16 kHz -> segments -> words (the engine's own part) -> stable words -> re
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -102,7 +103,8 @@ class SegmentedRecognition:
             words = self._stabilizer.update(words)
         if not words:
             return []
-        self._shown = words
+        # What follows decides about punctuation behind the newest word.
+        self._shown = words = [*words[:-1], replace(words[-1], mark="")]
         return [self._result(segment, words, is_partial=True)]
 
     def _finals(self, segments: list[Segment]) -> list[Result]:
