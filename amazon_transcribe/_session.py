@@ -51,7 +51,7 @@ from .exceptions import (
     TruncatedStreamException,
     UnknownServiceException,
 )
-from .model import MAX_AUDIO_CHUNK, AudioEvent, TranscriptEvent, service_exception
+from .model import MAX_AUDIO_CHUNK, TranscriptEvent, service_exception
 
 SERVICE = "transcribe"
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
@@ -140,7 +140,7 @@ class ClientSession:
             return UnknownServiceException(status, None, f"the service answered HTTP {status}")
         return service_exception(name or None, body, status)
 
-    def send_audio(self, chunk: Buffer) -> bytes:
+    def send_audio(self, chunk: bytes | bytearray | memoryview) -> bytes:
         """The signed frame of a chunk of audio; an empty one ends the input.
 
         :raises StreamClosedException: after the end of the input.
@@ -150,7 +150,7 @@ class ClientSession:
         if self._chain is None:
             raise StreamClosedException("the request has not been made")
         frame = self._chain.audio_event(chunk)
-        if size := len(chunk):
+        if size := memoryview(chunk).nbytes:
             self.audio_bytes_sent += size
         else:
             self.ended = True

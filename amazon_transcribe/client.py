@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
@@ -19,7 +18,6 @@ from .exceptions import (
     HTTPException,
     InvalidParameterException,
     SDKError,
-    ServiceException,
     StreamClosedException,
     StreamException,
     TimeoutException,
@@ -30,6 +28,7 @@ from .model import (
     AudioStream,
     StartStreamTranscriptionEventStream,
     StartStreamTranscriptionRequest,
+    StartStreamTranscriptionResponse,
 )
 from .transports.base import Origin, Stream, Transport
 from .transports.h2 import H2Transport
@@ -41,6 +40,9 @@ if TYPE_CHECKING:
 
 # An error's body is a line of JSON; a peer that sends more is not the service.
 MAX_ERROR_BODY = 64 * 1024
+
+# The service reads as fast as we speak; one that takes nothing for so long never will.
+SEND_TIMEOUT = 60.0
 
 
 class TranscribeStreamingClient:
@@ -321,7 +323,7 @@ class _LiveStream:
         if self._failure is not None:
             raise self._failure
         try:
-            await self._stream.write(frame)
+            await self._stream.write(frame, SEND_TIMEOUT)
         except HTTPException as error:
             raise self._reason(error) from None
 
@@ -341,8 +343,9 @@ class _LiveStream:
                 self._events.extend(self._session.receive(data))
             else:
                 self._over = True
-                if error := self._session.receive_end():
-                    self._events.append(self._described(error))
+                failure = self._session.receive_end()
+                if failure is not None:
+                    self._events.append(self._described(failure))
         event = self._events.popleft()
         if isinstance(event, SDKError):
             self._failure = event

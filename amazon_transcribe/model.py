@@ -53,7 +53,7 @@ _Event = TypeVar("_Event", bound=BaseEvent)
 # --- Results --------------------------------------------------------------------
 
 
-class _Shape(Struct, rename="pascal", omit_defaults=True):
+class _Shape(Struct, rename="pascal", omit_defaults=True, repr_omit_defaults=True):
     """A JSON shape of the service: PascalCase on the wire, unset fields left out."""
 
 
@@ -167,10 +167,10 @@ class AudioEvent(BaseEvent):
     """
 
     def __init__(self, audio_chunk: AudioChunk | None) -> None:
-        super().__init__(payload=b"" if audio_chunk is None else audio_chunk)
+        super().__init__(payload=b"" if audio_chunk is None else bytes(audio_chunk))
 
     @property
-    def audio_chunk(self) -> AudioChunk:
+    def audio_chunk(self) -> bytes:
         return self.payload
 
     def __eq__(self, other: object) -> bool:
@@ -213,7 +213,7 @@ class UnknownEvent(BaseEvent):
 # --- Start: request and response ------------------------------------------------
 
 
-class _Settings(Struct, kw_only=True):
+class _Settings(Struct, kw_only=True, repr_omit_defaults=True):
     """What a stream can be asked for beyond the documented signature.
 
     The service echoes all of it, so request and response share it.
@@ -464,6 +464,8 @@ class StartStreamTranscriptionEventStream:
 
 _INVALID_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
+NO_REASON = "the service gave no reason"
+
 SERVICE_EXCEPTIONS: Mapping[str, type[ServiceException]] = {
     kind.__name__: kind
     for kind in (
@@ -491,13 +493,17 @@ def service_exception(name: str | None, payload: bytes, status_code: int = 400) 
         body = msgspec.json.decode(payload)
     except _INVALID_JSON:
         body = None
-    text = None
+    message = NO_REASON
     if isinstance(body, dict):
-        text = body.get("Message") or body.get("message")
-    message = text if isinstance(text, str) else "the service gave no reason"
+        message = _text(body.get("Message") or body.get("message")) or NO_REASON
     if kind := SERVICE_EXCEPTIONS.get(name or ""):
         return kind(message)
     return UnknownServiceException(status_code, name, message)
+
+
+def _text(value: object) -> str | None:
+    """The value if it is text: a peer may send any type."""
+    return value if isinstance(value, str) else None
 
 
 class EventParser:
@@ -517,21 +523,20 @@ class EventParser:
         """
         headers = message.headers
         kind = headers.get(":message-type")
-        name = headers.get(":event-type")
+        name = _text(headers.get(":event-type"))
         if kind == "event":
-            decode = self._decoders.get(name)
+            decode = self._decoders.get(name or "")
             if decode is not None:
                 return decode(message.payload)
         elif kind == "exception":
             # The service's HTTP/2 guide puts the name in :event-type, every SDK reads
             # :exception-type.
-            raise service_exception(headers.get(":exception-type", name), message.payload)
+            raise service_exception(_text(headers.get(":exception-type")) or name, message.payload)
         elif kind == "error":
-            text = headers.get(":error-message")
             raise UnknownServiceException(
                 ServiceException.status_code,
-                headers.get(":error-code"),
-                text if isinstance(text, str) else "the service gave no reason",
+                _text(headers.get(":error-code")),
+                _text(headers.get(":error-message")) or NO_REASON,
             )
         return UnknownEvent(name, message.payload, headers)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import webrtcvad
 
-from amazon_transcribe.local.resample import SAMPLE_RATE, Samples
+from .resample import SAMPLE_RATE, Samples
 
 __all__ = ["MAX_SECONDS", "Segment", "Segmenter", "has_voice"]
 

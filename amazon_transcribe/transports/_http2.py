@@ -58,7 +58,7 @@ class _StateMachine(H2ConnectionStateMachine):
     `h2` closes the connection on any GOAWAY (its issue 1181).
     """
 
-    _transitions = {
+    _transitions = {  # noqa: RUF012  # the library's own class attribute
         **H2ConnectionStateMachine._transitions,
         (ConnectionState.CLIENT_OPEN, ConnectionInputs.RECV_GOAWAY): (
             None,
@@ -134,14 +134,14 @@ class Http2Stream:
 
     # Writing
 
-    async def write(self, data: bytes) -> None:
-        """Send bytes; waits while more than `MAX_UNSENT` are unsent."""
+    async def write(self, data: bytes, timeout: float | None = None) -> None:
+        """Send bytes; waits while more than `max_unsent` are unsent."""
         self._check_open()
         self._outbox.append(memoryview(data))
         self._unsent += len(data)
         self.connection.send_soon(self)
         while self._unsent > self.connection.max_unsent:
-            await self._wait(self._writers, None, "send")
+            await self._wait(self._writers, timeout, "send")
             if self.failure is not None:
                 raise self.failure.with_traceback(None)
 
@@ -158,6 +158,26 @@ class Http2Stream:
         if not self._output_ended:
             self._output_ended = True
             self.connection.send_soon(self)
+
+    async def finish(self, sending: float, lingering: float) -> None:
+        """End our bytes and wait until they are sent and the peer has ended too.
+
+        What the peer still sends is thrown away.
+
+        :param sending: Seconds to wait for the peer to take our bytes, without progress.
+        :param lingering: Seconds to wait for its end afterwards.
+        """
+        self.end()
+        loop = asyncio.get_running_loop()
+        due = None
+        while not self.done:
+            if self.failure is not None:
+                raise self.failure.with_traceback(None)
+            self.read_nowait()
+            if self._end_sent and due is None:
+                due = loop.time() + lingering
+            timeout = sending if due is None else max(due - loop.time(), 0.001)
+            await self._wait(self._readers, timeout, "close")
 
     def abort(self, code: int = ErrorCodes.CANCEL) -> None:
         """End the stream at once, with RST_STREAM where it is still open."""
@@ -229,6 +249,7 @@ class Http2Stream:
 
     def end_was_sent(self) -> None:
         self._end_sent = True
+        _wake(self._readers)
 
     def _drop_unsent(self) -> None:
         self._outbox.clear()

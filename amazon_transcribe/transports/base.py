@@ -54,9 +54,10 @@ class Stream(Protocol):
     async def response(self, timeout: float | None = None) -> tuple[int, Mapping[str, str]]:
         """Wait for the answer's status and headers (names in lower case)."""
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes, timeout: float | None = None) -> None:
         """Send bytes; waits while too much is on its way unsent.
 
+        :param timeout: Seconds to wait without any progress.
         :raises HTTPException: when the stream has failed; the bytes may be lost.
         """
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from amazon_transcribe.local.engines.base import (
+from .base import (
     Engine,
     EngineUnavailable,
     Recognition,
@@ -45,17 +45,17 @@ def load_engine(name: str, *, script: Path | None = None) -> Engine:
     if name not in ENGINES:
         raise ValueError(f"no engine is named {name!r}; there are {', '.join(ENGINES)}")
     if name == "scripted":
-        from amazon_transcribe.local.engines.scripted import ScriptedEngine
+        from .scripted import ScriptedEngine
 
         return ScriptedEngine.from_file(script) if script else ScriptedEngine()
     if script is not None:
         raise ValueError(f"the engine {name!r} takes no script")
     try:
         if name == "moonshine":
-            from amazon_transcribe.local.engines import moonshine
+            from . import moonshine
 
             return moonshine.load()
-        from amazon_transcribe.local.engines import sphinx
+        from . import sphinx
 
         return sphinx.load()
     except ImportError as error:

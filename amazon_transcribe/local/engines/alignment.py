@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from threading import Lock
 from typing import Any
 
-from amazon_transcribe.local.resample import SAMPLE_RATE, Samples
+from ..resample import SAMPLE_RATE, Samples
 
 __all__ = ["Aligner", "load_aligner", "pronounce", "spoken", "spread"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from amazon_transcribe.exceptions import SDKError
-from amazon_transcribe.model import Result
+from ...exceptions import SDKError
+from ...model import Result
 
 __all__ = [
     "Engine",

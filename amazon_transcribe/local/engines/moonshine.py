@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from amazon_transcribe.local.engines.alignment import Aligner, load_aligner, spread
-from amazon_transcribe.local.engines.base import Recognition, RecognitionOptions
-from amazon_transcribe.local.engines.results import Word, has_period, split_mark
-from amazon_transcribe.local.engines.segmented import SegmentedRecognition
-from amazon_transcribe.local.resample import SAMPLE_RATE, Samples
-from amazon_transcribe.local.segments import has_voice
+from ..resample import SAMPLE_RATE, Samples
+from ..segments import has_voice
+from .alignment import Aligner, load_aligner, spread
+from .base import Recognition, RecognitionOptions
+from .results import Word, has_period, split_mark
+from .segmented import SegmentedRecognition
 
 __all__ = ["MoonshineEngine", "load"]
 

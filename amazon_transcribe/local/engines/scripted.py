@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
 
-from amazon_transcribe.local.engines.base import Recognition, RecognitionOptions
-from amazon_transcribe.local.engines.results import Word, build_result, split_mark
-from amazon_transcribe.local.engines.stabilizer import OPEN_WORDS
-from amazon_transcribe.model import Result
+from ...model import Result
+from .base import Recognition, RecognitionOptions
+from .results import Word, build_result, split_mark
+from .stabilizer import OPEN_WORDS
 
 __all__ = ["ScriptedEngine"]
 

@@ -11,12 +11,12 @@ from typing import Protocol
 
 import numpy as np
 
-from amazon_transcribe.local.engines.base import RecognitionOptions
-from amazon_transcribe.local.engines.results import Word, build_result
-from amazon_transcribe.local.engines.stabilizer import Stabilizer
-from amazon_transcribe.local.resample import Resampler, Samples
-from amazon_transcribe.local.segments import Segment, Segmenter
-from amazon_transcribe.model import Result
+from ...model import Result
+from ..resample import Resampler, Samples
+from ..segments import Segment, Segmenter
+from .base import RecognitionOptions
+from .results import Word, build_result
+from .stabilizer import Stabilizer
 
 __all__ = ["SegmentDecoder", "SegmentedRecognition"]
 

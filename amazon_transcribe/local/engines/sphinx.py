@@ -14,10 +14,10 @@ from typing import Any
 
 import pocketsphinx
 
-from amazon_transcribe.local.engines.base import Recognition, RecognitionOptions
-from amazon_transcribe.local.engines.results import Word
-from amazon_transcribe.local.engines.segmented import SegmentedRecognition
-from amazon_transcribe.local.resample import SAMPLE_RATE, Samples
+from ..resample import SAMPLE_RATE, Samples
+from .base import Recognition, RecognitionOptions
+from .results import Word
+from .segmented import SegmentedRecognition
 
 __all__ = ["PocketSphinxEngine", "load"]
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
 
-from amazon_transcribe.local.engines.base import Stability
-from amazon_transcribe.local.engines.results import Word
+from .base import Stability
+from .results import Word
 
 __all__ = ["OPEN_WORDS", "Stabilizer"]
 

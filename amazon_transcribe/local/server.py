@@ -1,0 +1,246 @@
+"""The local Transcribe: listeners, faces and life."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import ssl
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ..auth import StaticCredentialResolver
+from ..exceptions import HTTPException, ValidationException
+from ..transports._http2 import Headers, Http2Connection, Http2Stream
+from .certificates import server_context, throwaway_context
+from .engines import Engine, load_engine
+from .service import AUDIO_TIMEOUT, TranscriptionService, logger
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+CLOSE_TIMEOUT = 4.0
+
+
+class LocalTranscribe:
+    """A Transcribe on this machine, as an async context manager.
+
+    It speaks HTTP/2, checks every signature, recognises with the engine and behaves as
+    the service where that is known; `docs/` says where it differs.
+
+    :param engine: `"moonshine"`, `"pocketsphinx"`, `"scripted"`, or an engine object.
+    :param host: The address to listen on; loopback unless told otherwise.
+    :param port: The port of the face without TLS; 0 picks a free one.
+    :param tls: Also listen with TLS, on `tls_port`; `endpoint_url` is then that face's.
+    :param tls_port: Its port; naming one turns TLS on. 0 picks a free one.
+    :param cert: Its certificate, a PEM file; by default a throwaway one, good for
+        localhost, 127.0.0.1 and the host.
+    :param key: The certificate's key; None when it stands in the same file.
+    :param ca_file: Where the throwaway authority's certificate is written; by default a
+        temporary file, see `ca_file` afterwards.
+    :param credentials: Known access keys and their secrets; by default a pair made here,
+        see `credentials` afterwards.
+    :param script: For the scripted engine: the file to speak.
+    :param audio_timeout: Seconds without audio that end a stream, as the service does.
+    :param workers: Threads for recognition; by default one for each core.
+    :raises EngineUnavailable: from `start`, when the engine's packages are missing.
+    :raises OSError: from `start`, when a port is taken or a file cannot be used.
+    """
+
+    def __init__(
+        self,
+        engine: str | Engine = "moonshine",
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: bool = False,
+        tls_port: int | None = None,
+        cert: Path | str | None = None,
+        key: Path | str | None = None,
+        ca_file: Path | str | None = None,
+        credentials: Mapping[str, str] | None = None,
+        script: Path | None = None,
+        audio_timeout: float = AUDIO_TIMEOUT,
+        workers: int | None = None,
+    ) -> None:
+        if credentials is not None and not credentials:
+            raise ValidationException("credentials must name at least one access key")
+        if key is not None and cert is None:
+            raise ValidationException("key needs cert")
+        self.host = host
+        self.ca_file = Path(ca_file) if ca_file is not None else None
+        self._engine = engine
+        self._port = port
+        self._tls_port = 0 if tls and tls_port is None else tls_port
+        self._cert = Path(cert) if cert is not None else None
+        self._key = Path(key) if key is not None else None
+        self._secrets = dict(credentials) if credentials else {_access_key(): _secret()}
+        self._script = script
+        self._audio_timeout = audio_timeout
+        self._worker_count = workers or os.cpu_count() or 1
+        self._service: TranscriptionService
+        self._listeners: list[asyncio.Server] = []
+        self._connections: set[Http2Connection] = set()
+        self._streams: set[asyncio.Task[None]] = set()
+        self._owns_ca_file = False
+        self._urls: list[str] = []
+
+    @property
+    def credentials(self) -> StaticCredentialResolver:
+        """The first of the known pairs, ready to be a client's `credential_resolver`."""
+        return StaticCredentialResolver(*next(iter(self._secrets.items())))
+
+    @property
+    def engine_name(self) -> str:
+        """What the engine calls itself."""
+        return self._service.engine.name
+
+    @property
+    def endpoint_url(self) -> str:
+        """The URL for clients: the TLS face's if there is one."""
+        return self._urls[-1]
+
+    @property
+    def endpoint_urls(self) -> Sequence[str]:
+        """The URL of each face."""
+        return tuple(self._urls)
+
+    async def start(self) -> None:
+        """Load the engine and listen."""
+        engine = self._engine
+        if isinstance(engine, str):
+            # Reading a model takes a second; the loop may have other things to do.
+            engine = await asyncio.get_running_loop().run_in_executor(
+                None, lambda: load_engine(str(self._engine), script=self._script)
+            )
+        self._service = TranscriptionService(
+            engine,
+            self._secrets,
+            workers=self._worker_count,
+            audio_timeout=self._audio_timeout,
+        )
+        try:
+            await self._listen("http", self._port, None)
+            if self._tls_port is not None:
+                await self._listen("https", self._tls_port, self._tls_context())
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Stop listening, end every stream and release the engine."""
+        for listener in self._listeners:
+            listener.close()
+        for task in self._streams:
+            task.cancel()
+        if self._streams:
+            await asyncio.wait(self._streams)
+        connections = list(self._connections)
+        for connection in connections:
+            connection.close()
+        if connections:
+            _, late = await asyncio.wait([c.lost for c in connections], timeout=CLOSE_TIMEOUT)
+            for connection in connections:
+                connection.abort()
+            if late:
+                await asyncio.wait(late)
+        for listener in self._listeners:
+            await listener.wait_closed()
+        self._listeners.clear()
+        await self._service.close()
+        if isinstance(self._engine, str):
+            self._service.engine.close()
+        if self._owns_ca_file and self.ca_file is not None:
+            self.ca_file.unlink(missing_ok=True)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _listen(self, scheme: str, port: int, context: ssl.SSLContext | None) -> None:
+        loop = asyncio.get_running_loop()
+        listener = await loop.create_server(
+            lambda: Http2Connection(
+                client=False, on_request=self._begin, on_change=self._connection_changed
+            ),
+            self.host,
+            port,
+            ssl=context,
+            backlog=1024,
+        )
+        self._listeners.append(listener)
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        self._urls.append(f"{scheme}://{host}:{listener.sockets[0].getsockname()[1]}")
+
+    def _tls_context(self) -> ssl.SSLContext:
+        if self._cert is not None:
+            return server_context(self._cert, self._key)
+        context, authority = throwaway_context(["localhost", "127.0.0.1", self.host])
+        if self.ca_file is None:
+            handle, name = tempfile.mkstemp(prefix="amazon-transcribe-ca-", suffix=".pem")
+            os.close(handle)
+            self.ca_file = Path(name)
+            self._owns_ca_file = True
+        self.ca_file.write_bytes(authority)
+        return context
+
+    def _begin(self, stream: Http2Stream, headers: Headers) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(_Http2Exchange(stream, headers)))
+        self._streams.add(task)
+        task.add_done_callback(self._streams.discard)
+
+    async def _serve(self, exchange: _Http2Exchange) -> None:
+        try:
+            await self._service.serve(exchange)
+        except HTTPException as error:
+            logger.info("a stream broke off: %s", type(error).__name__)
+        except Exception:
+            logger.exception("a stream failed in the server")
+        finally:
+            exchange.abort()
+
+    def _connection_changed(self, connection: Http2Connection) -> None:
+        if connection.lost.done():
+            self._connections.discard(connection)
+        else:
+            self._connections.add(connection)
+
+
+class _Http2Exchange:
+    """A stream of HTTP/2, as the service sees it."""
+
+    def __init__(self, stream: Http2Stream, headers: Headers) -> None:
+        pseudo = dict(headers)
+        self.method = pseudo.get(":method", "")
+        self.target = pseudo.get(":path", "")
+        self.headers = headers
+        self.read = stream.read
+        self.write = stream.write
+        self.finish = stream.finish
+        self._stream = stream
+
+    def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
+        self._stream.connection.respond(self._stream, [(":status", str(status)), *headers])
+
+    def abort(self) -> None:
+        # The answer may be whole already: then NO_ERROR tells the client to stop sending.
+        self._stream.abort(0)
+
+
+def _access_key() -> str:
+    return "AKID" + secrets.token_hex(8).upper()
+
+
+def _secret() -> str:
+    return secrets.token_urlsafe(30)
