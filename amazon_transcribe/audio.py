@@ -192,18 +192,24 @@ class Lookahead:
         :param chunks: The audio.
         :param sample_rate_hz: Its sample rate in hertz.
         """
+        loop = asyncio.get_running_loop()
         samples = 0
         patience = _PATIENCE_SECONDS
         async for chunk in chunks:
             samples += len(chunk) // _BYTES_PER_SAMPLE
             while samples / sample_rate_hz > self.position + self.seconds:
+                position = self.position
                 self._advanced.clear()
+                # Not wait_for, which up to Python 3.11 can swallow a cancellation.
+                timer = loop.call_later(patience, self._advanced.set)
                 try:
-                    await asyncio.wait_for(self._advanced.wait(), patience)
-                    patience = _PATIENCE_SECONDS
-                except (TimeoutError, asyncio.TimeoutError):
+                    await self._advanced.wait()
+                finally:
+                    timer.cancel()
+                if self.position == position:
                     patience = len(chunk) / (_BYTES_PER_SAMPLE * sample_rate_hz)
                     break
+                patience = _PATIENCE_SECONDS
             yield chunk
 
 

@@ -52,6 +52,8 @@ FORMATS = ("text", "json", "srt", "vtt")
 # take to arrive once it stops taking audio.
 _RESULT_SECONDS = 120.0
 _REASON_SECONDS = 5.0
+# Longer than anything takes that closes in good order.
+_CANCEL_SECONDS = 6.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -214,7 +216,9 @@ Point any client at it:
     parser.add_argument(
         "--cert", metavar="FILE", help="certificate chain of your own for --tls-port (PEM)"
     )
-    parser.add_argument("--key", metavar="FILE", help="its private key (PEM)")
+    parser.add_argument(
+        "--key", metavar="FILE", help="its private key (PEM), unless that is in the same file"
+    )
     parser.add_argument(
         "--credentials",
         action="append",
@@ -512,7 +516,7 @@ class _Display:
 
 def _printable(text: str) -> str:
     """The text without characters that could steer the terminal."""
-    return "".join(character for character in text if character >= " " and character != "\x7f")
+    return "".join(c for c in text if c >= " " and not "\x7f" <= c <= "\x9f")
 
 
 def _ending(text: str, columns: int) -> str:
@@ -546,12 +550,13 @@ def _document(kind: str, results: Sequence[Result], seconds: float) -> str:
 def _serve(arguments: argparse.Namespace) -> int:
     if arguments.tls_port is None and (arguments.ca_file or arguments.cert or arguments.key):
         raise _Unusable("--ca-file, --cert and --key go with --tls-port")
-    if bool(arguments.cert) != bool(arguments.key):
-        raise _Unusable("--cert and --key go together")
+    if arguments.key and not arguments.cert:
+        raise _Unusable("--key goes with --cert")
     if arguments.cert and arguments.ca_file:
         raise _Unusable("--ca-file goes with a throwaway authority, not with --cert")
     if arguments.cert:
         _check_readable("--cert", arguments.cert)
+    if arguments.key:
         _check_readable("--key", arguments.key)
     code = _run(_serve_until_cancelled(arguments), [])
     return DONE if code > 128 else code
@@ -686,7 +691,13 @@ async def _until_signalled(
             return
         caught.append(number)
         forget()
-        running.cancel()
+        cancel()
+
+    def cancel() -> None:
+        # Again after a while, as wait_for up to Python 3.11 can swallow a cancellation.
+        if not running.done():
+            running.cancel()
+            loop.call_later(_CANCEL_SECONDS, cancel)
 
     def forget() -> None:
         with suppress(NotImplementedError, RuntimeError, ValueError):

@@ -1,0 +1,746 @@
+"""The command as its users see it: output, one-line errors, exit codes, signals."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import wave
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import amazon_transcribe
+from amazon_transcribe import cli
+from amazon_transcribe.audio import AudioSource
+from amazon_transcribe.eventstream import encode_message
+from amazon_transcribe.exceptions import BadRequestException, SDKError, StreamClosedException
+from amazon_transcribe.local.engines import ENGINES
+from amazon_transcribe.model import (
+    Alternative,
+    Result,
+    Transcript,
+    TranscriptEvent,
+)
+
+COMMAND = [sys.executable, "-W", "error", "-m", "amazon_transcribe"]
+PACKAGE = str(Path(amazon_transcribe.__file__).parents[1])
+SCRIPT = "Hello there, my friend.\nThis is the second line.\nAnd this is the third.\n"
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """No home directory, no AWS settings, nothing of the developer's own."""
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "SYSTEMROOT", "TMPDIR", "AMAZON_TRANSCRIBE_NO_EXTENSIONS")
+        if name in os.environ
+    }
+    return {**kept, "PYTHONPATH": PACKAGE, "PYTHONIOENCODING": "utf-8", **extra}
+
+
+def run(
+    *arguments: object, stdin: bytes = b"", cwd: Path | None = None, **extra: str
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        env=environment(**extra),
+        cwd=cwd,
+        timeout=60,
+    )
+
+
+def wav(seconds: float, rate: int = 16_000, channels: int = 1) -> bytes:
+    data = io.BytesIO()
+    with wave.open(data, "wb") as file:
+        file.setparams((channels, 2, rate, 0, "NONE", ""))
+        file.writeframes(bytes(round(rate * seconds) * 2 * channels))
+    return data.getvalue()
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Path:
+    """Twelve seconds of audio, enough for the script."""
+    path = tmp_path / "talk.wav"
+    path.write_bytes(wav(12))
+    return path
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "script.txt"
+    path.write_text(SCRIPT)
+    return path
+
+
+@pytest.fixture
+def local(script: Path) -> list[object]:
+    """The options of a quick transcription with known words."""
+    return ["--local", "--script", script, "--no-realtime"]
+
+
+def assert_one_line(text: bytes | str, *words: str) -> None:
+    line = text.decode() if isinstance(text, bytes) else text
+    assert line.startswith("amazon-transcribe")
+    assert line.count("\n") == 1
+    assert line.endswith("\n")
+    for word in words:
+        assert word in line
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        ("arguments", "word"),
+        [
+            ("", "COMMAND"),
+            ("dance", "dance"),
+            ("transcribe", "AUDIO"),
+            ("transcribe --local --endpoint-url http://x a.wav", "--endpoint-url"),
+            ("transcribe --format doc a.wav", "doc"),
+            ("transcribe --sample-rate much a.wav", "much"),
+            ("transcribe --local --sample-rate 4000 a.wav", "8000 to 48000"),
+            ("transcribe --engine scripted a.wav", "--local"),
+            ("transcribe --local --engine whisper a.wav", "whisper"),
+            ("transcribe --local --engine moonshine --script s.txt {wav}", "--script"),
+            ("transcribe --local --script missing.txt {wav}", "missing.txt"),
+            ("transcribe {wav}", "--region"),
+            ("transcribe --local missing.wav", "missing.wav"),
+            ("transcribe --local .", "directory"),
+            ("transcribe --local -o missing/out.txt {wav}", "missing/out.txt"),
+            ("transcribe --local -o . {wav}", "directory"),
+            ("transcribe --local -o {wav} {wav}", "it is the audio"),
+            ("transcribe --region us-west-2 --language-code e {wav}", "language_code"),
+            ("serve --port 65536", "65536"),
+            ("serve --port x", "'x'"),
+            ("serve --credentials key", "ACCESS_KEY:SECRET_KEY"),
+            ("serve --ca-file ca.pem", "--tls-port"),
+            ("serve --tls-port 0 --key k.pem", "--cert"),
+            ("serve --tls-port 0 --cert c.pem --key k.pem", "c.pem"),
+            ("serve --engine moonshine --script s.txt", "--script"),
+            ("inspect", "FILE"),
+            ("inspect missing.bin", "missing.bin"),
+            ("inspect .", "directory"),
+        ],
+    )
+    def test_bad_usage_is_one_line_and_exit_code_2(
+        self,
+        arguments: str,
+        word: str,
+        talk: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            monkeypatch.delenv(name)
+        assert cli.main(arguments.format(wav=talk.name).split()) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert_one_line(err, word)
+
+    def test_secret_of_a_malformed_key_pair_is_not_shown(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert cli.main(["serve", "--credentials", ":verysecret"]) == 2
+        assert "verysecret" not in capsys.readouterr().err
+
+    @pytest.mark.parametrize("command", ["", "transcribe", "serve", "inspect"])
+    def test_help_has_exit_code_0(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert cli.main([*command.split(), "--help"]) == 0
+        assert capsys.readouterr().out.startswith("usage: amazon-transcribe " + command)
+
+    def test_version(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert cli.main(["--version"]) == 0
+        assert capsys.readouterr().out == f"amazon-transcribe {amazon_transcribe.__version__}\n"
+
+    def test_help_loads_nothing_heavy(self) -> None:
+        code = (
+            "import sys; from amazon_transcribe.cli import main; main(['--help']);"
+            "print(*sorted({'awscrt', 'h2', 'msgspec', 'numpy', 'onnxruntime'} & {*sys.modules}))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, env=environment(), check=True
+        )
+        assert done.stdout.splitlines()[-1] == b""
+
+    def test_engines_are_those_of_the_local_server(self) -> None:
+        assert cli.ENGINES == ENGINES
+
+
+class TestTranscribe:
+    def test_text_is_one_line_for_each_final_result(self, talk: Path, local: list[object]) -> None:
+        done = run("transcribe", *local, talk)
+        assert done.stdout.decode() == SCRIPT
+        assert done.stderr.decode() == "local: scripted answers\n"
+        assert done.returncode == 0
+
+    def test_json_is_one_document(self, talk: Path, local: list[object]) -> None:
+        done = run("transcribe", *local, "--format", "json", talk)
+        document = json.loads(done.stdout)
+        assert document["transcript"] == SCRIPT.replace("\n", " ").strip()
+        assert [r["Alternatives"][0]["Transcript"] for r in document["results"]] == (
+            SCRIPT.splitlines()
+        )
+        assert not any(r["IsPartial"] for r in document["results"])
+
+    @pytest.mark.parametrize("kind", ["srt", "vtt"])
+    def test_captions_follow_each_other_within_the_audio(
+        self, kind: str, talk: Path, local: list[object]
+    ) -> None:
+        done = run("transcribe", *local, "--format", kind, talk)
+        text = done.stdout.decode()
+        moments = re.findall(r"(\d\d):(\d\d):(\d\d)[,.](\d{3})", text)
+        seconds = [int(h) * 3600 + int(m) * 60 + int(s) + int(ms) / 1000 for h, m, s, ms in moments]
+        assert seconds == sorted(seconds)
+        assert len(seconds) == 6
+        assert seconds[-1] <= 12
+        assert re.findall(r"^\d+$", text, re.MULTILINE) == ["1", "2", "3"]
+
+    def test_output_file_is_written_whole(
+        self, talk: Path, local: list[object], tmp_path: Path
+    ) -> None:
+        out = tmp_path / "out" / "talk.txt"
+        out.parent.mkdir()
+        done = run("transcribe", *local, "-o", out, talk)
+        assert done.stdout == b""
+        assert out.read_text() == SCRIPT
+        assert [*out.parent.iterdir()] == [out]
+
+    def test_failed_transcription_leaves_the_output_file_as_it_was(
+        self, talk: Path, local: list[object], tmp_path: Path
+    ) -> None:
+        out = tmp_path / "out" / "talk.txt"
+        out.parent.mkdir()
+        out.write_text("before")
+        done = run("transcribe", *local, "--language-code", "de-DE", "-o", out, talk)
+        assert done.returncode == 1
+        assert out.read_text() == "before"
+        assert [*out.parent.iterdir()] == [out]
+
+    @POSIX
+    def test_output_to_a_device(self, talk: Path, local: list[object]) -> None:
+        assert run("transcribe", *local, "-o", "/dev/null", talk).returncode == 0
+        assert Path("/dev/null").is_char_device()
+
+    def test_raw_audio_from_standard_input(self, local: list[object]) -> None:
+        done = run("transcribe", *local, "--sample-rate", "8000", "-", stdin=bytes(12 * 16_000))
+        assert done.stdout.decode() == SCRIPT
+
+    def test_wav_from_standard_input(self, local: list[object]) -> None:
+        done = run("transcribe", *local, "-", stdin=wav(12))
+        assert done.stdout.decode() == SCRIPT
+
+    @POSIX
+    def test_wav_redirected_to_standard_input(self, talk: Path, local: list[object]) -> None:
+        with talk.open("rb") as file:
+            done = subprocess.run(
+                [*COMMAND, "transcribe", *map(str, local), "-"],
+                stdin=file,
+                capture_output=True,
+                env=environment(),
+            )
+        assert done.stdout.decode() == SCRIPT
+
+    @pytest.mark.parametrize(
+        ("stdin", "words"),
+        [
+            (b"", ["standard input is empty"]),
+            (wav(1, channels=2), ["stereo", "ffmpeg", "-ac 1"]),
+            (wav(0), ["no audio"]),
+            (bytes(1000), ["sample rate"]),
+        ],
+        ids=["empty", "stereo", "no audio", "raw without rate"],
+    )
+    def test_unreadable_input_is_one_line_and_exit_code_2(
+        self, stdin: bytes, words: list[str]
+    ) -> None:
+        done = run("transcribe", "--local", "-", stdin=stdin)
+        assert done.returncode == 2
+        assert done.stdout == b""
+        assert_one_line(done.stderr, *words)
+
+    def test_refusal_of_the_service_is_told_in_its_words(
+        self, talk: Path, local: list[object]
+    ) -> None:
+        done = run("transcribe", *local, "--language-code", "de-DE", talk)
+        assert done.returncode == 1
+        notice, error = done.stderr.decode().splitlines(keepends=True)
+        assert notice == "local: scripted answers\n"
+        assert_one_line(error, "BadRequestException: ", "en-US")
+
+    def test_nobody_listening_is_one_line_and_exit_code_1(self, talk: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as unused:
+            url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        done = run("transcribe", "--endpoint-url", url, talk, **KEYS)
+        assert done.returncode == 1
+        assert_one_line(done.stderr)
+
+    def test_missing_credentials_are_one_line_and_exit_code_2(self, talk: Path) -> None:
+        url = "http://127.0.0.1:9"
+        extra = {"AWS_EC2_METADATA_DISABLED": "true"}
+        done = run("transcribe", "--endpoint-url", url, talk, **extra)
+        assert done.returncode == 2
+        assert_one_line(done.stderr, "credentials")
+
+    @POSIX
+    def test_reader_of_the_output_that_goes_away_is_no_error(
+        self, talk: Path, local: list[object]
+    ) -> None:
+        process = subprocess.Popen(
+            [*COMMAND, "transcribe", *map(str, local), str(talk)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+        )
+        assert process.stdout is not None
+        process.stdout.close()
+        _, err = process.communicate()
+        assert err.decode() == "local: scripted answers\n"
+        assert process.returncode == 0
+
+    @POSIX
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_signal_ends_it_and_leaves_nothing(
+        self, number: signal.Signals, tmp_path: Path, talk: Path, script: Path
+    ) -> None:
+        options = ["--local", "--script", str(script), "-o", str(tmp_path / "out.txt")]
+        process = subprocess.Popen(
+            [*COMMAND, "transcribe", *options, str(talk)],
+            stderr=subprocess.PIPE,
+            env=environment(),
+        )
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"local: scripted answers\n"
+        process.send_signal(number)
+        _, err = process.communicate()
+        assert err == b""
+        assert process.returncode == 128 + number
+        assert {path.name for path in tmp_path.iterdir()} == {"talk.wav", "script.txt"}
+
+    @POSIX
+    def test_terminal_ends_with_the_same_text(self, talk: Path, local: list[object]) -> None:
+        import pty
+
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [*COMMAND, "transcribe", *map(str, local), str(talk)],
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
+            env=environment(TERM="xterm"),
+        )
+        os.close(theirs)
+        shown = b"".join(chunks_of(ours)).decode().replace("\r\n", "\n")
+        os.close(ours)
+        assert process.wait() == 0
+        updates = shown.split("\r\x1b[K")
+        assert "".join(update for update in updates if update.endswith("\n")) == SCRIPT
+
+
+def chunks_of(terminal: int) -> Iterator[bytes]:
+    while True:
+        try:
+            chunk = os.read(terminal, 65_536)
+        except OSError:  # EIO: the other end is closed
+            return
+        if not chunk:
+            return
+        yield chunk
+
+
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "a+secret/key"}
+
+
+@contextmanager
+def serving(
+    *arguments: object, faces: int = 1, **extra: str
+) -> Iterator[tuple[subprocess.Popen[bytes], list[str]]]:
+    process = subprocess.Popen(
+        [*COMMAND, "serve", "--engine", "scripted", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(**extra),
+    )
+    assert process.stdout is not None
+    try:
+        lines = [process.stdout.readline().decode() for _ in range(faces)]
+        assert all(line.startswith("listening on http") for line in lines), lines
+        yield process, [line.split()[-1] for line in lines]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+class TestServe:
+    def test_known_keys_are_those_of_its_environment(self, talk: Path) -> None:
+        with serving(**KEYS) as (_, (url,)):
+            done = run("transcribe", "--endpoint-url", url, "--no-realtime", talk, **KEYS)
+            assert b"scripted engine" in done.stdout
+            assert (done.stderr, done.returncode) == (b"", 0)
+
+    def test_known_keys_can_be_given(self, talk: Path) -> None:
+        pairs = ["--credentials", "ONE:first", "--credentials", "TWO:sec:ond"]
+        two = {"AWS_ACCESS_KEY_ID": "TWO", "AWS_SECRET_ACCESS_KEY": "sec:ond"}
+        with serving(*pairs, **KEYS) as (_, (url,)):
+            options = ["--no-realtime", "--endpoint-url", url, talk]
+            assert run("transcribe", *options, **two).returncode == 0
+            refused = run("transcribe", *options, **KEYS)
+        assert refused.returncode == 1
+        assert_one_line(refused.stderr, "UnrecognizedClientException")
+
+    def test_wrong_secret_is_refused(self, talk: Path) -> None:
+        wrong = {**KEYS, "AWS_SECRET_ACCESS_KEY": "wrong"}
+        with serving(**KEYS) as (_, (url,)):
+            done = run("transcribe", "--endpoint-url", url, talk, **wrong)
+        assert done.returncode == 1
+        assert_one_line(done.stderr, "InvalidSignatureException")
+
+    def test_keys_made_up_are_printed(self, talk: Path) -> None:
+        with serving() as (process, (url,)):
+            assert process.stdout is not None
+            line = process.stdout.readline().decode()
+            found = re.fullmatch(
+                r"export AWS_ACCESS_KEY_ID=(\S+) AWS_SECRET_ACCESS_KEY=(\S+)\n", line
+            )
+            assert found
+            keys = dict(zip(KEYS, found.groups(), strict=True))
+            options = ["--endpoint-url", url, "--no-realtime", talk]
+            assert run("transcribe", *options, **keys).returncode == 0
+
+    def test_environment_can_name_the_server(self, talk: Path) -> None:
+        with serving(**KEYS) as (_, (url,)):
+            named = {"AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING": url}
+            assert run("transcribe", "--no-realtime", talk, **KEYS, **named).returncode == 0
+
+    def test_tls_face_with_a_throwaway_authority(self, talk: Path, tmp_path: Path) -> None:
+        ca = tmp_path / "ca.pem"
+        options = ["--tls-port", 0, "--ca-file", ca]
+        with serving(*options, faces=2, **KEYS) as (_, urls):
+            assert {url.split(":")[0] for url in urls} == {"http", "https"}
+            (url,) = (url for url in urls if url.startswith("https"))
+            trust = {"SSL_CERT_FILE": str(ca)}
+            asked = ["transcribe", "--no-realtime", "--endpoint-url", url, talk]
+            done = run(*asked, **KEYS, **trust)
+            assert (done.returncode, done.stderr) == (0, b"")
+            assert run(*asked, **KEYS).returncode == 1
+
+    @POSIX
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_ends_cleanly_on_a_signal(self, number: signal.Signals) -> None:
+        with serving(**KEYS) as (process, _):
+            process.send_signal(number)
+            out, err = process.communicate(timeout=15)
+            assert (out, err, process.returncode) == (b"", b"", 0)
+
+    @POSIX
+    def test_ends_cleanly_with_a_stream_open(self, talk: Path) -> None:
+        with serving(**KEYS) as (process, (url,)):
+            client = subprocess.Popen(
+                [*COMMAND, "transcribe", "--endpoint-url", url, str(talk)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment(**KEYS),
+            )
+            assert client.stdout is not None
+            assert client.stdout.readline()  # the stream is in full swing
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=15)
+            assert (out, err, process.returncode) == (b"", b"", 0)
+            _, complaint = client.communicate(timeout=15)
+            assert client.returncode == 1
+            assert_one_line(complaint)
+
+    def test_port_in_use_is_one_line_and_exit_code_1(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            done = run("serve", "--engine", "scripted", "--port", port)
+        assert done.returncode == 1
+        assert_one_line(done.stderr, "in use")
+
+    def test_unusable_files_are_one_line_and_exit_code_2(self, tmp_path: Path) -> None:
+        nowhere = tmp_path / "missing" / "ca.pem"
+        scripted = ["serve", "--engine", "scripted", "--tls-port", 0]
+        done = run(*scripted, "--ca-file", nowhere)
+        assert done.returncode == 2
+        assert_one_line(done.stderr, "ca.pem")
+        text = tmp_path / "text.pem"
+        text.write_text("not a certificate")
+        done = run(*scripted, "--cert", text, "--key", text)
+        assert done.returncode == 2
+        assert_one_line(done.stderr)
+
+
+def event(headers: dict[str, Any], payload: bytes = b"") -> bytes:
+    return encode_message({":message-type": "event", **headers}, payload)
+
+
+class TestInspect:
+    def lines(self, done: subprocess.CompletedProcess[bytes]) -> list[Any]:
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def test_messages_become_json_lines(self, tmp_path: Path) -> None:
+        json_event = event({":content-type": "application/json"}, b'{"a": [1.5, "\xc3\xa9"]}')
+        text = event({":content-type": "text/plain"}, "né {".encode())
+        binary = event({"n": 7, "raw": b"\x00\xff", "yes": True}, b"\x80\x81")
+        path = tmp_path / "stream.bin"
+        path.write_bytes(json_event + text + binary)
+        done = run("inspect", path)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert self.lines(done) == [
+            {
+                "offset": 0,
+                "headers": {":message-type": "event", ":content-type": "application/json"},
+                "payload": {"a": [1.5, "é"]},
+            },
+            {
+                "offset": len(json_event),
+                "headers": {":message-type": "event", ":content-type": "text/plain"},
+                "payload": "né {",
+            },
+            {
+                "offset": len(json_event) + len(text),
+                "headers": {":message-type": "event", "n": 7, "raw": "00ff", "yes": True},
+                "payload_base64": "gIE=",
+                "payload_length": 2,
+            },
+        ]
+
+    def test_signed_message_is_shown_unwrapped(self) -> None:
+        audio = event({":content-type": "application/octet-stream"}, b"1234")
+        signed = encode_message({":chunk-signature": b"\xab" * 32}, audio)
+        end = encode_message({":chunk-signature": b"\xcd" * 32}, b"")
+        first, last = self.lines(run("inspect", "-", stdin=signed + end))
+        assert first["headers"] == {":chunk-signature": "ab" * 32}
+        assert first["message"] == {
+            "headers": {":message-type": "event", ":content-type": "application/octet-stream"},
+            "payload_base64": "MTIzNA==",
+            "payload_length": 4,
+        }
+        assert last["payload"] == ""
+
+    def test_whole_messages_come_before_the_fault(self) -> None:
+        good = event({}, b"{}")
+        bad = bytearray(good)
+        bad[-1] ^= 1
+        done = run("inspect", "-", stdin=good + good + bad + good)
+        assert [line["offset"] for line in self.lines(done)] == [0, len(good)]
+        assert done.returncode == 2
+        place = 3 * len(good) - 4
+        assert_one_line(done.stderr, f"standard input: byte {place}: ", "hecksum")
+
+    def test_unfinished_message_is_a_fault(self) -> None:
+        good = event({}, b"{}")
+        done = run("inspect", "-", stdin=good + good[:-1])
+        assert len(self.lines(done)) == 1
+        assert done.returncode == 2
+        assert_one_line(done.stderr)
+
+    def test_deeply_nested_json_is_shown_as_text(self) -> None:
+        deep = b"[" * 100_000
+        (line,) = self.lines(run("inspect", "-", stdin=event({}, deep)))
+        assert line["payload"] == deep.decode()
+
+    @POSIX
+    def test_lines_come_while_the_input_is_open(self) -> None:
+        process = subprocess.Popen(
+            [*COMMAND, "inspect", "-"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment(),
+            bufsize=0,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(event({}, b"{}"))
+        assert json.loads(process.stdout.readline())["payload"] == {}
+        process.stdin.close()
+        assert process.wait() == 0
+        process.stdout.close()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(output: io.StringIO, *results: tuple[str, bool]) -> str:
+    display = cli._Display(output)
+    for text, partial in results:
+        display.show(Result("r", 0.0, 1.0, partial, [Alternative(text, [])]))
+    display.clear()
+    return output.getvalue()
+
+
+class TestDisplay:
+    @pytest.fixture(autouse=True)
+    def narrow_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "20")
+        monkeypatch.setenv("TERM", "xterm")
+
+    def test_partial_text_is_updated_in_place(self) -> None:
+        text = shown(Terminal(), ("It", True), ("It is", True), ("It is.", False), ("No", True))
+        again = "\r\x1b[K"
+        assert text == f"{again}It{again}It is{again}It is.\n{again}No{again}"
+
+    def test_long_partial_text_shows_its_end(self) -> None:
+        text = shown(Terminal(), ("one two three four five six seven", True))
+        assert text.split("\x1b[K")[1].rstrip("\r") == "…our five six seven"
+
+    def test_wide_characters_count_as_two_columns(self) -> None:
+        line = shown(Terminal(), ("今日は天気がいいので散歩に行きましょう", True)).split("\x1b[K")[
+            1
+        ]
+        assert line.rstrip("\r") == "…散歩に行きましょう"
+
+    def test_control_characters_do_not_reach_the_terminal(self) -> None:
+        text = shown(Terminal(), ("a\x1b[2Jb\x9b2J", True), ("c\x1b]0;d\x07", False))
+        assert "\x1b[2J" not in text
+        assert "\x9b" not in text
+        assert "\x1b]" not in text
+
+    def test_nothing_but_final_lines_where_there_is_no_terminal(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        results = [("It", True), ("It is.", False), ("", False)]
+        assert shown(io.StringIO(), *results) == "It is.\n"
+        monkeypatch.setenv("TERM", "dumb")
+        assert shown(Terminal(), *results) == "It is.\n"
+
+
+class FakeStream:
+    """A stream whose two sides do as a test says."""
+
+    def __init__(self, events: AsyncIterator[Any], send: Any = None, end: Any = None) -> None:
+        self.sent: list[bytes] = []
+        self.ended = asyncio.Event()
+        self.input_stream = self
+        self.output_stream = events
+        self._send, self._end = send, end
+
+    async def send_audio_event(self, audio_chunk: bytes) -> None:
+        self.sent.append(audio_chunk)
+        if self._send:
+            await self._send()
+
+    async def end_stream(self) -> None:
+        self.ended.set()
+
+
+async def silence(count: int | None = None) -> AsyncIterator[bytes]:
+    while count is None or count > 0:
+        yield bytes(1600)
+        await asyncio.sleep(0)
+        count = None if count is None else count - 1
+
+
+async def hold(stream: Any, chunks: AsyncIterator[bytes]) -> Any:
+    """Hold a conversation; no task is left of it."""
+    talking = cli._Conversation(stream, AudioSource(8_000, chunks), realtime=False, display=None)
+    before = asyncio.all_tasks()
+    try:
+        await talking.run()
+    finally:
+        assert asyncio.all_tasks() == before
+    return talking
+
+
+class TestConversation:
+    """What ends one side ends the other."""
+
+    async def test_results_are_kept_until_the_service_ends(self) -> None:
+        async def events() -> AsyncIterator[Any]:
+            await stream.ended.wait()
+            for partial in (True, False):
+                result = Result("r", 0.0, 0.5, partial, [Alternative("Hi.", [])])
+                yield TranscriptEvent(Transcript([result]))
+            yield SimpleNamespace(payload=b"of a kind that came later")
+
+        stream = FakeStream(events())
+        talking = await hold(stream, silence(5))
+        assert [result.is_partial for result in talking.results] == [False]
+        assert talking.seconds == 0.5
+
+    async def test_refusal_of_the_service_ends_the_audio(self) -> None:
+        async def events() -> AsyncIterator[Any]:
+            raise BadRequestException("no")
+            yield
+
+        with pytest.raises(BadRequestException, match="no"):
+            await hold(FakeStream(events()), silence())
+
+    async def test_service_that_ends_early_is_a_failure(self) -> None:
+        async def events() -> AsyncIterator[Any]:
+            return
+            yield
+
+        with pytest.raises(SDKError, match="before the end of the audio"):
+            await hold(FakeStream(events()), silence())
+
+    async def test_failing_audio_ends_the_reading(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cli, "_REASON_SECONDS", 0.01)
+
+        async def events() -> AsyncIterator[Any]:
+            await asyncio.Event().wait()
+            yield
+
+        async def broken() -> AsyncIterator[bytes]:
+            yield bytes(1600)
+            raise SDKError("cannot read")
+
+        with pytest.raises(SDKError, match="cannot read"):
+            await hold(FakeStream(events()), broken())
+
+    async def test_reason_of_the_service_goes_before_its_consequence(self) -> None:
+        refused = asyncio.Event()
+
+        async def events() -> AsyncIterator[Any]:
+            await refused.wait()
+            raise BadRequestException("the reason")
+            yield
+
+        async def send() -> None:
+            refused.set()
+            raise StreamClosedException("the consequence")
+
+        with pytest.raises(BadRequestException, match="the reason"):
+            await hold(FakeStream(events(), send), silence())
+
+    async def test_service_that_stays_silent_at_the_end_is_a_failure(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(cli, "_RESULT_SECONDS", 0.01)
+
+        async def events() -> AsyncIterator[Any]:
+            await asyncio.Event().wait()
+            yield
+
+        with pytest.raises(TimeoutError, match="response"):
+            await hold(FakeStream(events()), silence(3))
+
+    async def test_cancellation_leaves_nothing(self) -> None:
+        sending = asyncio.Event()
+
+        async def events() -> AsyncIterator[Any]:
+            await asyncio.Event().wait()
+            yield
+
+        async def send() -> None:
+            sending.set()
+
+        talking = asyncio.create_task(hold(FakeStream(events(), send), silence()))
+        await sending.wait()
+        talking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await talking
