@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ._session import ClientSession
@@ -307,6 +307,10 @@ class _LiveStream:
         self._failure: SDKError | None = None
 
     async def send_audio(self, chunk: AudioChunk) -> None:
+        if self._failure is None and self._session.ended:
+            raise self._described(
+                StreamClosedException("the input has ended: no more audio can be sent")
+            )
         await self._write(self._session.send_audio(chunk))
 
     async def end_audio(self) -> None:
@@ -321,7 +325,7 @@ class _LiveStream:
 
     async def _write(self, frame: bytes) -> None:
         if self._failure is not None:
-            raise self._failure
+            raise self._failure.with_traceback(None)
         try:
             await self._stream.write(frame, SEND_TIMEOUT)
         except HTTPException as error:
@@ -352,11 +356,6 @@ class _LiveStream:
             self._stream.abort()
             raise event
         return event
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The stream's bytes, for a program that decodes them by itself."""
-        while data := await self._stream.read():
-            yield data
 
     async def close(self) -> None:
         self._stream.abort()

@@ -35,6 +35,7 @@ from h2.settings import SettingCodes, Settings
 
 from ..exceptions import (
     ConnectionLostException,
+    HTTPException,
     StreamClosedException,
     StreamException,
     StreamResetException,
@@ -262,7 +263,9 @@ class Http2Stream:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         waiters.add(waiter)
-        timer = loop.call_later(timeout, _expire, waiter, phase, timeout) if timeout else None
+        timer = None
+        if timeout is not None:
+            timer = loop.call_later(timeout, _expire, waiter, phase, timeout)
         try:
             await waiter
         finally:
@@ -337,13 +340,14 @@ class Http2Connection(asyncio.Protocol):
         # Each stream has its own bound; the connection's window adds none.
         self._h2.increment_flow_control_window(_MAX_WINDOW - 65_535)
         self._flush()
+        self._tell_change()
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
         try:
             for event in self._h2.receive_data(data):
                 self._dispatch(event)
-        except (H2Error, ValueError) as error:
+        except H2Error as error:
             self._give_up(f"the peer broke the HTTP/2 protocol: {error}")
             return
         self._flush()
@@ -365,8 +369,11 @@ class Http2Connection(asyncio.Protocol):
 
     def request(self, headers: Headers) -> Http2Stream:
         """Open a stream with these headers, pseudo-headers first."""
-        stream_id = self._h2.get_next_available_stream_id()
-        self._h2.send_headers(stream_id, list(headers))
+        try:
+            stream_id = self._h2.get_next_available_stream_id()
+            self._h2.send_headers(stream_id, list(headers))
+        except H2Error as error:
+            raise HTTPException(f"the request cannot be sent: {error}") from error
         stream = self.streams[stream_id] = Http2Stream(self, stream_id)
         self._flush_soon()
         self._watch()
