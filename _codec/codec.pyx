@@ -7,7 +7,13 @@ of the length it needs. Python objects are made at the very edge.
 """
 
 cimport cython
-from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_CheckBuffer, PyObject_GetBuffer
+from cpython.buffer cimport (
+    PyBUF_READ,
+    PyBUF_SIMPLE,
+    PyBuffer_Release,
+    PyObject_CheckBuffer,
+    PyObject_GetBuffer,
+)
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.memoryview cimport PyMemoryView_FromMemory
@@ -47,8 +53,13 @@ cdef extern from "Python.h":
     unsigned long PyLong_AsUnsignedLongMask(object) except? 0xFFFFFFFF
     object PyNumber_Index(object)
 
+cdef extern from "Python.h":
+    bint PyUnicode_IS_COMPACT_ASCII(object)
+    const char *PyUnicode_DATA(object)
+    Py_ssize_t PyUnicode_GET_LENGTH(object)
+
 cdef extern from "crc32.h" nogil:
-    ctypedef uint32_t (*crc32_function)(uint32_t, const uint8_t *, size_t) noexcept nogil
+    ctypedef uint32_t (*crc32_function)(uint32_t, const uint8_t *, size_t, uint8_t *) noexcept nogil
     ctypedef struct crc32_path:
         const char *name
         crc32_function function
@@ -56,6 +67,7 @@ cdef extern from "crc32.h" nogil:
     size_t crc32_path_count
     void crc32_choose()
     uint32_t crc32_update(uint32_t, const uint8_t *, size_t)
+    uint32_t crc32_update_copy(uint32_t, const uint8_t *, size_t, uint8_t *)
 
 cdef extern from *:
     """
@@ -216,6 +228,16 @@ cdef inline uint32_t running_crc(uint32_t crc, const uint8_t *data, Py_ssize_t l
     return crc32_update(crc, data, <size_t>length)
 
 
+cdef inline uint32_t running_crc_copy(
+    uint32_t crc, const uint8_t *data, Py_ssize_t length, uint8_t *copy
+) noexcept:
+    if length >= NOGIL_LENGTH:
+        with nogil:
+            crc = crc32_update_copy(crc, data, <size_t>length, copy)
+        return crc
+    return crc32_update_copy(crc, data, <size_t>length, copy)
+
+
 def crc32(data, value=0):
     """Calculate the CRC-32 of the wire format (the one of zlib and gzip)."""
     cdef Span span
@@ -233,12 +255,17 @@ def _crc32_paths():
 
 
 def _crc32_by(path, data, value=0):
-    """Calculate a CRC in one of these ways, for the tests."""
+    """Calculate a CRC in one of these ways, with and without a copy, for the tests."""
     cdef Span span
+    cdef uint32_t crc, alone
     cdef size_t i = _crc32_paths().index(path)
     open_span(data, &span)
     try:
-        return crc32_paths[i].function(value, span.data, <size_t>span.length)
+        copy = PyBytes_FromStringAndSize(NULL, span.length)
+        crc = crc32_paths[i].function(
+            value, span.data, <size_t>span.length, <uint8_t *>PyBytes_AS_STRING(copy))
+        alone = crc32_paths[i].function(value, span.data, <size_t>span.length, NULL)
+        return crc if crc == alone and copy == data else None
     finally:
         close_span(&span)
 
@@ -310,10 +337,7 @@ cdef int write_name(object name, Block *block) except -1:
         raise InvalidHeaderValue(
             name, f"Header name must be a string, not {type(name).__name__!r}"
         )
-    try:
-        text = PyUnicode_AsUTF8AndSize(name, &length)
-    except UnicodeEncodeError:
-        raise InvalidHeaderValue(name, "Header name cannot be encoded as UTF-8") from None
+    text = utf8(name, "name", &length)
     if not 1 <= length <= 255:
         raise InvalidHeaderValue(name, f"Header name must be 1 to 255 bytes, not {length}")
     end = extend(block, 1 + length)
@@ -331,10 +355,7 @@ cdef int write_value(object value, Block *block) except -1:
     elif value is False:
         extend(block, 1)[0] = TYPE_FALSE
     elif isinstance(value, str):
-        try:
-            text = PyUnicode_AsUTF8AndSize(value, &length)
-        except UnicodeEncodeError:
-            raise InvalidHeaderValue(value, "Header value cannot be encoded as UTF-8") from None
+        text = utf8(value, "value", &length)
         write_with_length(TYPE_STRING, text, length, block)
     elif isinstance(value, int):
         write_integer(TYPE_INT32, 4, "int32", value, value, block)
@@ -350,11 +371,7 @@ cdef int write_value(object value, Block *block) except -1:
         encoded = value if type(value) is bytes else bytes(value)
         write_with_length(TYPE_BYTES, PyBytes_AS_STRING(encoded), len(encoded), block)
     elif isinstance(value, datetime_type):
-        try:
-            milliseconds = int(value.timestamp() * 1000)
-        except (OverflowError, OSError, ValueError):
-            raise InvalidHeaderValue(value, "Header value does not fit in a timestamp") from None
-        write_integer(TYPE_TIMESTAMP, 8, "a timestamp", milliseconds, value, block)
+        write_integer(TYPE_TIMESTAMP, 8, "a timestamp", milliseconds_of(value), value, block)
     elif isinstance(value, uuid_type):
         encoded = value.bytes
         if len(encoded) != 16:
@@ -363,6 +380,27 @@ cdef int write_value(object value, Block *block) except -1:
     else:
         raise InvalidHeaderValue(value)
     return 0
+
+
+cdef object milliseconds_of(object time):
+    try:
+        return int(time.timestamp() * 1000)
+    except (OverflowError, OSError, ValueError):
+        raise InvalidHeaderValue(time, "Header value does not fit in a timestamp") from None
+
+
+cdef inline const char *utf8(object text, str field, Py_ssize_t *length) except NULL:
+    if PyUnicode_IS_COMPACT_ASCII(text):
+        length[0] = PyUnicode_GET_LENGTH(text)
+        return PyUnicode_DATA(text)
+    return encoded_utf8(text, field, length)
+
+
+cdef const char *encoded_utf8(object text, str field, Py_ssize_t *length) except NULL:
+    try:
+        return PyUnicode_AsUTF8AndSize(text, length)
+    except UnicodeEncodeError:
+        raise InvalidHeaderValue(text, f"Header {field} cannot be encoded as UTF-8") from None
 
 
 cdef int write_wrapped(
@@ -424,9 +462,9 @@ cdef void write_frame(uint8_t *frame, const uint8_t *block, Py_ssize_t block_len
     cdef uint32_t crc = write_head(frame, total, block_length)
     if block_length:
         memcpy(frame + PRELUDE_LENGTH, block, <size_t>block_length)
-    if payload_length:
-        memcpy(frame + PRELUDE_LENGTH + block_length, payload, <size_t>payload_length)
-    crc = crc32_update(crc, frame + 8, <size_t>(total - 12))
+    crc = crc32_update(crc, frame + 8, <size_t>(CRC_LENGTH + block_length))
+    crc = crc32_update_copy(
+        crc, payload, <size_t>payload_length, frame + PRELUDE_LENGTH + block_length)
     store32(frame + total - CRC_LENGTH, crc)
 
 
@@ -481,7 +519,9 @@ cdef inline uint8_t *write_digest(uint8_t *end, object hashed) except NULL:
     return write_hex(end, <const uint8_t *>PyBytes_AS_STRING(digest), DIGEST_LENGTH)
 
 
-def encode_signed_event(encoded_headers, payload, date_ms, string_to_sign_head, prior_signature, sign):
+def encode_signed_event(
+    encoded_headers, payload, date_ms, string_to_sign_head, prior_signature, sign
+):
     """Write one signed event: a message wrapped in a message with date and signature."""
     cdef Span inner, block, head, prior
     cdef int overflow = 0
@@ -516,7 +556,8 @@ def encode_signed_event(encoded_headers, payload, date_ms, string_to_sign_head, 
         crc = write_head(frame, total, SIGNED_HEADERS_LENGTH)
         memcpy(frame + PRELUDE_LENGTH, b"\x05:date\x08", 7)
         store64(frame + PRELUDE_LENGTH + 7, <uint64_t>date)
-        memcpy(frame + PRELUDE_LENGTH + DATE_HEADER_LENGTH, b"\x10:chunk-signature\x06\x00\x20", 20)
+        memcpy(
+            frame + PRELUDE_LENGTH + DATE_HEADER_LENGTH, b"\x10:chunk-signature\x06\x00\x20", 20)
         end = frame + PRELUDE_LENGTH + SIGNED_HEADERS_LENGTH
         if encoded_headers is None:
             if inner.length:
@@ -740,12 +781,14 @@ cdef EventStreamMessage read_message(const uint8_t *message, const Prelude *prel
     cdef Py_ssize_t payload_end = <Py_ssize_t>prelude.total_length - CRC_LENGTH
     cdef Py_ssize_t headers_end = PRELUDE_LENGTH + <Py_ssize_t>prelude.headers_length
     cdef uint32_t crc = load32(message + payload_end)
-    cdef uint32_t calculated = running_crc(prelude.crc, message + 8, payload_end - 8)
+    cdef uint32_t calculated = crc32_update(prelude.crc, message + 8, <size_t>(headers_end - 8))
+    cdef bytes payload = PyBytes_FromStringAndSize(NULL, payload_end - headers_end)
+    calculated = running_crc_copy(calculated, message + headers_end, payload_end - headers_end,
+                                  <uint8_t *>PyBytes_AS_STRING(payload))
     if crc != calculated:
         raise ChecksumMismatch(crc, calculated, payload_end)
     cdef EventStreamMessage result = new_message(prelude, crc, message + PRELUDE_LENGTH)
-    result.payload = PyBytes_FromStringAndSize(
-        <const char *>message + headers_end, payload_end - headers_end)
+    result.payload = payload
     return result
 
 
@@ -784,7 +827,8 @@ cdef inline object recall(const uint8_t *block, Py_ssize_t length):
     cdef object headers = None
     lock_remembered()
     for i in range(REMEMBERED_BLOCKS):
-        if remembered_length[i] == length and memcmp(remembered_block[i], block, <size_t>length) == 0:
+        if (remembered_length[i] == length
+                and memcmp(remembered_block[i], block, <size_t>length) == 0):
             headers = remembered_headers[i]
             break
     unlock_remembered()
@@ -929,7 +973,8 @@ list_common_names()
 cdef object read_name(const uint8_t *block, Py_ssize_t start, Py_ssize_t length):
     cdef Py_ssize_t i
     for i in range(8):
-        if common[i].length == length and memcmp(common[i].text, block + start, <size_t>length) == 0:
+        if (common[i].length == length
+                and memcmp(common[i].text, block + start, <size_t>length) == 0):
             return common_names[i]
     return read_text(block, start, length, "name")
 
@@ -983,7 +1028,9 @@ cdef class EventStreamDecoder:
     cdef PyObject *payload
     cdef uint8_t crc_bytes[CRC_LENGTH]
 
-    def __init__(self, max_payload_length=MAX_PAYLOAD_LENGTH, max_headers_length=MAX_HEADERS_LENGTH):
+    def __init__(
+        self, max_payload_length=MAX_PAYLOAD_LENGTH, max_headers_length=MAX_HEADERS_LENGTH
+    ):
         self.max_payload = limit(max_payload_length)
         self.max_headers = limit(max_headers_length)
 

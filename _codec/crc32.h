@@ -19,7 +19,9 @@
 #include <stdint.h>
 #include <string.h>
 
-typedef uint32_t (*crc32_function)(uint32_t crc, const uint8_t *data, size_t length);
+/* Calculates a CRC and, unless `copy` is NULL, copies the data on the way. */
+typedef uint32_t (*crc32_function)(uint32_t crc, const uint8_t *data, size_t length,
+                                   uint8_t *copy);
 
 typedef struct {
     const char *name;
@@ -73,7 +75,13 @@ static inline uint32_t crc32_tables_raw(uint32_t crc, const uint8_t *data, size_
     return crc;
 }
 
-static uint32_t crc32_tables(uint32_t crc, const uint8_t *data, size_t length) {
+static inline void crc32_copy(uint8_t *copy, const uint8_t *data, size_t length) {
+    if (copy && length)
+        memcpy(copy, data, length);
+}
+
+static uint32_t crc32_tables(uint32_t crc, const uint8_t *data, size_t length, uint8_t *copy) {
+    crc32_copy(copy, data, length);
     return ~crc32_tables_raw(~crc, data, length);
 }
 
@@ -153,9 +161,11 @@ CRC32_ON_128 static inline uint32_t crc32_finish_raw(__m128i state, const uint8_
     return (uint32_t)_mm_extract_epi32(_mm_xor_si128(state, product), 1);
 }
 
-CRC32_ON_128 static uint32_t crc32_pclmul(uint32_t crc, const uint8_t *data, size_t length) {
+CRC32_ON_128 static uint32_t crc32_pclmul(uint32_t crc, const uint8_t *data, size_t length,
+                                         uint8_t *copy) {
     if (length < 16)
-        return crc32_tables(crc, data, length);
+        return crc32_tables(crc, data, length, copy);
+    crc32_copy(copy, data, length);
     __m128i state = _mm_xor_si128(crc32_load_128(data), _mm_cvtsi32_si128((int)~crc));
     data += 16;
     length -= 16;
@@ -186,13 +196,22 @@ CRC32_ON_256 static inline __m256i crc32_fold_256(__m256i state, __m256i k, __m2
                             _mm256_clmulepi64_epi128(state, k, 0x11));
 }
 
+CRC32_ON_256 static inline void crc32_store_256(uint8_t *copy, __m256i data) {
+    _mm256_storeu_si256((__m256i *)copy, data);
+}
+
 CRC32_ON_256 static inline __m256i crc32_load_256(const uint8_t *data) {
     return _mm256_loadu_si256((const __m256i *)data);
 }
 
-CRC32_ON_256 static uint32_t crc32_vpclmul_256(uint32_t crc, const uint8_t *data, size_t length) {
+CRC32_ON_256 static uint32_t crc32_vpclmul_256(uint32_t crc, const uint8_t *data, size_t length,
+                                              uint8_t *copy) {
     if (length < 256)
-        return crc32_pclmul(crc, data, length);
+        return crc32_pclmul(crc, data, length, copy);
+    if (copy) {
+        memcpy(copy, data, 128);
+        copy += 128;
+    }
     __m256i state = _mm256_xor_si256(
         crc32_load_256(data), _mm256_zextsi128_si256(_mm_cvtsi32_si128((int)~crc)));
     __m256i state_1 = crc32_load_256(data + 32);
@@ -202,13 +221,25 @@ CRC32_ON_256 static uint32_t crc32_vpclmul_256(uint32_t crc, const uint8_t *data
     length -= 128;
     const __m256i by_4 = _mm256_broadcastsi128_si256(crc32_constants(CRC32_FOLD_1024));
     do {
-        state = crc32_fold_256(state, by_4, crc32_load_256(data));
-        state_1 = crc32_fold_256(state_1, by_4, crc32_load_256(data + 32));
-        state_2 = crc32_fold_256(state_2, by_4, crc32_load_256(data + 64));
-        state_3 = crc32_fold_256(state_3, by_4, crc32_load_256(data + 96));
+        __m256i data_0 = crc32_load_256(data);
+        __m256i data_1 = crc32_load_256(data + 32);
+        __m256i data_2 = crc32_load_256(data + 64);
+        __m256i data_3 = crc32_load_256(data + 96);
+        if (copy) {
+            crc32_store_256(copy, data_0);
+            crc32_store_256(copy + 32, data_1);
+            crc32_store_256(copy + 64, data_2);
+            crc32_store_256(copy + 96, data_3);
+            copy += 128;
+        }
+        state = crc32_fold_256(state, by_4, data_0);
+        state_1 = crc32_fold_256(state_1, by_4, data_1);
+        state_2 = crc32_fold_256(state_2, by_4, data_2);
+        state_3 = crc32_fold_256(state_3, by_4, data_3);
         data += 128;
         length -= 128;
     } while (length >= 128);
+    crc32_copy(copy, data, length);
     const __m256i by_1 = _mm256_broadcastsi128_si256(crc32_constants(CRC32_FOLD_256));
     const __m256i by_2 = _mm256_broadcastsi128_si256(crc32_constants(CRC32_FOLD_512));
     state = crc32_fold_256(state, by_1, state_1);
@@ -230,13 +261,22 @@ CRC32_ON_512 static inline __m512i crc32_fold_512(__m512i state, __m512i k, __m5
                                      _mm512_clmulepi64_epi128(state, k, 0x11), data, 0x96);
 }
 
+CRC32_ON_512 static inline void crc32_store_512(uint8_t *copy, __m512i data) {
+    _mm512_storeu_si512((__m512i *)copy, data);
+}
+
 CRC32_ON_512 static inline __m512i crc32_load_512(const uint8_t *data) {
     return _mm512_loadu_si512((const void *)data);
 }
 
-CRC32_ON_512 static uint32_t crc32_vpclmul_512(uint32_t crc, const uint8_t *data, size_t length) {
+CRC32_ON_512 static uint32_t crc32_vpclmul_512(uint32_t crc, const uint8_t *data, size_t length,
+                                              uint8_t *copy) {
     if (length < 256)
-        return crc32_pclmul(crc, data, length);
+        return crc32_pclmul(crc, data, length, copy);
+    if (copy) {
+        memcpy(copy, data, 256);
+        copy += 256;
+    }
     __m512i state = _mm512_xor_si512(
         crc32_load_512(data), _mm512_zextsi128_si512(_mm_cvtsi32_si128((int)~crc)));
     __m512i state_1 = crc32_load_512(data + 64);
@@ -246,13 +286,25 @@ CRC32_ON_512 static uint32_t crc32_vpclmul_512(uint32_t crc, const uint8_t *data
     length -= 256;
     const __m512i by_4 = _mm512_broadcast_i32x4(crc32_constants(CRC32_FOLD_2048));
     while (length >= 256) {
-        state = crc32_fold_512(state, by_4, crc32_load_512(data));
-        state_1 = crc32_fold_512(state_1, by_4, crc32_load_512(data + 64));
-        state_2 = crc32_fold_512(state_2, by_4, crc32_load_512(data + 128));
-        state_3 = crc32_fold_512(state_3, by_4, crc32_load_512(data + 192));
+        __m512i data_0 = crc32_load_512(data);
+        __m512i data_1 = crc32_load_512(data + 64);
+        __m512i data_2 = crc32_load_512(data + 128);
+        __m512i data_3 = crc32_load_512(data + 192);
+        if (copy) {
+            crc32_store_512(copy, data_0);
+            crc32_store_512(copy + 64, data_1);
+            crc32_store_512(copy + 128, data_2);
+            crc32_store_512(copy + 192, data_3);
+            copy += 256;
+        }
+        state = crc32_fold_512(state, by_4, data_0);
+        state_1 = crc32_fold_512(state_1, by_4, data_1);
+        state_2 = crc32_fold_512(state_2, by_4, data_2);
+        state_3 = crc32_fold_512(state_3, by_4, data_3);
         data += 256;
         length -= 256;
     }
+    crc32_copy(copy, data, length);
     const __m512i by_1 = _mm512_broadcast_i32x4(crc32_constants(CRC32_FOLD_512));
     const __m512i by_2 = _mm512_broadcast_i32x4(crc32_constants(CRC32_FOLD_1024));
     state = crc32_fold_512(state, by_1, state_1);
@@ -307,7 +359,9 @@ CRC32_ON_CRC static inline uint32_t crc32_instruction_raw(uint32_t crc, const ui
     return crc;
 }
 
-CRC32_ON_CRC static uint32_t crc32_instruction(uint32_t crc, const uint8_t *data, size_t length) {
+CRC32_ON_CRC static uint32_t crc32_instruction(uint32_t crc, const uint8_t *data, size_t length,
+                                               uint8_t *copy) {
+    crc32_copy(copy, data, length);
     return ~crc32_instruction_raw(~crc, data, length);
 }
 
@@ -321,9 +375,11 @@ CRC32_ON_PMULL static inline uint64x2_t crc32_fold_pmull(uint64x2_t state, uint6
 }
 
 /* Folds 64 bytes a step; the four registers left are 64 bytes for the CRC instruction. */
-CRC32_ON_PMULL static uint32_t crc32_pmull(uint32_t crc, const uint8_t *data, size_t length) {
+CRC32_ON_PMULL static uint32_t crc32_pmull(uint32_t crc, const uint8_t *data, size_t length,
+                                           uint8_t *copy) {
     if (length < 256)
-        return crc32_instruction(crc, data, length);
+        return crc32_instruction(crc, data, length, copy);
+    crc32_copy(copy, data, length);
     const uint64x2_t by_4 = vcombine_u64(vcreate_u64(0x154442bd4), vcreate_u64(0x1c6e41596));
     uint64x2_t state[4];
     for (int lane = 0; lane < 4; lane++)
@@ -403,8 +459,14 @@ static void crc32_choose(void) {
 /* The CRC of the bytes so far, continued over `length` more bytes; 0 to begin with. */
 static inline uint32_t crc32_update(uint32_t crc, const uint8_t *data, size_t length) {
     if (length < 16)
-        return crc32_tables(crc, data, length);
-    return crc32_fastest(crc, data, length);
+        return crc32_tables(crc, data, length, NULL);
+    return crc32_fastest(crc, data, length, NULL);
+}
+
+/* The same, and the bytes are copied on the way: they are read once. */
+static inline uint32_t crc32_update_copy(uint32_t crc, const uint8_t *data, size_t length,
+                                         uint8_t *copy) {
+    return crc32_fastest(crc, data, length, copy);
 }
 
 #endif

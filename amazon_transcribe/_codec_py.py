@@ -82,6 +82,7 @@ _SIGNATURE_LENGTH = 32
 # Header blocks seen lately and what they mean: a stream repeats a few. Only blocks whose
 # values are all text are kept; others (dates, signatures) hardly ever come back.
 _remembered: dict[bytes, dict[str, HeaderValueOutput]] = {}
+_written: dict[tuple[tuple[str, HeaderValueInput], ...], bytes] = {}
 _REMEMBERED_BLOCKS = 8
 _REMEMBERED_LENGTH = 512
 
@@ -111,14 +112,11 @@ def encode_headers(headers: Mapping[str, HeaderValueInput]) -> bytes:
     :raises HeaderValueBytesExceedMaxLength: For a text or byte array over 32,767 bytes.
     :raises HeaderBytesExceedMaxLength: For a block over 131,072 bytes.
     """
-    parts: list[bytes] = []
-    for name, value in headers.items():
-        parts.append(_encode_name(name))
-        parts.append(_encode_value(value))
-    block = b"".join(parts)
-    if len(block) > ENCODE_MAX_HEADERS_LENGTH:
-        raise HeaderBytesExceedMaxLength(len(block))
-    return block
+    items = tuple(headers.items())
+    try:
+        return _written[items]
+    except (KeyError, TypeError, ValueError):  # not remembered, or with an unhashable value
+        return _write_headers(items)
 
 
 def encode_message(headers: Mapping[str, HeaderValueInput], payload: Buffer) -> bytes:
@@ -474,6 +472,23 @@ def _frame(block: bytes | memoryview, payload: bytes | memoryview) -> bytes:
     return b"".join((head, payload, _uint32.pack(_crc32(payload, _crc32(head)))))
 
 
+def _write_headers(items: tuple[tuple[str, HeaderValueInput], ...]) -> bytes:
+    parts: list[bytes] = []
+    only_text = True
+    for name, value in items:
+        parts.append(_encode_name(name))
+        parts.append(_encode_value(value))
+        only_text = only_text and type(name) is str and type(value) is str
+    block = b"".join(parts)
+    if len(block) > ENCODE_MAX_HEADERS_LENGTH:
+        raise HeaderBytesExceedMaxLength(len(block))
+    if only_text and len(block) <= _REMEMBERED_LENGTH:
+        if len(_written) >= _REMEMBERED_BLOCKS:
+            _written.clear()
+        _written[items] = block
+    return block
+
+
 def _encode_name(name: str) -> bytes:
     if not isinstance(name, str):
         raise InvalidHeaderValue(name, f"Header name must be a string, not {type(name).__name__!r}")
@@ -567,14 +582,18 @@ def _read_message(
     data: bytes | memoryview, start: int, prelude: MessagePrelude
 ) -> EventStreamMessage:
     """Read the message at `start`, which the caller knows to be whole."""
-    headers_end = start + prelude.headers_end
-    payload_end = start + prelude.payload_end
-    crc_and_block = bytes(data[start + 8 : headers_end])
-    payload = bytes(data[headers_end:payload_end])
+    headers_end = start + _PRELUDE_LENGTH + prelude.headers_length
+    payload_end = start + prelude.total_length - _CRC_LENGTH
+    if type(data) is bytes:
+        crc_and_block = data[start + 8 : headers_end]
+        payload = data[headers_end:payload_end]
+    else:
+        crc_and_block = bytes(data[start + 8 : headers_end])
+        payload = bytes(data[headers_end:payload_end])
     (crc,) = _uint32.unpack_from(data, payload_end)
     calculated = _crc32(payload, _crc32(crc_and_block, prelude.crc))
     if crc != calculated:
-        raise ChecksumMismatch(crc, calculated, prelude.payload_end)
+        raise ChecksumMismatch(crc, calculated, payload_end - start)
     return EventStreamMessage(prelude, _headers_of(crc_and_block[4:]), payload, crc)
 
 

@@ -214,7 +214,16 @@ def test_headers_may_be_any_mapping(codec):
     assert codec.encode_headers(Headers()) == codec.encode_headers({"a": 1, "b": "two"})
 
 
-@pytest.mark.parametrize("value", [b"\x00\xff", bytearray(b"\x00\xff"), memoryview(b"\x00\xff")])
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"\x00\xff",
+        bytearray(b"\x00\xff"),
+        memoryview(b"\x00\xff"),
+        memoryview(bytearray(b"\x00\xff")),
+        memoryview(b"\x00\x01\xff")[::2],
+    ],
+)
 def test_byte_array_values(codec, value):
     assert codec.encode_headers({"b": value}) == b"\x01b\x06\x00\x02\x00\xff"
 
