@@ -1,0 +1,245 @@
+"""The parameters of a start, held against the service model."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amazon_transcribe import _shapes
+from amazon_transcribe._shapes import START_STREAM_TRANSCRIPTION as START
+from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.exceptions import (
+    BadRequestException,
+    InvalidParameterException,
+    ValidationException,
+)
+from amazon_transcribe.model import (
+    StartStreamTranscriptionRequest,
+    StartStreamTranscriptionResponse,
+)
+
+MODEL = json.loads((Path(__file__).parents[1] / "vectors/service-model.json").read_text())
+SHAPES = MODEL["shapes"]
+INPUT = SHAPES["StartStreamTranscriptionInput"]["members"]
+OUTPUT = SHAPES["StartStreamTranscriptionOutput"]["members"]
+HEADERS = {n: m for n, m in INPUT.items() if "header" in m.get("http", {})}
+BY_MODEL_NAME = {member.model_name: member for member in START.members}
+
+GOOD: dict[str, Any] = {
+    "language_code": "en-US",
+    "media_sample_rate_hz": 16000,
+    "media_encoding": "pcm",
+}
+
+
+def headers_of(**parameters: Any) -> dict[str, str]:
+    request = StartStreamTranscriptionRequest(**{**GOOD, **parameters})
+    return dict(_shapes.request_headers(START, request))
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_every_member_of_the_model_is_there(name: str) -> None:
+    member = BY_MODEL_NAME[name]
+    assert member.header == HEADERS[name]["http"]["header"]
+    parameters = inspect.signature(TranscribeStreamingClient.start_stream_transcription).parameters
+    assert parameters[member.name].kind is inspect.Parameter.KEYWORD_ONLY
+    assert member.name in StartStreamTranscriptionRequest.__struct_fields__
+
+
+@pytest.mark.parametrize("name", [n for n, m in OUTPUT.items() if "header" in m.get("http", {})])
+def test_every_header_of_the_response_is_read(name: str) -> None:
+    if name == "RequestId":
+        assert "request_id" in StartStreamTranscriptionResponse.__struct_fields__
+    else:
+        assert BY_MODEL_NAME[name].header == OUTPUT[name]["http"]["header"]
+        assert BY_MODEL_NAME[name].name in StartStreamTranscriptionResponse.__struct_fields__
+
+
+def test_no_member_beyond_the_model() -> None:
+    assert set(BY_MODEL_NAME) == set(HEADERS)
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_the_limits_are_the_model_s(name: str) -> None:
+    shape, rule = SHAPES[HEADERS[name]["target"]], BY_MODEL_NAME[name].rule
+    if "enum" in shape:
+        assert isinstance(rule, _shapes.OneOf)
+        assert set(rule.values) == set(shape["enum"])
+    elif "range" in shape:
+        assert isinstance(rule, _shapes.Integer)
+        assert (rule.low, rule.high) == (shape["range"]["min"], shape["range"].get("max"))
+    elif shape["type"] == "boolean":
+        assert isinstance(rule, _shapes.Boolean)
+    else:
+        assert isinstance(rule, _shapes.Text)
+        assert (rule.low, rule.high) == (shape["length"]["min"], shape["length"]["max"])
+        ours, theirs = re.compile(rule.pattern), re.compile(shape["pattern"])
+        for character in map(chr, range(128)):
+            for text in (character * rule.low, "a" + character, "en-US,fr-FR" + character):
+                assert bool(ours.fullmatch(text)) == bool(theirs.match(text)) or text[-1] == "\n"
+
+
+def test_seed_order_of_the_request() -> None:
+    request = StartStreamTranscriptionRequest("en-US", 16000, "pcm", "names", "id", "mask")
+    assert request.vocabulary_name == "names"
+    assert request.session_id == "id"
+    assert request.vocab_filter_method == "mask"
+    with pytest.raises(TypeError):
+        StartStreamTranscriptionRequest("en-US", 16000, "pcm", "n", "id", "mask", "more")  # type: ignore[misc]
+
+
+def test_headers_of_a_plain_request() -> None:
+    assert headers_of() == {
+        "x-amzn-transcribe-language-code": "en-US",
+        "x-amzn-transcribe-sample-rate": "16000",
+        "x-amzn-transcribe-media-encoding": "pcm",
+    }
+
+
+def test_lists_are_joined_and_booleans_lower_case() -> None:
+    headers = headers_of(
+        language_code=None,
+        identify_language=True,
+        language_options=["en-US", "de-DE"],
+        show_speaker_label=False,
+    )
+    assert headers["x-amzn-transcribe-language-options"] == "en-US,de-DE"
+    assert headers["x-amzn-transcribe-identify-language"] == "true"
+    assert headers["x-amzn-transcribe-show-speaker-label"] == "false"
+
+
+IDENTIFY = {
+    "language_code": None,
+    "identify_language": True,
+    "language_options": ["en-US", "de-DE"],
+}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "says", "parameters"),
+    [
+        ("language_code", "language_code is required", {"language_code": None}),
+        ("language_code", "en-US", {"language_code": "en_US"}),
+        ("media_sample_rate_hz", "8,000 to 48,000", {"media_sample_rate_hz": 7999}),
+        ("media_sample_rate_hz", "8,000 to 48,000", {"media_sample_rate_hz": 48001}),
+        ("media_sample_rate_hz", "8,000 to 48,000", {"media_sample_rate_hz": None}),
+        ("media_sample_rate_hz", "'16000'", {"media_sample_rate_hz": "16000"}),
+        ("media_sample_rate_hz", "True", {"media_sample_rate_hz": True}),
+        ("media_encoding", "ogg-opus", {"media_encoding": "mp3"}),
+        ("media_encoding", "pcm", {"media_encoding": None}),
+        ("session_id", "36 characters", {"session_id": "short"}),
+        ("session_id", "must match", {"session_id": "x" * 36}),
+        ("session_id", "must be a string", {"session_id": 5}),
+        ("vocabulary_name", "must match", {"vocabulary_name": "no spaces\r\nx-evil: 1"}),
+        ("vocabulary_name", "1 to 200", {"vocabulary_name": ""}),
+        ("vocab_filter_method", "remove, mask, tag", {"vocab_filter_method": "hide"}),
+        ("partial_results_stability", "high", {"partial_results_stability": "max"}),
+        ("show_speaker_label", "True or False", {"show_speaker_label": "yes"}),
+        ("session_resume_window", "1 to 300", {"session_resume_window": 301}),
+        ("number_of_channels", "needs enable_channel", {"number_of_channels": 2}),
+        ("number_of_channels", "is required", {"enable_channel_identification": True}),
+        (
+            "number_of_channels",
+            "at least 2",
+            {"enable_channel_identification": True, "number_of_channels": 1},
+        ),
+        (
+            "show_speaker_label",
+            "exclude each other",
+            {
+                "show_speaker_label": True,
+                "enable_channel_identification": True,
+                "number_of_channels": 2,
+            },
+        ),
+        ("language_code", "exclude each other", {**IDENTIFY, "language_code": "en-US"}),
+        (
+            "identify_language",
+            "exclude each other",
+            {**IDENTIFY, "identify_multiple_languages": True},
+        ),
+        ("language_options", "at least two", {**IDENTIFY, "language_options": ["en-US"]}),
+        ("language_options", "at least two", {**IDENTIFY, "language_options": None}),
+        ("language_options", "needs identify_language", {"language_options": ["en-US", "de-DE"]}),
+        ("language_options", "list of strings", {**IDENTIFY, "language_options": [1, 2]}),
+        ("language_options", "without commas", {**IDENTIFY, "language_options": ["en-US,", "x"]}),
+        ("preferred_language", "one of language_options", {**IDENTIFY, "preferred_language": "fr-FR"}),
+        (
+            "content_identification_type",
+            "exclude each other",
+            {"content_identification_type": "PII", "content_redaction_type": "PII"},
+        ),
+        ("pii_entity_types", "needs content", {"pii_entity_types": ["NAME"]}),
+        ("vocabulary_name", "exclude", {"vocabulary_name": "a", "vocabulary_names": ["b"]}),
+    ],
+)
+def test_wrong_parameters_are_refused_by_name(
+    parameter: str, says: str, parameters: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidParameterException) as refusal:
+        headers_of(**parameters)
+    assert refusal.value.parameter == parameter
+    assert refusal.value.status_code == 400
+    assert says in refusal.value.message
+    assert parameter in refusal.value.message
+    assert isinstance(refusal.value, ValidationException)
+    assert isinstance(refusal.value, BadRequestException)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        IDENTIFY,
+        {**IDENTIFY, "language_options": "en-US,de-DE", "preferred_language": "de-DE"},
+        {"session_id": "11111111-2222-3333-4444-555555555555", "session_resume_window": 30},
+        {"content_redaction_type": "PII", "pii_entity_types": ["NAME", "EMAIL"]},
+        {"enable_channel_identification": True, "number_of_channels": 2},
+    ],
+)
+def test_server_reads_what_the_client_writes(parameters: dict[str, Any]) -> None:
+    request = StartStreamTranscriptionRequest(**{**GOOD, **parameters})
+    read = _shapes.read_request(START, dict(_shapes.request_headers(START, request)))
+    assert _shapes.request_headers(START, read) == _shapes.request_headers(START, request)
+
+
+def test_server_takes_python_s_booleans() -> None:
+    headers = {**headers_of(), "x-amzn-transcribe-show-speaker-label": "True"}
+    assert _shapes.read_request(START, headers).show_speaker_label is True
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "names"),
+    [
+        ("sample-rate", "abc", "MediaSampleRateHertz"),
+        ("sample-rate", "7000", "MediaSampleRateHertz"),
+        ("show-speaker-label", "maybe", "ShowSpeakerLabel"),
+        ("language-code", "xx", "LanguageCode"),
+    ],
+)
+def test_server_refuses_by_the_model_s_name(header: str, value: str, names: str) -> None:
+    with pytest.raises(BadRequestException, match=names):
+        _shapes.read_request(START, {**headers_of(), "x-amzn-transcribe-" + header: value})
+
+
+def test_response_echoes_the_request() -> None:
+    request = StartStreamTranscriptionRequest(
+        **GOOD, session_id="11111111-2222-3333-4444-555555555555", show_speaker_label=True
+    )
+    headers = _shapes.response_headers(START, request, request_id="r", session_id="s")
+    response = _shapes.read_response(START, dict(headers), None)
+    assert response.request_id == "r"
+    assert response.session_id == "s"
+    assert response.media_sample_rate_hz == 16000
+    assert response.show_speaker_label is True
+    assert response.vocabulary_name is None
+
+
+def test_an_unreadable_echo_is_left_out() -> None:
+    response = _shapes.read_response(START, {"x-amzn-transcribe-sample-rate": "fast"}, None)
+    assert response.media_sample_rate_hz is None
