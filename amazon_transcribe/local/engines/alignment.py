@@ -18,7 +18,6 @@ __all__ = ["Aligner", "load_aligner", "pronounce", "spoken", "spread"]
 
 _FRAMES_PER_SECOND = 100
 _BITE = SAMPLE_RATE // 10  # samples; PocketSphinx holds the GIL: 1 ms for each bite
-_MEAN = "40,3,-1,0,0,0,0,0,0,0,0,0,0"  # of the cepstra, before anything is heard
 _MOST_ADDED_WORDS = 5_000  # in the dictionary, before it is loaded anew
 
 _ABBREVIATIONS = {
@@ -139,7 +138,7 @@ class Aligner:
                 self._added += 1
         try:
             decoder.set_align_text(" ".join(text))
-            decoder.set_cmn(_MEAN)
+            decoder.reinit_feat()  # forget what noise and channel were like before
             decoder.start_utt()
             for at in range(0, len(samples), _BITE):
                 decoder.process_raw(samples[at : at + _BITE].tobytes())

@@ -23,7 +23,6 @@ __all__ = ["PocketSphinxEngine", "load"]
 
 _BITE = SAMPLE_RATE * 3 // 100
 _FRAMES_PER_SECOND = 100
-_MEAN = "40,3,-1,0,0,0,0,0,0,0,0,0,0"  # of the cepstra, before anything is heard
 
 
 def load() -> PocketSphinxEngine:
@@ -86,7 +85,7 @@ class _Decoder:
                 self._decoder = self._idle.pop()
             except IndexError:
                 self._decoder = _load_decoder()
-            self._decoder.set_cmn(_MEAN)
+            self._decoder.reinit_feat()  # forget the stream before
         if self._fed is None:
             self._decoder.start_utt()
             self._fed = 0

@@ -1,0 +1,286 @@
+"""What all engines have in common: loading, results and the rules of stable words."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from recordings import Recording, best, read_recording, recognise
+
+from amazon_transcribe.exceptions import SDKError
+from amazon_transcribe.local.engines import (
+    ENGINES,
+    Engine,
+    EngineUnavailable,
+    RecognitionOptions,
+    load_engine,
+)
+from amazon_transcribe.local.engines.base import Stability
+from amazon_transcribe.local.engines.results import Word, build_result, split_mark
+from amazon_transcribe.local.engines.stabilizer import OPEN_WORDS, Stabilizer
+from amazon_transcribe.model import Result
+
+LEVELS: list[Stability] = ["low", "medium", "high"]
+
+
+SECONDS = 12  # of the recording: two segments and the beginning of a third
+
+
+@pytest.fixture(scope="module")
+def speech() -> Recording:
+    whole = read_recording("sense_and_sensibility_all")
+    return replace(whole, pcm=whole.pcm[: SECONDS * whole.sample_rate * 2])
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    if request.param == "scripted":
+        return load_engine("scripted")
+    loaded: Engine = request.getfixturevalue(request.param)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def results(engine: Engine, speech: Recording) -> list[Result]:
+    """All results of the speech, without stabilisation."""
+    return recognise(engine.open(RecognitionOptions(speech.sample_rate)), speech.pcm)
+
+
+# --- Loading --------------------------------------------------------------------------
+
+
+def test_unknown_engine_is_refused_with_the_known_names() -> None:
+    with pytest.raises(ValueError, match="moonshine, pocketsphinx, scripted"):
+        load_engine("whisper")
+
+
+@pytest.mark.parametrize("name", ["moonshine", "pocketsphinx"])
+def test_script_for_a_real_engine_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="takes no script"):
+        load_engine(name, script=Path("script.txt"))
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("moonshine", "onnxruntime"),
+        ("moonshine", "moonshine_voice"),
+        ("moonshine", "numpy"),
+        ("pocketsphinx", "pocketsphinx"),
+        ("pocketsphinx", "webrtcvad"),
+    ],
+)
+def test_missing_package_is_one_line_that_names_the_pip_command(name: str, module: str) -> None:
+    # A process of its own: it must not have imported the package before.
+    program = f"""
+import importlib.util, sys
+sys.modules[{module!r}] = None
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name: None if name == {module!r} else find_spec(name)
+from amazon_transcribe.local.engines import EngineUnavailable, load_engine
+try:
+    load_engine({name!r})
+except EngineUnavailable as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.stderr == ""
+    (line,) = run.stdout.splitlines()
+    assert module in line
+    assert "pip install 'amazon-transcribe[local]'" in line
+
+
+def test_unavailable_engine_is_an_error_of_the_sdk() -> None:
+    assert issubclass(EngineUnavailable, SDKError)
+
+
+def test_scripted_engine_needs_no_package_of_the_extra() -> None:
+    program = """
+import sys
+for name in ("numpy", "onnxruntime", "webrtcvad", "pocketsphinx", "moonshine_voice"):
+    sys.modules[name] = None
+from amazon_transcribe.local.engines import RecognitionOptions, load_engine
+recognition = load_engine("scripted").open(RecognitionOptions(16_000))
+print(len(recognition.accept(bytes(32_000)) + recognition.finish()))
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (run.stdout.strip(), run.stderr) == ("2", "")
+
+
+# --- Results --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("word", ("word", "")),
+        ("word.", ("word", ".")),
+        ("word?!", ("word", "?!")),
+        ("Mr.", ("Mr.", "")),
+        ("etc.,", ("etc.", ",")),
+        ("U.S.", ("U.S.", "")),
+        ("I.", ("I", ".")),
+        ("3.5,", ("3.5", ",")),
+        ("it's", ("it's", "")),
+        ("ill-disposed:", ("ill-disposed", ":")),
+    ],
+)
+def test_punctuation_is_split_off_but_for_abbreviations(
+    written: str, expected: tuple[str, str]
+) -> None:
+    assert split_mark(written) == expected
+
+
+def test_transcript_joins_the_items_without_space_before_punctuation() -> None:
+    words = [Word("Well", 0.1, 0.2, 0.9, ","), Word("Mr.", 0.2, 0.4, 0.8), Word("X", 0.4, 0.5)]
+    result = build_result("id", words, 0.0, 1.0, is_partial=False)
+    assert best(result).transcript == "Well, Mr. X"
+    assert [item.content for item in best(result).items] == ["Well", ",", "Mr.", "X"]
+
+
+def test_item_times_ascend_within_the_bounds_whatever_the_engine_says() -> None:
+    words = [Word("a", -1, 0.5), Word("b", 0.3, 0.2, mark="."), Word("c", 5, 9)]
+    check_times(build_result("id", words, 0.1, 1.0, is_partial=False))
+
+
+def check_times(result: Result) -> None:
+    assert result.start_time is not None
+    assert result.end_time is not None
+    times = [result.start_time]
+    for item in best(result).items:
+        assert item.start_time is not None
+        assert item.end_time is not None
+        times += [item.start_time, item.end_time]
+        if item.item_type == "punctuation":
+            assert item.start_time == item.end_time
+    times.append(result.end_time)
+    assert times == sorted(times)
+
+
+# --- Stable words ---------------------------------------------------------------------
+
+
+def stable_items(result: Result) -> list[str | None]:
+    return [item.content for item in best(result).items if item.stable]
+
+
+def check_stable_words_stand(results: Sequence[Result]) -> None:
+    """Stable items are a prefix, and every later result of the segment begins with it."""
+    stable: dict[str | None, list[str | None]] = {}
+    for result in results:
+        items = [item.content for item in best(result).items]
+        promised = stable.get(result.result_id, [])
+        assert items[: len(promised)] == promised
+        now = stable_items(result)
+        assert items[: len(now)] == now
+        assert len(now) >= len(promised)
+        stable[result.result_id] = now
+        if not result.is_partial:
+            assert now == items
+
+
+def words_at(texts: Sequence[str]) -> list[Word]:
+    return [
+        Word(text.strip(",."), 0.4 * n, 0.4 * (n + 1), 0.9, text[-1:] if text[-1:] in ",." else "")
+        for n, text in enumerate(texts)
+    ]
+
+
+hypotheses = st.lists(st.sampled_from(["a", "b", "b,", "c."]), max_size=8)
+
+
+@given(level=st.sampled_from(LEVELS), heard=st.lists(hypotheses, max_size=12), last=hypotheses)
+def test_stable_words_stand_whatever_the_recogniser_revises(
+    level: Stability, heard: list[list[str]], last: list[str]
+) -> None:
+    stabilizer = Stabilizer(level)
+    results = []
+    for texts in heard:
+        words = stabilizer.update(words_at(texts))
+        results.append(build_result("id", words, 0, 9, is_partial=True, stable=stabilizer.stable))
+    words = stabilizer.settle(words_at(last))
+    results.append(build_result("id", words, 0, 9, is_partial=False, stable=len(words)))
+    check_stable_words_stand(results)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_growing_hypothesis_becomes_stable_but_for_the_newest_words(level: Stability) -> None:
+    stabilizer = Stabilizer(level)
+    texts = [chr(ord("a") + n) for n in range(12)]
+    for count in range(1, 13):
+        stabilizer.update(words_at(texts[:count]))
+    assert 12 - stabilizer.stable == max(OPEN_WORDS[level], {"low": 2}.get(level, 1))
+
+
+def test_higher_stability_leaves_fewer_words_open() -> None:
+    assert OPEN_WORDS["high"] < OPEN_WORDS["medium"] < OPEN_WORDS["low"]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_stable_words_stand_on_real_speech(
+    engine: Engine, speech: Recording, level: Stability
+) -> None:
+    options = RecognitionOptions(speech.sample_rate, True, level)
+    results = recognise(engine.open(options), speech.pcm)
+    check_stable_words_stand(results)
+    assert any(stable_items(result) for result in results if result.is_partial)
+
+
+# --- Every engine ---------------------------------------------------------------------
+
+
+def test_results_keep_the_rules_of_the_service(results: list[Result], speech: Recording) -> None:
+    assert any(result.is_partial for result in results)
+    for result in results:
+        check_times(result)
+        assert 0 <= (result.start_time or 0) < (result.end_time or 0) <= speech.seconds
+        assert best(result).transcript
+        for item in best(result).items:
+            assert item.item_type in ("pronunciation", "punctuation")
+            assert item.stable is None
+            if item.item_type == "punctuation":
+                assert item.confidence is None
+            elif not result.is_partial:
+                assert item.confidence is not None
+                assert 0 < item.confidence <= 1
+
+
+def test_result_id_names_the_segment(results: list[Result]) -> None:
+    finals = [result.result_id for result in results if not result.is_partial]
+    assert len(set(finals)) == len(finals) > 1
+    assert all(uuid.UUID(name).version == 4 for name in finals)
+    ids = [result.result_id for result in results]
+    # The final result is the last of its segment, and every segment has one.
+    assert [name for name, following in pairwise([*ids, None]) if name != following] == finals
+
+
+def test_a_call_with_much_audio_brings_one_partial_at_most(
+    engine: Engine, speech: Recording
+) -> None:
+    recognition = engine.open(RecognitionOptions(speech.sample_rate))
+    results = recognition.accept(speech.pcm)
+    assert sum(1 for result in results if result.is_partial) <= 1
+    recognition.finish()
+
+
+def test_samples_may_be_split_over_two_calls(engine: Engine) -> None:
+    short = read_recording("goforward")
+    options = RecognitionOptions(short.sample_rate)
+    whole = recognise(engine.open(options), short.pcm, 3_200)
+    split = recognise(engine.open(options), short.pcm, 3_201)
+    assert best(split[-1]).transcript == best(whole[-1]).transcript
+
+
+def test_no_audio_brings_no_result(engine: Engine) -> None:
+    recognition = engine.open(RecognitionOptions(16_000))
+    assert recognition.accept(b"") == []
+    assert recognition.accept(b"\0") == []
+    assert recognition.finish() == []
