@@ -329,7 +329,6 @@ CRC32_ON_512 static uint32_t crc32_vpclmul_512(uint32_t crc, const uint8_t *data
 
 #if defined(__aarch64__) && defined(__AARCH64EL__) && (defined(__GNUC__) || defined(__clang__))
 #define CRC32_ARM 1
-#include <arm_acle.h>
 #include <arm_neon.h>
 #if defined(__linux__)
 #include <sys/auxv.h>
@@ -337,12 +336,18 @@ CRC32_ON_512 static uint32_t crc32_vpclmul_512(uint32_t crc, const uint8_t *data
 #include <sys/sysctl.h>
 #endif
 
+/* Older clangs hide the names of arm_acle.h from functions with a target of their own. */
 #if defined(__clang__)
 #define CRC32_ON_CRC __attribute__((target("crc")))
 #define CRC32_ON_PMULL __attribute__((target("crc,aes")))
+#define CRC32_OF_WORD __builtin_arm_crc32d
+#define CRC32_OF_BYTE __builtin_arm_crc32b
 #else
+#include <arm_acle.h>
 #define CRC32_ON_CRC __attribute__((target("+crc")))
 #define CRC32_ON_PMULL __attribute__((target("+crc+crypto")))
+#define CRC32_OF_WORD __crc32d
+#define CRC32_OF_BYTE __crc32b
 #endif
 
 CRC32_ON_CRC static inline uint32_t crc32_instruction_raw(uint32_t crc, const uint8_t *data,
@@ -350,12 +355,12 @@ CRC32_ON_CRC static inline uint32_t crc32_instruction_raw(uint32_t crc, const ui
     while (length >= 8) {
         uint64_t word;
         memcpy(&word, data, 8);
-        crc = __crc32d(crc, word);
+        crc = CRC32_OF_WORD(crc, word);
         data += 8;
         length -= 8;
     }
     while (length--)
-        crc = __crc32b(crc, *data++);
+        crc = CRC32_OF_BYTE(crc, *data++);
     return crc;
 }
 
