@@ -68,7 +68,7 @@ class AudioSource:
     """
 
     sample_rate_hz: int
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncGenerator[bytes, None]
     stop: Callable[[], None] | None = None
 
 
@@ -106,6 +106,7 @@ async def open_audio(
             f"A chunk must be longer than 0 and at most 1 second long, not {chunk_seconds}.",
         )
     if audio == "mic":
+        _sounddevice()
         rate = sample_rate_hz or MICROPHONE_SAMPLE_RATE_HZ
         backlog: asyncio.Queue[bytes] = asyncio.Queue()
         chunks = _microphone(rate, _chunk_bytes(rate, chunk_seconds), backlog)
@@ -467,10 +468,7 @@ def _remedy(source: _Source, option: str = "") -> str:
 # --- Microphone ---------------------------------------------------------------------
 
 
-async def _microphone(
-    rate: int, size: int, backlog: asyncio.Queue[bytes]
-) -> AsyncGenerator[bytes, None]:
-    """Record until the backlog brings an empty block."""
+def _sounddevice() -> Any:
     try:
         import sounddevice  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
@@ -479,6 +477,14 @@ async def _microphone(
         ) from error
     except OSError as error:  # the package is there, the PortAudio library is not
         raise AudioFileException(f"cannot record from the microphone: {error}") from error
+    return sounddevice
+
+
+async def _microphone(
+    rate: int, size: int, backlog: asyncio.Queue[bytes]
+) -> AsyncGenerator[bytes, None]:
+    """Record from the first read on, until the backlog brings an empty block."""
+    sounddevice = _sounddevice()
     loop = asyncio.get_running_loop()
 
     def record(data: Any, frames: int, moment: Any, status: Any) -> None:

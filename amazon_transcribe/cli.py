@@ -18,7 +18,7 @@ import signal
 import ssl
 import stat
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
@@ -444,18 +444,20 @@ class _Conversation:
             await asyncio.gather(sending, receiving, return_exceptions=True)
 
     async def _send(self) -> None:
-        rate = self._audio.sample_rate_hz
-        async with aclosing(self._timed(self._audio.chunks, rate)) as chunks:
+        async with aclosing(self._chunks()) as chunks:
             async for chunk in chunks:
                 await self._stream.input_stream.send_audio_event(audio_chunk=chunk)
                 self._samples += len(chunk) // 2
         self._all_sent = True
         await self._stream.input_stream.end_stream()
 
-    def _timed(self, chunks: AsyncIterable[bytes], rate: int) -> AsyncGenerator[bytes, None]:
-        if self._realtime or self._audio.stop:
-            return paced(chunks, rate)
-        return self._lookahead.limit(chunks, rate)
+    def _chunks(self) -> AsyncGenerator[bytes, None]:
+        audio = self._audio
+        if audio.stop:  # it comes in real time by itself
+            return audio.chunks
+        if self._realtime:
+            return paced(audio.chunks, audio.sample_rate_hz)
+        return self._lookahead.limit(audio.chunks, audio.sample_rate_hz)
 
     async def _receive(self) -> None:
         from .model import TranscriptEvent
@@ -760,11 +762,13 @@ def _write(output: TextIO, text: str) -> None:
     try:
         output.write(text)
         output.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # Or the interpreter would complain when it flushes once more at its end.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
-        raise _OutputClosed from None
+        if isinstance(error, BrokenPipeError):
+            raise _OutputClosed from None
+        raise SDKError(f"cannot write to standard output: {_reason(error)}") from error
 
 
 def _print_document(text: str) -> None:
@@ -801,14 +805,17 @@ def _output_file(output: str | None, audio: str) -> Iterator[Callable[[str], Non
         raise _Unusable(f"cannot write {output}: {_reason(error)}") from error
 
     def write(text: str) -> None:
-        file.write(text.encode())
-        file.flush()
-        if part is not path:
-            os.fsync(file.fileno())
-            if mode is not None:
-                part.chmod(stat.S_IMODE(mode))
-            file.close()
-            part.replace(path)
+        try:
+            file.write(text.encode())
+            file.flush()
+            if part is not path:
+                os.fsync(file.fileno())
+                if mode is not None:
+                    part.chmod(stat.S_IMODE(mode))
+                file.close()
+                part.replace(path)
+        except OSError as error:
+            raise SDKError(f"cannot write {output}: {_reason(error)}") from error
 
     try:
         with file:

@@ -311,6 +311,27 @@ class TestTranscribe:
         assert err.decode() == "local: scripted answers\n"
         assert process.returncode == 0
 
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+    def test_full_disk_is_one_line_and_exit_code_1(self, talk: Path, local: list[object]) -> None:
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [*COMMAND, "transcribe", *map(str, local), "--format", "json", str(talk)],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                env=environment(),
+            )
+        assert done.returncode == 1
+        assert_one_line(done.stderr.partition(b"\n")[2], "No space left")
+
+    def test_output_that_the_encoding_lacks_is_replaced(
+        self, talk: Path, script: Path, local: list[object]
+    ) -> None:
+        script.write_text("Café.\n", encoding="utf-8")
+        done = run("transcribe", *local, talk, PYTHONIOENCODING="ascii")
+        assert done.stdout == b"Caf?.\n"
+        done = run("transcribe", *local, "--format", "srt", talk, PYTHONIOENCODING="ascii")
+        assert done.stdout.decode().splitlines()[-1] == "Café."
+
     @POSIX
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_signal_ends_it_and_leaves_nothing(
@@ -331,6 +352,25 @@ class TestTranscribe:
         assert {path.name for path in tmp_path.iterdir()} == {"talk.wav", "script.txt"}
 
     @POSIX
+    def test_interrupt_ends_a_recording_and_keeps_what_was_said(
+        self, script: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "sounddevice.py").write_text(MICROPHONE)
+        process = subprocess.Popen(
+            [*COMMAND, "transcribe", "--local", "--script", str(script), "mic"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(PYTHONPATH=f"{PACKAGE}{os.pathsep}{tmp_path}"),
+        )
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest, err = process.communicate()
+        assert SCRIPT.startswith((first + rest.rstrip(b".\n")).decode())
+        assert err == b"local: scripted answers\n"
+        assert process.returncode == 0
+
+    @POSIX
     def test_terminal_ends_with_the_same_text(self, talk: Path, local: list[object]) -> None:
         import pty
 
@@ -347,6 +387,32 @@ class TestTranscribe:
         assert process.wait() == 0
         updates = shown.split("\r\x1b[K")
         assert "".join(update for update in updates if update.endswith("\n")) == SCRIPT
+
+
+MICROPHONE = """
+import threading
+
+class PortAudioError(Exception):
+    pass
+
+class RawInputStream:
+    def __init__(self, blocksize, callback, **options):
+        self.block = bytes(2 * blocksize), blocksize, None, None
+        self.callback = callback
+        self.off = threading.Event()
+        self.thread = threading.Thread(target=self.record)
+
+    def record(self):
+        while not self.off.wait(0.01):
+            self.callback(*self.block)
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *error):
+        self.off.set()
+        self.thread.join()
+"""
 
 
 def chunks_of(terminal: int) -> Iterator[bytes]:
@@ -728,6 +794,21 @@ class TestConversation:
 
         with pytest.raises(TimeoutError, match="response"):
             await hold(FakeStream(events()), silence(3))
+
+    async def test_audio_stays_240_seconds_ahead_of_the_results(self) -> None:
+        async def events() -> AsyncIterator[Any]:
+            await asyncio.Event().wait()
+            yield
+
+        stream = FakeStream(events())
+        talking = asyncio.create_task(hold(stream, silence()))
+        while len(stream.sent) < 2400:
+            await asyncio.sleep(0)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(stream.sent) == 2400
+        talking.cancel()
+        await asyncio.wait({talking})
 
     async def test_cancellation_leaves_nothing(self) -> None:
         sending = asyncio.Event()
