@@ -45,6 +45,7 @@ from ..exceptions import (
 MAX_UNSENT = 1024 * 1024
 MAX_UNREAD = 1024 * 1024
 _MAX_WINDOW = 2**31 - 1
+_SETTINGS = b"\x04"  # the type of the first frame from a server (RFC 9113, 3.4)
 
 # How often a connection with open streams is asked for a sign of life. One that gave
 # none for a whole interval is dead.
@@ -329,7 +330,7 @@ class Http2Connection(asyncio.Protocol):
         self._flush_due = False
         self._changed = False
         self._paused = False
-        self._heard = False
+        self._heard = self._heard_ever = False
         self._pinger: asyncio.TimerHandle | None = None
 
     # asyncio.Protocol
@@ -343,7 +344,11 @@ class Http2Connection(asyncio.Protocol):
         self._tell_change()
 
     def data_received(self, data: bytes) -> None:
-        self._heard = True
+        if not self._heard_ever and data[3:4] not in (_SETTINGS, b"") and self.is_client:
+            # `h2` would take HTTP/1.1's first bytes for a long frame and wait for its end.
+            self._give_up("the peer does not speak HTTP/2")
+            return
+        self._heard = self._heard_ever = True
         try:
             for event in self._h2.receive_data(data):
                 self._dispatch(event)
@@ -353,9 +358,12 @@ class Http2Connection(asyncio.Protocol):
         self._flush()
 
     def eof_received(self) -> bool:
+        self._fail_all("the peer closed the connection")
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self.lost.set_result(None)
         self._fail_all(f"the connection was lost: {error}" if error else "the connection was lost")
 
     def pause_writing(self) -> None:
@@ -388,7 +396,7 @@ class Http2Connection(asyncio.Protocol):
     @property
     def capacity(self) -> int:
         """How many streams the peer lets this side open now."""
-        if self.draining or self._transport is None or self._transport.is_closing():
+        if self.draining or self._transport is None:
             return 0
         return self._h2.remote_settings.max_concurrent_streams - len(self.streams)
 
@@ -413,13 +421,14 @@ class Http2Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Say GOAWAY and close once everything is written; open streams fail."""
-        if self._transport is None or self._transport.is_closing():
+        transport = self._transport
+        if transport is None:
             return
         self._fail_all("", StreamClosedException("the connection was closed on this side"))
         with suppress(H2Error):  # never got as far as a connection
             self._h2.close_connection()
         self._flush()
-        self._transport.close()
+        transport.close()
 
     def abort(self) -> None:
         """Close at once, whether or not the peer reads."""
@@ -458,8 +467,6 @@ class Http2Connection(asyncio.Protocol):
         if not self.ready.done():
             self.ready.set_exception(ConnectionLostException(reason))
             self.ready.exception()  # seen: whoever waits gets it, no one else must
-        if not self.lost.done() and (self._transport is None or self._transport.is_closing()):
-            self.lost.set_result(None)
         self._tell_change()
 
     def _tell_change(self) -> None:
@@ -541,7 +548,7 @@ class Http2Connection(asyncio.Protocol):
     def _flush(self) -> None:
         self._flush_due = False
         transport = self._transport
-        if transport is None or transport.is_closing():
+        if transport is None:
             return
         h2 = self._h2
         out: list[bytes | memoryview] = [h2.data_to_send()]
