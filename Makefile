@@ -1,11 +1,15 @@
 # Every target sets up what it needs in .venv by itself; the second time is quick.
 #
 #   make demo     transcribe real speech through the real protocol, on this machine
-#   make test     the test suite
+#   make test     the test suite; ARGS='-k framing' passes arguments to pytest
 #   make lint     ruff, mypy --strict, stubtest, cython-lint
 #   make bench    benchmarks
 #   make docs     the documentation, into docs/_build
-#   make dist     sdist and wheel, built and tried out in environments of their own
+#   make dist     sdist and wheel, into dist, tried out in environments of their own
+#   make lowest   the test suite with the oldest dependencies that pyproject.toml allows
+#   make clean    remove all that the others made
+#
+# PYTHON names the interpreter for .venv, 3.10 or later; VENV another place for it.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,8 +18,12 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 AUDIO = examples/audio/sense_and_sensibility_all.wav
 
 SOURCES = pyproject.toml setup.py $(wildcard _codec/*.pyx _codec/*.h)
+SWITCHES = CC=$(CC) \
+	NO_EXTENSIONS=$(AMAZON_TRANSCRIBE_NO_EXTENSIONS) \
+	REQUIRE_EXTENSIONS=$(AMAZON_TRANSCRIBE_REQUIRE_EXTENSIONS) \
+	SANITIZE=$(AMAZON_TRANSCRIBE_SANITIZE)
 
-.PHONY: demo test lint bench docs dist clean
+.PHONY: demo test lint bench docs dist lowest clean always
 
 demo: $(VENV)/.installed
 	$(BIN)/amazon-transcribe transcribe --local $(AUDIO)
@@ -37,24 +45,37 @@ docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build
 
 dist: $(VENV)/.dev
-	$(BIN)/python tests/packaging.py
+	$(BIN)/python tests/distribution.py dist
+
+lowest: $(VENV)/.dev
+	$(BIN)/python tests/distribution.py lowest $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist docs/_build *.egg-info amazon_transcribe/*.so
 
+# Installed in place: what is edited is what runs. Says which twin of the codec serves.
+define INSTALL
+	$(PIP) install --editable '.[$(EXTRAS)]'
+	@$(BIN)/python -c 'from amazon_transcribe.eventstream import IMPLEMENTATION as codec; print("codec:", codec)'
+endef
+
+$(VENV)/.installed: EXTRAS = local
+$(VENV)/.installed: $(VENV)/.switches $(SOURCES)
+	$(INSTALL)
+	@touch $@
+
+$(VENV)/.dev: EXTRAS = dev,local
+$(VENV)/.dev: $(VENV)/.switches $(SOURCES)
+	$(INSTALL)
+	@touch $(VENV)/.installed $@
+
+$(VENV)/.docs: $(VENV)/.installed docs/requirements.txt
+	$(PIP) install --requirement docs/requirements.txt
+	@touch $@
+
+# Changes only when a build switch does, and the extension is then built anew, or not.
+$(VENV)/.switches: always | $(BIN)/python
+	@echo '$(SWITCHES)' | cmp -s - $@ || echo '$(SWITCHES)' > $@
+
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-
-# Installed in place: what is edited is what runs. The stamps hold the build switches, so
-# that a changed switch or source builds anew.
-$(VENV)/.installed: $(BIN)/python $(SOURCES)
-	$(PIP) install --editable '.[local]'
-	@touch $@
-
-$(VENV)/.dev: $(VENV)/.installed
-	$(PIP) install --editable '.[dev,local]'
-	@touch $@
-
-$(VENV)/.docs: $(VENV)/.installed
-	$(PIP) install 'sphinx>=8' 'myst-parser>=4'
-	@touch $@

@@ -1,61 +1,49 @@
-"""Build script: adds the compiled codec to what pyproject.toml declares.
+"""Adds the compiled codec to what pyproject.toml declares.
 
-AMAZON_TRANSCRIBE_NO_EXTENSIONS=1       build without the extension (and import without it)
+AMAZON_TRANSCRIBE_NO_EXTENSIONS=1       build without it (and import without it)
 AMAZON_TRANSCRIBE_REQUIRE_EXTENSIONS=1  fail when it cannot be built, instead of leaving it out
 AMAZON_TRANSCRIBE_SANITIZE=1            build it with AddressSanitizer and UBSan
+
+Empty or 0 means unset.
 """
 
 import os
 import sys
+from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError
+
+LEFT_OUT = """\
+==============================================================================
+amazon-transcribe: the compiled codec was left out:
+    {error}
+The pure-Python codec takes its place: it behaves the same and is slower. For
+the compiled one, install a C compiler and Python's headers, and install again.
+=============================================================================="""
 
 
 def switch(name):
-    """Whether an environment switch is on: empty and "0" mean off."""
     return os.environ.get(name, "") not in ("", "0")
 
 
-REQUIRED = switch("AMAZON_TRANSCRIBE_REQUIRE_EXTENSIONS")
-
-
 class BuildCodec(build_ext):
-    """Builds the codec, or says clearly that the pure-Python twin will serve."""
+    """Builds the codec; where that fails, leaves it out and says so."""
 
-    def run(self):
+    def build_extensions(self):
         try:
-            super().run()
-        except Exception as error:
-            if REQUIRED:
+            super().build_extensions()
+        except (BaseError, CCompilerError) as error:
+            if switch("AMAZON_TRANSCRIBE_REQUIRE_EXTENSIONS"):
                 raise
-            self.leave_out(error)
-
-    def build_extension(self, ext):
-        try:
-            super().build_extension(ext)
-        except Exception as error:
-            if REQUIRED:
-                raise
-            self.leave_out(error)
-
-    def leave_out(self, error):
-        print(
-            "*" * 78
-            + f"\namazon-transcribe: the compiled codec was left out ({error}).\n"
-            + "The pure-Python codec behaves the same, only slower. Install a C compiler\n"
-            + "and reinstall to get the compiled one.\n"
-            + "*" * 78,
-            file=sys.stderr,
-        )
-
-    def copy_extensions_to_source(self):
-        # An editable install copies what was built; nothing was built when left out.
-        self.extensions = [e for e in self.extensions if os.path.exists(self.built_path(e))]
-        super().copy_extensions_to_source()
-
-    def built_path(self, ext):
-        return os.path.join(self.build_lib, self.get_ext_filename(self.get_ext_fullname(ext.name)))
+            print(LEFT_OUT.format(error=error), file=sys.stderr)
+            # Nor may one of an earlier build stand in for it.
+            for ext in self.extensions:
+                Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)
+                if self.editable_mode:
+                    Path(self.get_ext_filename(ext.name)).unlink(missing_ok=True)
+            self.extensions = []
 
 
 def extensions():
@@ -63,18 +51,17 @@ def extensions():
         return []
     from Cython.Build import cythonize
 
-    flags = ["-O3"] if sys.platform != "win32" else []
-    link = []
+    compile_args, link_args = ["-O3"] if sys.platform != "win32" else [], []
     if switch("AMAZON_TRANSCRIBE_SANITIZE"):
-        flags = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
-        link = ["-fsanitize=address,undefined"]
+        compile_args = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
+        link_args = ["-fsanitize=address,undefined"]
     codec = Extension(
         "amazon_transcribe._codec",
         ["_codec/codec.pyx"],
         depends=["_codec/crc32.h"],
         include_dirs=["_codec"],
-        extra_compile_args=flags,
-        extra_link_args=link,
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
     )
     return cythonize([codec], build_dir="build")
 

@@ -9,7 +9,7 @@ depends on its input neighbourhood alone, so the borders of chunks leave no trac
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -46,10 +46,8 @@ class Resampler:
         self._up = SAMPLE_RATE // divisor
         self._down = sample_rate // divisor
         self._passthrough = self._up == self._down
-        if self._passthrough:
-            return
-        self._phases = _phases(sample_rate)
-        self._half = self._phases.shape[1] // 2
+        self._rate = sample_rate
+        self._half = _half_width(sample_rate)
         self._kept = np.zeros(self._half - 1, np.float32)
         self._kept_from = 1 - self._half  # the input position of `_kept[0]`
         self._given = 0
@@ -75,6 +73,10 @@ class Resampler:
         total = -(-self._received * self._up // self._down)
         return self._convert(np.zeros(self._half + 1, np.float32), total)
 
+    @cached_property
+    def _phases(self) -> npt.NDArray[np.float32]:
+        return _phases(self._rate)  # at the first audio, as it may take half a second
+
     def _convert(self, samples: npt.NDArray[np.float32], until: int) -> Samples:
         kept = np.concatenate((self._kept, samples))
         positions = np.arange(self._given, until, dtype=np.int64) * self._down
@@ -95,6 +97,11 @@ class Resampler:
         return samples_out
 
 
+def _half_width(sample_rate: int) -> int:
+    """The filter's reach to either side, in samples of the input."""
+    return math.ceil(_HALF_WIDTH * max(1.0, sample_rate / SAMPLE_RATE))
+
+
 @lru_cache(maxsize=8)
 def _phases(sample_rate: int) -> npt.NDArray[np.float32]:
     """The filter, one row per phase: `row[k]` weighs the input `k - (half - 1)` further on.
@@ -103,7 +110,7 @@ def _phases(sample_rate: int) -> npt.NDArray[np.float32]:
     """
     up = SAMPLE_RATE // math.gcd(sample_rate, SAMPLE_RATE)
     scale = min(1.0, SAMPLE_RATE / sample_rate)  # the lower rate, in units of the input's
-    half = math.ceil(_HALF_WIDTH / scale)
+    half = _half_width(sample_rate)
     offsets = np.arange(1 - half, half + 1)[None, :] - (np.arange(up) / up)[:, None]
     cutoff = 2 * _CUTOFF * scale
     grid = np.linspace(0, 1, 4097)  # i0 is slow: interpolate it

@@ -362,7 +362,9 @@ class Http2Connection(asyncio.Protocol):
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._transport = None
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
         self.lost.set_result(None)
         self._fail_all(f"the connection was lost: {error}" if error else "the connection was lost")
 

@@ -16,7 +16,7 @@ from awscrt import auth as crt_auth
 from awscrt.http import HttpHeaders, HttpRequest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amazon_transcribe._signing import (
@@ -130,6 +130,7 @@ def presigned_accepted(query, secret=SECRET, host="localhost:8443", path="/ws"):
 # Requests
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(header_fields, queries, tokens, st.sampled_from([EVENT_STREAM_HASH, EMPTY_HASH]))
 def test_request_signature_equals_awscrts(fields, query, token, body):
     target = f"/stream-transcription?{query}" if query else "/stream-transcription"
@@ -257,6 +258,7 @@ def test_signing_key_is_the_documented_one():
 # Presigned URLs
 
 
+@settings(deadline=None)
 @given(queries, tokens, st.integers(1, 300))
 def test_presigned_signature_equals_awscrts(query, token, expires):
     target = f"/ws?{query}" if query else "/ws"
@@ -277,6 +279,7 @@ def test_presigned_query_of_botocore_is_accepted():
     assert presigned_accepted(query)
 
 
+@settings(deadline=None)
 @given(queries, tokens, st.integers(1, 300))
 def test_presigned_query_is_accepted_by_our_own_server(query, token, expires):
     presigned_text, signature = presigned(query, token, expires)
@@ -387,6 +390,7 @@ def test_chain_gives_the_vectors_and_accepts_them(vectors):
         assert verifier.verify(decode_message(frame))
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["audio", "message", "end"]), st.binary(max_size=300)),
@@ -419,6 +423,7 @@ def parts(message: EventStreamMessage) -> tuple[dict, bytes]:
     return dict(message.headers), message.payload
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.data())
 def test_any_changed_byte_is_detected(audio, data):
     headers, payload = parts(decode_message(chain().audio_event(audio)))

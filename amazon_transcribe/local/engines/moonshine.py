@@ -159,7 +159,8 @@ def _is_speech(
 
 
 def _estimate_times(spelling: Sequence[_Spelling], seconds: float) -> list[Word]:
-    times = spread([word.text for word in spelling], 0.0, seconds)
+    lead = min(_LEAD_SECONDS, seconds / 2)
+    times = spread([word.text for word in spelling], lead, seconds)
     return [
         Word(word.text, start, end, word.confidence, word.mark)
         for word, (start, end) in zip(spelling, times, strict=True)
@@ -191,6 +192,7 @@ class Model:
         marks = np.array([bool(t) and not t.strip(_MARKS) for t in self._vocabulary])
         self._opening: _Mask = opening
         self._marks: _Mask = marks
+        self._periods: _Mask = np.array([token[:1] == b"." for token in self._vocabulary])
 
     def decode(
         self,
@@ -266,7 +268,7 @@ class Model:
         """Return which tokens leave a word as it is: marks, a new word, the end."""
         following = self._opening | self._marks
         if has_period(text):
-            following = following & ~np.array([t[:1] == b"." for t in self._vocabulary])
+            following = following & ~self._periods
         return following
 
     def _encode(self, audio: _Array) -> _Array:
