@@ -159,8 +159,7 @@ def _is_speech(
 
 
 def _estimate_times(spelling: Sequence[_Spelling], seconds: float) -> list[Word]:
-    lead = min(_LEAD_SECONDS, seconds / 2)
-    times = spread([word.text for word in spelling], lead, seconds)
+    times = spread([word.text for word in spelling], 0.0, seconds)
     return [
         Word(word.text, start, end, word.confidence, word.mark)
         for word, (start, end) in zip(spelling, times, strict=True)
