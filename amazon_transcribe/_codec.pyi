@@ -1,5 +1,5 @@
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 from typing_extensions import disjoint_base
 
@@ -11,6 +11,11 @@ IMPLEMENTATION: str
 def crc32(data: Buffer, value: int = 0) -> int: ...
 def encode_headers(headers: Mapping[str, HeaderValueInput]) -> bytes: ...
 def encode_message(headers: Mapping[str, HeaderValueInput], payload: Buffer) -> bytes: ...
+@final
+class HmacSha256:
+    def __init__(self, key: bytes) -> None: ...
+    def __call__(self, data: bytes) -> bytes: ...
+
 def encode_signed_event(
     encoded_headers: Buffer | None,
     payload: Buffer,

@@ -6,6 +6,7 @@ import array
 import copy
 import datetime
 import enum
+import hmac
 import mmap
 import pickle
 import random
@@ -337,6 +338,23 @@ def test_without_headers_the_payload_is_wrapped_as_it_is(codec):
     event, _ = codec.encode_signed_event(None, b"", 0, HEAD, b"p" * 32, lambda _: b"s" * 32)
     assert event[:12].hex() == "0000005300000043f5447a58"
     assert codec.decode_message(event).payload == b""
+
+
+@pytest.mark.parametrize("length", [0, 1, 32, 64, 65, 200])
+def test_hmac_is_that_of_the_standard_library(codec, length):
+    key = bytes(range(length))
+    sign = codec.HmacSha256(key)
+    for data in (b"", b"string to sign" * 20):
+        for _ in range(2):
+            assert sign(data) == hmac.digest(key, data, "sha256")
+
+
+def test_a_prepared_hmac_signs_as_any_function_does(codec):
+    prepared = codec.HmacSha256(b"k" * 32)
+    arguments = codec.encode_headers(EVENT), b"audio", 0, HEAD, b"p" * 32
+    assert codec.encode_signed_event(*arguments, prepared) == codec.encode_signed_event(
+        *arguments, lambda data: hmac.digest(b"k" * 32, data, "sha256")
+    )
 
 
 def test_a_signer_that_fails_is_heard(codec):
