@@ -524,7 +524,7 @@ cdef inline uint8_t *write_hex(uint8_t *end, const uint8_t *data, Py_ssize_t len
 
 @cython.final
 @cython.freelist(8)
-cdef class Region:
+cdef class _Region:
     """Bytes inside an object, shown to the hash; a memoryview takes longer to make."""
 
     cdef bytes owner
@@ -535,8 +535,8 @@ cdef class Region:
         PyBuffer_FillInfo(view, self, <void *>self.data, self.length, 1, flags)
 
 
-cdef inline Region region(bytes owner, const uint8_t *data, Py_ssize_t length):
-    cdef Region result = Region.__new__(Region)
+cdef inline _Region region(bytes owner, const uint8_t *data, Py_ssize_t length):
+    cdef _Region result = _Region.__new__(_Region)
     result.owner = owner
     result.data = data
     result.length = length
