@@ -277,10 +277,16 @@ class TranscribeStreamingClient:
         return live
 
     async def _credentials(self, timeout: float) -> Credentials:
+        # Not `asyncio.wait_for`: up to Python 3.11 it can swallow a cancellation.
+        task = asyncio.ensure_future(self._credential_resolver.get_credentials())
         try:
-            found = await asyncio.wait_for(self._credential_resolver.get_credentials(), timeout)
-        except asyncio.TimeoutError:
-            raise TimeoutException("credentials", timeout) from None
+            await asyncio.wait({task}, timeout=timeout)
+            if not task.done():
+                raise TimeoutException("credentials", timeout)
+            found = task.result()
+        finally:
+            if task.cancel():
+                await asyncio.wait({task}, timeout=1)
         if found is None or not found.access_key_id or not found.secret_access_key:
             raise CredentialsException(
                 "the credential resolver gave no access key and secret: set AWS_ACCESS_KEY_ID"

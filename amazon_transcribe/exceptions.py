@@ -208,8 +208,8 @@ class ConnectException(HTTPException):
 class TimeoutException(HTTPException, TimeoutError):
     """A wait ran out.
 
-    `phase` says which one: `"connect"`, `"response"`, `"send"` or `"close"`;
-    `seconds` how long it was.
+    `phase` says which one: `"credentials"`, `"connect"`, `"response"`, `"read"`,
+    `"send"` or `"close"`; `seconds` how long it was.
     """
 
     def __init__(self, phase: str, seconds: float) -> None:

@@ -64,7 +64,9 @@ class Peer:
             if isinstance(event, StreamEnded) and event.stream_id == stream_id:
                 return
 
-    def respond(self, stream_id: int, status: int = 200, *, end: bool = False, **headers: str) -> None:
+    def respond(
+        self, stream_id: int, status: int = 200, *, end: bool = False, **headers: str
+    ) -> None:
         fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
         self.h2.send_headers(stream_id, [(":status", str(status)), *fields], end_stream=end)
         self.flush()

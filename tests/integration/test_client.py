@@ -98,18 +98,14 @@ async def client(
         service = TranscriptionService(
             load_engine("scripted"), {KEYS.access_key_id: KEYS.secret_access_key}, workers=1
         )
-        async with client_at(
-            "http://nowhere", transport=MemoryTransport(service.serve)
-        ) as made:
+        async with client_at("http://nowhere", transport=MemoryTransport(service.serve)) as made:
             yield made
         await service.close()
         return
     async with LocalTranscribe("scripted", tls=request.param == "https") as server:
         if server.ca_file:
             monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
-        async with client_at(
-            server.endpoint_url, credential_resolver=server.credentials
-        ) as made:
+        async with client_at(server.endpoint_url, credential_resolver=server.credentials) as made:
             yield made
 
 

@@ -32,7 +32,9 @@ from amazon_transcribe.model import (
 
 SECRETS = {"AKIDEXAMPLE": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
 EVENT = TranscriptEvent(
-    Transcript([Result("id", 0.0, 1.0, False, [Alternative("Hi.", [Item(0.0, 1.0, content="Hi")])])])
+    Transcript(
+        [Result("id", 0.0, 1.0, False, [Alternative("Hi.", [Item(0.0, 1.0, content="Hi")])])]
+    )
 )
 
 
@@ -97,7 +99,9 @@ def test_a_whole_conversation(clock: Clock) -> None:
     chunks=st.lists(st.binary(min_size=1, max_size=300), max_size=8),
     cuts=st.lists(st.integers(1, 97), min_size=1, max_size=20),
 )
-def test_any_cutting_of_the_bytes_gives_the_same_audio(chunks: list[bytes], cuts: list[int]) -> None:
+def test_any_cutting_of_the_bytes_gives_the_same_audio(
+    chunks: list[bytes], cuts: list[int]
+) -> None:
     client, server = joined(Clock())
     data = b"".join([*map(client.send_audio, chunks), client.end()])
     received, position = [], 0
@@ -160,7 +164,9 @@ def test_wrong_parameters_never_become_a_session(clock: Clock) -> None:
         client_of(clock, media_encoding="mp3")
 
 
-def refusal_of(clock: Clock, *changes: Any, method: str = "POST", path: str | None = None) -> RequestRefused:
+def refusal_of(
+    clock: Clock, *changes: Any, method: str = "POST", path: str | None = None
+) -> RequestRefused:
     headers = dict(client_of(clock).headers())
     for name, value in changes:
         headers.pop(name) if value is None else headers.__setitem__(name, value)

@@ -168,7 +168,11 @@ IDENTIFY = {
         ("language_options", "needs identify_language", {"language_options": ["en-US", "de-DE"]}),
         ("language_options", "list of strings", {**IDENTIFY, "language_options": [1, 2]}),
         ("language_options", "without commas", {**IDENTIFY, "language_options": ["en-US,", "x"]}),
-        ("preferred_language", "one of language_options", {**IDENTIFY, "preferred_language": "fr-FR"}),
+        (
+            "preferred_language",
+            "one of language_options",
+            {**IDENTIFY, "preferred_language": "fr-FR"},
+        ),
         (
             "content_identification_type",
             "exclude each other",

@@ -1,0 +1,274 @@
+"""The local Transcribe: real speech, and the service's behaviour."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+import wave
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.exceptions import (
+    BadRequestException,
+    ConnectionLostException,
+    SDKError,
+    ValidationException,
+)
+from amazon_transcribe.local import LocalTranscribe
+from amazon_transcribe.model import Item, Result
+
+AUDIO = Path(__file__).parents[2] / "examples/audio"
+PUNCTUATION = re.compile(r"[^\w' -]")
+
+
+def words(text: str) -> list[str]:
+    return PUNCTUATION.sub("", text).replace("-", " ").lower().split()
+
+
+def client_of(server: LocalTranscribe) -> TranscribeStreamingClient:
+    return TranscribeStreamingClient(
+        region="us-east-1",
+        endpoint_url=server.endpoint_url,
+        credential_resolver=server.credentials,
+    )
+
+
+async def transcribe(server: LocalTranscribe, path: Path, **parameters: Any) -> list[Result]:
+    """All results of a recording that is sent in pieces of 100 ms, as fast as it is taken."""
+    with wave.open(str(path)) as recording:
+        rate = recording.getframerate()
+        pcm = recording.readframes(recording.getnframes())
+    results: list[Result] = []
+    stream = await client_of(server).start_stream_transcription(
+        language_code="en-US", media_sample_rate_hz=rate, media_encoding="pcm", **parameters
+    )
+
+    async def write() -> None:
+        step = rate // 5
+        for start in range(0, len(pcm), step):
+            await stream.input_stream.send_audio_event(audio_chunk=pcm[start : start + step])
+            await asyncio.sleep(0.004)  # let partial results come between the chunks
+        await stream.input_stream.end_stream()
+
+    async def read() -> None:
+        async for event in stream.output_stream:
+            results.extend(event.transcript.results)
+
+    async with stream:
+        await asyncio.gather(write(), read())
+    return results
+
+
+def text_of(results: list[Result]) -> str:
+    return " ".join(r.alternatives[0].transcript for r in results if not r.is_partial)  # type: ignore[index]
+
+
+def items_of(result: Result) -> list[Item]:
+    assert result.alternatives
+    return result.alternatives[0].items
+
+
+@pytest.fixture(scope="module")
+def real_speech() -> tuple[list[Result], str]:
+    """The longest recording through the real engine, with stabilisation."""
+
+    async def run() -> list[Result]:
+        async with LocalTranscribe() as server:
+            return await transcribe(
+                server,
+                AUDIO / "sense_and_sensibility_all.wav",
+                enable_partial_results_stabilization=True,
+            )
+
+    return asyncio.run(run()), (AUDIO / "sense_and_sensibility_all.txt").read_text()
+
+
+def test_real_speech_is_recognised(real_speech: tuple[list[Result], str]) -> None:
+    results, reference = real_speech
+    heard, said = words(text_of(results)), words(reference)
+    assert len(heard) == pytest.approx(len(said), abs=4)
+    assert len([w for w in heard if w in said]) >= 0.92 * len(said)
+
+
+def test_results_have_the_service_s_shape(real_speech: tuple[list[Result], str]) -> None:
+    finals = [r for r in real_speech[0] if not r.is_partial]
+    assert len(finals) >= 5
+    assert len({r.result_id for r in finals}) == len(finals)
+    end = 0.0
+    for result in finals:
+        assert result.start_time is not None
+        assert result.end_time is not None
+        assert end <= result.start_time < result.end_time <= 28.8
+        end = result.end_time
+        assert result.alternatives
+        spoken = [i for i in items_of(result) if i.item_type == "pronunciation"]
+        assert words(" ".join(i.content or "" for i in spoken)) == words(
+            result.alternatives[0].transcript
+        )
+        time = result.start_time
+        for item in items_of(result):
+            assert item.item_type in ("pronunciation", "punctuation")
+            assert item.stable is True
+            assert item.start_time is not None
+            assert item.end_time is not None
+            assert time <= item.start_time <= item.end_time <= result.end_time + 0.001
+            time = item.start_time
+            if item.item_type == "pronunciation":
+                assert item.confidence is not None
+                assert 0 < item.confidence <= 1
+
+
+def test_partial_results_come_first_and_keep_their_id(
+    real_speech: tuple[list[Result], str],
+) -> None:
+    results, _ = real_speech
+    open_id = None
+    for result in results:
+        assert open_id in (None, result.result_id)
+        open_id = result.result_id if result.is_partial else None
+    assert open_id is None
+    assert any(r.is_partial for r in results)
+
+
+def test_stable_words_never_change(real_speech: tuple[list[Result], str]) -> None:
+    stable: dict[str | None, list[str | None]] = {}
+    for result in real_speech[0]:
+        now = [i.content for i in items_of(result) if i.stable]
+        before = stable.get(result.result_id, [])
+        assert now[: len(before)] == before
+        stable[result.result_id] = now
+    assert any(i.stable for r in real_speech[0] if r.is_partial for i in items_of(r))
+
+
+async def test_eight_kilohertz() -> None:
+    async with LocalTranscribe() as server:
+        results = await transcribe(server, AUDIO / "sense_and_sensibility_all_8k.wav")
+    said = words((AUDIO / "sense_and_sensibility_all_8k.txt").read_text())
+    assert len([w for w in words(text_of(results)) if w in said]) >= 0.92 * len(said)
+    assert all(i.stable is None for r in results for i in items_of(r))
+
+
+async def test_streams_share_the_model_and_do_not_mix() -> None:
+    names = ["sense_and_sensibility_0870", "sense_and_sensibility_0930", "goforward"]
+    async with LocalTranscribe() as server:
+        all_results = await asyncio.gather(
+            *(transcribe(server, AUDIO / f"{name}.wav") for name in names)
+        )
+    for name, results in zip(names, all_results, strict=True):
+        said = words((AUDIO / f"{name}.txt").read_text())
+        assert len(set(words(text_of(results))) & set(said)) >= 0.7 * len(set(said))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "names"),
+    [
+        ({"language_code": "de-DE"}, "LanguageCode"),
+        ({"media_encoding": "flac"}, "MediaEncoding"),
+        ({"show_speaker_label": True}, "ShowSpeakerLabel"),
+        ({"vocabulary_name": "mine"}, "VocabularyName"),
+        ({"content_redaction_type": "PII"}, "ContentRedactionType"),
+        (
+            {
+                "language_code": None,
+                "identify_language": True,
+                "language_options": ["en-US", "de-DE"],
+            },
+            "IdentifyLanguage",
+        ),
+    ],
+)
+async def test_what_it_cannot_do_is_refused_by_name(parameters: dict[str, Any], names: str) -> None:
+    async with LocalTranscribe("scripted") as server:
+        with pytest.raises(BadRequestException, match=names):
+            await client_of(server).start_stream_transcription(
+                **{
+                    "language_code": "en-US",
+                    "media_sample_rate_hz": 16000,
+                    "media_encoding": "pcm",
+                    **parameters,
+                }
+            )
+
+
+async def test_closing_the_server_ends_its_streams() -> None:
+    async with LocalTranscribe("scripted") as server:
+        stream = await client_of(server).start_stream_transcription(
+            language_code="en-US", media_sample_rate_hz=16000, media_encoding="pcm"
+        )
+    with pytest.raises(SDKError) as ended:
+        async for _ in stream.output_stream:
+            pass
+    assert isinstance(ended.value, ConnectionLostException) or "reset" in str(ended.value)
+
+
+async def test_connections_that_say_nothing_do_not_keep_it_from_closing() -> None:
+    writers = []
+    async with LocalTranscribe("scripted", tls=True) as server:
+        for url in server.endpoint_urls:
+            _, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+            writers.append(writer)
+    for writer in writers:
+        writer.close()
+
+
+async def test_bytes_that_are_no_http2() -> None:
+    async with LocalTranscribe("scripted") as server:
+        port = int(server.endpoint_url.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" + bytes(100))
+        await reader.read()
+        writer.close()
+
+
+async def test_its_own_certificate(tmp_path: Path) -> None:
+    from amazon_transcribe.local.certificates import make_certificates
+
+    made = make_certificates(["localhost"])
+    (tmp_path / "cert.pem").write_bytes(made.certificate)
+    (tmp_path / "key.pem").write_bytes(made.key)
+    async with LocalTranscribe(
+        "scripted", tls=True, cert=tmp_path / "cert.pem", key=tmp_path / "key.pem"
+    ) as server:
+        assert server.ca_file is None
+        context = ssl.create_default_context(cadata=made.authority.decode())
+        port = int(server.endpoint_url.rpartition(":")[2])
+        _, writer = await asyncio.open_connection("localhost", port, ssl=context)
+        writer.close()
+
+
+@pytest.fixture
+async def tls_server(tmp_path: Path) -> AsyncIterator[LocalTranscribe]:
+    async with LocalTranscribe("scripted", tls=True, ca_file=tmp_path / "ca.pem") as server:
+        yield server
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+async def test_the_throwaway_certificate_is_strictly_valid(
+    tls_server: LocalTranscribe, host: str
+) -> None:
+    assert tls_server.ca_file is not None
+    context = ssl.create_default_context(cafile=str(tls_server.ca_file))
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    context.set_alpn_protocols(["h2"])
+    port = int(tls_server.endpoint_url.rpartition(":")[2])
+    _, writer = await asyncio.open_connection(host, port, ssl=context)
+    assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
+    writer.close()
+
+
+@pytest.mark.parametrize("options", [{"credentials": {}}, {"key": "key.pem"}])
+def test_a_server_that_cannot_be(options: dict[str, Any]) -> None:
+    with pytest.raises(ValidationException):
+        LocalTranscribe(**options)
+
+
+async def test_a_port_that_is_taken() -> None:
+    async with LocalTranscribe("scripted") as server:
+        port = int(server.endpoint_url.rpartition(":")[2])
+        with pytest.raises(OSError, match="address"):
+            await LocalTranscribe("scripted", port=port).start()
