@@ -153,7 +153,7 @@ class Segmenter:
             for frame in self._frames[first:]
         ]
         quiet = np.convolve(power, np.ones(_QUIET_FRAMES), mode="valid")
-        length = first + int(quiet.argmin()) + _QUIET_FRAMES // 2
+        length = first + int(np.argmin(quiet)) + _QUIET_FRAMES // 2
         segment = self._segment(length)
         self._frames = self._frames[length:]
         return segment

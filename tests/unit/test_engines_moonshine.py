@@ -134,7 +134,7 @@ def test_same_chunks_bring_the_same_results(moonshine: Engine) -> None:
 
 
 def test_streams_in_parallel_threads_do_not_disturb_each_other(moonshine: Engine) -> None:
-    names = ["goforward", "sense_and_sensibility_0930", "sense_and_sensibility_0920"] * 2
+    names = ["goforward", "sense_and_sensibility_0930", "sense_and_sensibility_0920"]
 
     def transcribe(name: str) -> list[str]:
         speech = read_recording(name)
@@ -151,10 +151,9 @@ def test_speech_without_pauses_is_cut_between_words(moonshine: Engine) -> None:
     recordings = [read_recording(f"sense_and_sensibility_{name}") for name in names] * 2
     pcm = b"".join(recording.pcm[8_000:-8_000] for recording in recordings)
     reference = words(" ".join(recording.text for recording in recordings))
-    for stabilize in (False, True):
-        results = recognise(moonshine.open(RecognitionOptions(16_000, stabilize)), pcm, 32_000)
-        heard = words(" ".join(transcripts(results)))
-        assert word_errors(reference, heard) <= 0.08 * len(reference)
+    results = recognise(moonshine.open(RecognitionOptions(16_000, True)), pcm, 32_000)
+    heard = words(" ".join(transcripts(results)))
+    assert word_errors(reference, heard) <= 0.08 * len(reference)
 
 
 def test_closed_engine_begins_no_stream(moonshine: Engine) -> None:

@@ -81,6 +81,10 @@ class Engine(Protocol):
     def languages(self) -> tuple[str, ...]:
         """The language codes it understands."""
 
+    @property
+    def quick(self) -> bool:
+        """Whether a call takes microseconds, so that it needs no worker thread."""
+
     def open(self, options: RecognitionOptions) -> Recognition:
         """Begin a stream; cheap."""
 

@@ -70,6 +70,7 @@ class MoonshineEngine:
 
     name = "Moonshine tiny-en"
     languages = ("en-US",)
+    quick = False
 
     def __init__(self, model: Model, aligner: Aligner | None) -> None:
         self._model: Model | None = model
@@ -205,8 +206,8 @@ class Model:
 
         :param audio: The segment at 16 kHz, -1 to 1.
         :param draft: The tokens of an earlier hypothesis. They are checked in one run of
-            the decoder; only what differs is decoded token by token. The outcome is the
-            same without them.
+            the decoder; only what differs is decoded token by token. But for rounding,
+            the outcome is the same without them.
         :param forced: How many tokens of the draft stand, likely or not.
         :param following: Which tokens may come behind the forced ones.
         """
@@ -225,8 +226,9 @@ class Model:
             else:
                 if position == forced and following is not None:
                     row = np.where(following, row, -np.inf)
-                token = int(row.argmax())
-            likelihood = float(np.exp(row[token] - row.max()) / np.exp(row - row.max()).sum())
+                token = int(np.argmax(row))
+            weights = np.exp(row - np.max(row))
+            likelihood = float(weights[token] / np.sum(weights))
             if token != _END:
                 tokens.append(token)
                 likelihoods.append(likelihood)

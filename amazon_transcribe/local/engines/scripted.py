@@ -44,6 +44,7 @@ class ScriptedEngine:
 
     name = "scripted"
     languages = ("en-US",)
+    quick = True
 
     def __init__(self, text: str | None = None) -> None:
         self._repeats = text is None

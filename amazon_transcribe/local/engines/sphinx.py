@@ -35,6 +35,7 @@ class PocketSphinxEngine:
 
     name = "PocketSphinx en-us"
     languages = ("en-US",)
+    quick = False
 
     def __init__(self) -> None:
         self._idle: list[Any] = [_load_decoder()]
