@@ -10,7 +10,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 from .._session import RequestRefused, ServerSession
-from ..exceptions import BadRequestException, ServiceException, TimeoutException
+from ..exceptions import (
+    BadRequestException,
+    HTTPException,
+    InternalFailureException,
+    ServiceException,
+    TimeoutException,
+)
 from ..model import Result, StartStreamTranscriptionRequest, Transcript, TranscriptEvent
 from .engines import Engine, RecognitionOptions
 
@@ -104,6 +110,13 @@ class TranscriptionService:
         except ServiceException as error:
             logger.info("session %s ends: %s", session.session_id, type(error).__name__)
             await exchange.write(session.send_exception(error), WRITE_TIMEOUT)
+        except HTTPException:
+            raise
+        except Exception:
+            # The engine's failure: the client is told, as by the service.
+            logger.exception("session %s failed in the server", session.session_id)
+            failure = InternalFailureException("A problem occurred while processing the audio.")
+            await exchange.write(session.send_exception(failure), WRITE_TIMEOUT)
         await exchange.finish(WRITE_TIMEOUT, LINGER_TIMEOUT)
 
     async def close(self) -> None:
