@@ -2,6 +2,7 @@
 #
 #   make demo     transcribe real speech through the real protocol, on this machine
 #   make test     the test suite; ARGS='-k framing' passes arguments to pytest
+#   make interop  official SDKs against the server, in one table; needs Python 3.12 and Node
 #   make lint     ruff, mypy --strict, stubtest, cython-lint
 #   make bench    benchmarks
 #   make docs     the documentation, into docs/_build
@@ -23,13 +24,18 @@ SWITCHES = CC=$(CC) \
 	REQUIRE_EXTENSIONS=$(AMAZON_TRANSCRIBE_REQUIRE_EXTENSIONS) \
 	SANITIZE=$(AMAZON_TRANSCRIBE_SANITIZE)
 
-.PHONY: demo test lint bench docs dist lowest clean always
+CLIENTS = tests/interop/clients
+
+.PHONY: demo test interop lint bench docs dist lowest clean always
 
 demo: $(VENV)/.installed
 	$(BIN)/amazon-transcribe transcribe --local $(AUDIO)
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)-original/.installed
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+interop: $(VENV)/.dev $(addsuffix /.installed,$(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript)
+	AMAZON_TRANSCRIBE_REQUIRE_CLIENTS=1 $(BIN)/python -m pytest $(ARGS) tests/interop
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -51,7 +57,8 @@ lowest: $(VENV)/.dev
 	$(BIN)/python tests/distribution.py lowest $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist docs/_build *.egg-info amazon_transcribe/*.so
+	rm -rf $(VENV) $(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript
+	rm -rf build dist docs/_build *.egg-info amazon_transcribe/*.so
 
 # Installed in place: what is edited is what runs. Says which twin of the codec serves.
 define INSTALL
@@ -79,3 +86,25 @@ $(VENV)/.switches: always | $(BIN)/python
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+
+# The clients of `make interop`, each by itself.
+define CLIENT_VENV
+	python=$(1); $${python:?PYTHON312 must name a Python 3.12 or later} -m venv $(@D)
+	$(@D)/bin/python -m pip --quiet --disable-pip-version-check install --requirement $<
+	@touch $@
+endef
+
+$(VENV)-original/.installed: $(CLIENTS)/original.txt
+	$(call CLIENT_VENV,$(PYTHON))
+
+$(VENV)-aws-sdk/.installed: $(CLIENTS)/aws_sdk.txt
+	$(call CLIENT_VENV,$(PYTHON312))
+
+PYTHON312 ?= $(shell for python in $(PYTHON) python3.14 python3.13 python3.12 \
+	$(wildcard $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python); do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>&- && echo $$python && break; done)
+
+$(VENV)-javascript/.installed: $(CLIENTS)/package.json
+	mkdir -p $(@D) && cp $< $(@D)
+	cd $(@D) && npm install --silent --no-audit --no-fund --no-package-lock
+	@touch $@
