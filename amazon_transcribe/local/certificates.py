@@ -37,7 +37,7 @@ def make_certificates(names: Iterable[str]) -> Certificates:
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
     except ImportError as error:
-        raise EngineUnavailable("tls", str(error)) from error
+        raise EngineUnavailable("a throwaway certificate", str(error)) from error
 
     def common_name(text: str) -> x509.Name:
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])

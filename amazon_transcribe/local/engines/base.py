@@ -21,19 +21,21 @@ Stability = Literal["low", "medium", "high"]
 
 
 class EngineUnavailable(SDKError):
-    """A recogniser cannot be loaded: a package it needs is missing or broken.
+    """A recogniser, or another part, needs a package that is missing or broken.
 
     The message is one line that names the pip command.
+
+    :param part: What cannot be loaded, e.g. `"the engine 'moonshine'"`.
     """
 
-    def __init__(self, engine: str, reason: str) -> None:
-        super().__init__(engine, reason)
-        self.engine = engine
+    def __init__(self, part: str, reason: str) -> None:
+        super().__init__(part, reason)
+        self.part = part
         self.reason = reason
 
     def __str__(self) -> str:
         return (
-            f"the engine {self.engine!r} cannot be loaded ({self.reason}); "
+            f"{self.part} cannot be loaded ({self.reason}); "
             "install it with: pip install 'amazon-transcribe[local]'"
         )
 
