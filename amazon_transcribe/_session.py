@@ -5,7 +5,8 @@ asyncio and no clock here but the one passed in. A `ClientSession` and a
 `ServerSession` joined in memory are a whole conversation.
 
     ClientSession                                       ServerSession
-      headers()            ── method, path, headers ──▶   receive_request()
+      headers() or         ── method, path, headers ──▶   receive_request()
+      presigned()
       receive_response()   ◀── status, headers ────────   response_headers()
       send_audio(), end()  ── signed frames ──────────▶   receive()
       receive()            ◀── event frames ───────────   send_event(), send_exception()
@@ -19,12 +20,14 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
+from urllib.parse import quote, unquote
 
 import msgspec
 
 from ._framing import Buffer, EventStreamDecoder, encode_message
 from ._shapes import (
     OPERATIONS,
+    PREFIX,
     Operation,
     read_request,
     read_response,
@@ -36,7 +39,9 @@ from ._signing import (
     Authorization,
     EventChain,
     Headers,
+    PresignedQuery,
     authorization,
+    presigned_query,
     timestamp,
 )
 from .auth import Credentials
@@ -58,6 +63,10 @@ CONTENT_TYPE = "application/vnd.amazon.eventstream"
 
 # The service refuses a signature older than this, of the request and of an event alike.
 SIGNATURE_LIFETIME = 300.0
+
+# Over WebSocket the request is a GET of this path behind the operation's own.
+WEBSOCKET = "-websocket"
+_SESSION_ID = PREFIX + "session-id"
 
 # What the server reads of one message before it refuses it; the audio's own limit is lower.
 MAX_FRAME = 256 * 1024
@@ -89,6 +98,7 @@ class ClientSession:
         self.ended = False
         self.audio_bytes_sent = 0
         self._fields = request_headers(operation, request)
+        self._echo: dict[str, str] = {}
         self._credentials = credentials
         self._region = region
         self._authority = authority
@@ -123,14 +133,48 @@ class ClientSession:
             region=self._region,
             service=SERVICE,
         )
-        self._chain = EventChain(
-            credentials.secret_access_key, self._region, SERVICE, signature, self._clock
-        )
+        self._begin_chain(signature)
         return [*headers, ("authorization", value)]
 
+    def presigned(self) -> str:
+        """The same request for WebSocket: the target of a GET, signed in its query.
+
+        Parameters are named as their headers without the prefix. The service answers
+        them with no headers, so the session id is made here and the response repeats
+        the request, as AWS's own clients do.
+        """
+        credentials = self._credentials
+        self._echo = dict(self._fields)
+        if any(member.header == _SESSION_ID for member in self.operation.members):
+            self._echo.setdefault(_SESSION_ID, str(uuid.uuid4()))
+        path = self.operation.path + WEBSOCKET
+        query, signature = presigned_query(
+            method="GET",
+            path=path,
+            query="&".join(
+                f"{name.removeprefix(PREFIX)}={quote(value, safe='')}"
+                for name, value in self._echo.items()
+            ),
+            headers=[("host", self._authority)],
+            stamp=timestamp(datetime.fromtimestamp(self._clock(), timezone.utc)),
+            expires=int(SIGNATURE_LIFETIME),
+            access_key_id=credentials.access_key_id,
+            secret_access_key=credentials.secret_access_key,
+            session_token=credentials.session_token,
+            region=self._region,
+            service=SERVICE,
+        )
+        self._begin_chain(signature)
+        return f"{path}?{query}"
+
+    def _begin_chain(self, signature: bytes) -> None:
+        self._chain = EventChain(
+            self._credentials.secret_access_key, self._region, SERVICE, signature, self._clock
+        )
+
     def receive_response(self, headers: Mapping[str, str], result_stream: Any) -> Any:
-        """The typed response of an answer with status 200."""
-        return read_response(self.operation, headers, result_stream)
+        """The typed response of a request that was accepted."""
+        return read_response(self.operation, {**self._echo, **headers}, result_stream)
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ServiceException:
         """The exception of an answer with any other status."""
@@ -236,6 +280,7 @@ class ServerSession:
         self.request: Any = None
         self._secrets = secrets
         self._clock = clock
+        self._takes_bare_events = False
         self._chain: EventChain
         self._outer = EventStreamDecoder(max_payload_length=MAX_FRAME)
         self._inner = EventStreamDecoder()
@@ -248,14 +293,18 @@ class ServerSession:
         :raises RequestRefused: with the status and the name the service would give.
         """
         path, _, query = target.partition("?")
-        operation = OPERATIONS.get(path)
+        operation = OPERATIONS.get(path.removesuffix(WEBSOCKET))
         if operation is None:
             raise RequestRefused(404, "UnknownOperationException", f"no operation at {path}")
-        if method != "POST":
-            raise RequestRefused(405, "UnknownOperationException", f"{path} takes POST only")
+        presigned = path.endswith(WEBSOCKET)
+        verb = "GET" if presigned else "POST"
+        if method != verb:
+            raise RequestRefused(405, "UnknownOperationException", f"{path} takes {verb} only")
         headers = _with_host(headers)
-        self._authenticate(method, path, query, headers)
-        given = dict(headers)
+        self._authenticate(method, path, query, headers, presigned)
+        given = _parameters(query) if presigned else dict(headers)
+        # Browsers' SDKs sign the URL and nothing else.
+        self._takes_bare_events = presigned
         try:
             self.request = read_request(operation, given)
         except BadRequestException as error:
@@ -264,14 +313,24 @@ class ServerSession:
         self.session_id = self.request.session_id or str(uuid.uuid4())
         return self.request
 
-    def _authenticate(self, method: str, path: str, query: str, headers: Headers) -> None:
+    def _authenticate(
+        self, method: str, path: str, query: str, headers: Headers, presigned: bool
+    ) -> None:
         given = dict(headers)
-        if "authorization" not in given:
+        if "authorization" not in given and not (presigned and "X-Amz-Signature=" in query):
             raise RequestRefused(
                 403, "MissingAuthenticationTokenException", "Missing Authentication Token"
             )
+        auth: Authorization | PresignedQuery
         try:
-            auth = Authorization.parse(given["authorization"])
+            if presigned:
+                auth = PresignedQuery.parse(query)
+                stamp, lifetime = auth.stamp, auth.expires
+                if not 0 < lifetime <= SIGNATURE_LIFETIME:
+                    raise ValueError(f"X-Amz-Expires is not from 1 to {SIGNATURE_LIFETIME:.0f}")
+            else:
+                auth = Authorization.parse(given["authorization"])
+                stamp, lifetime = given.get("x-amz-date", ""), int(SIGNATURE_LIFETIME)
         except ValueError as error:
             raise RequestRefused(403, "IncompleteSignatureException", str(error)) from None
         secret = self._secrets.get(auth.access_key_id)
@@ -290,21 +349,21 @@ class ServerSession:
                 "The request signature does not match the one calculated here: check the"
                 " secret access key and how the request is signed.",
             )
-        if auth.scope.service != SERVICE or self._too_old(given["x-amz-date"]):
+        if auth.scope.service != SERVICE or self._expired(stamp, lifetime):
             raise RequestRefused(
                 403,
                 "InvalidSignatureException",
                 "Signature expired or not for this service: it is good for"
-                f" {SIGNATURE_LIFETIME:.0f} s and the service {SERVICE!r}.",
+                f" {lifetime} s and the service {SERVICE!r}.",
             )
         self._chain = EventChain(secret, auth.scope.region, SERVICE, auth.signature, self._clock)
 
-    def _too_old(self, stamp: str) -> bool:
+    def _expired(self, stamp: str, lifetime: int) -> bool:
         try:
             signed = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
         except ValueError:
             return True
-        return abs(self._clock() - signed.timestamp()) > SIGNATURE_LIFETIME
+        return not -SIGNATURE_LIFETIME <= self._clock() - signed.timestamp() <= lifetime
 
     def response_headers(self) -> list[tuple[str, str]]:
         """The headers of the answer with status 200."""
@@ -330,6 +389,9 @@ class ServerSession:
             for message in self._outer.feed(data):
                 if self.input_ended and message.payload:
                     raise BadRequestException("Audio came after the end of the input.")
+                if self._takes_bare_events and ":chunk-signature" not in message.headers:
+                    chunks.append(self._audio(message.headers, message.payload))
+                    continue
                 self._check_signature(message)
                 if not message.payload:
                     self.input_ended = True
@@ -401,6 +463,12 @@ class ServerSession:
 
 
 _json = msgspec.json.Encoder()
+
+
+def _parameters(query: str) -> dict[str, str]:
+    """A query's parameters under the names that they have as headers."""
+    pairs = (part.partition("=")[::2] for part in query.split("&"))
+    return {PREFIX + unquote(name).lower(): unquote(value) for name, value in pairs}
 
 
 def _with_host(headers: Headers) -> Sequence[tuple[str, str]]:
