@@ -71,16 +71,16 @@ cdef extern from "crc32.h" nogil:
 cdef extern from *:
     """
     /* Whether a decoder is in use: one thread at a time, with the GIL or without. */
-    #if defined(__GNUC__) || defined(__clang__)
+    #ifndef Py_GIL_DISABLED
+    #define take_flag(flag) (*(flag) ? 0 : (*(flag) = 1))
+    #define drop_flag(flag) (*(flag) = 0)
+    #elif defined(__GNUC__) || defined(__clang__)
     #define take_flag(flag) (!__atomic_test_and_set((flag), __ATOMIC_ACQUIRE))
     #define drop_flag(flag) __atomic_clear((flag), __ATOMIC_RELEASE)
-    #elif defined(_MSC_VER)
+    #else
     #include <intrin.h>
     #define take_flag(flag) (!_InterlockedExchange8((char *)(flag), 1))
     #define drop_flag(flag) ((void)_InterlockedExchange8((char *)(flag), 0))
-    #else
-    #define take_flag(flag) (*(flag) ? 0 : (*(flag) = 1))
-    #define drop_flag(flag) (*(flag) = 0)
     #endif
 
     /* The remembered header blocks are the module's: guarded where no GIL does it. */
@@ -133,6 +133,8 @@ cdef enum:
     REMEMBERED_BLOCKS = 8
     REMEMBERED_LENGTH = 512
 
+    # From here on a CRC that copies is faster than a CRC and a copy.
+    ONE_PASS_LENGTH = 1024
     # From here on a CRC takes longer than handing the GIL over and back.
     NOGIL_LENGTH = 256 * 1024
     # A payload that comes in pieces is given this much room at once, then room that
@@ -837,10 +839,18 @@ cdef EventStreamMessage read_message(const uint8_t *message, const Prelude *prel
     cdef Py_ssize_t payload_end = <Py_ssize_t>prelude.total_length - CRC_LENGTH
     cdef Py_ssize_t headers_end = PRELUDE_LENGTH + <Py_ssize_t>prelude.headers_length
     cdef uint32_t crc = load32(message + payload_end)
-    cdef uint32_t calculated = crc32_update(prelude.crc, message + 8, <size_t>(headers_end - 8))
-    cdef bytes payload = PyBytes_FromStringAndSize(NULL, payload_end - headers_end)
-    calculated = running_crc_copy(calculated, message + headers_end, payload_end - headers_end,
-                                  <uint8_t *>PyBytes_AS_STRING(payload))
+    cdef uint32_t calculated
+    cdef bytes payload
+    if payload_end < ONE_PASS_LENGTH:
+        calculated = crc32_update(prelude.crc, message + 8, <size_t>(payload_end - 8))
+        payload = PyBytes_FromStringAndSize(
+            <const char *>message + headers_end, payload_end - headers_end)
+    else:
+        calculated = crc32_update(prelude.crc, message + 8, <size_t>(headers_end - 8))
+        payload = PyBytes_FromStringAndSize(NULL, payload_end - headers_end)
+        calculated = running_crc_copy(
+            calculated, message + headers_end, payload_end - headers_end,
+            <uint8_t *>PyBytes_AS_STRING(payload))
     if crc != calculated:
         raise ChecksumMismatch(crc, calculated, payload_end)
     cdef EventStreamMessage result = new_message(prelude, crc, message + PRELUDE_LENGTH)
@@ -1096,20 +1106,20 @@ cdef class EventStreamDecoder:
     def feed(self, data):
         """Take the next bytes of the stream and return the messages they complete."""
         cdef Span span
-        cdef list messages = []
         open_span(data, &span)
         try:
             if not take_flag(&self.busy):
                 raise RuntimeError("EventStreamDecoder is in use by another thread")
             try:
+                if self.append(span.data, span.length):
+                    return []
                 if self.error is not None:
                     raise self.error.with_traceback(None)
-                self.read(span.data, span.length, messages)
+                return self.read(span.data, span.length)
             finally:
                 drop_flag(&self.busy)
         finally:
             close_span(&span)
-        return messages
 
     def close(self):
         """State that the stream has ended."""
@@ -1125,25 +1135,45 @@ cdef class EventStreamDecoder:
         finally:
             drop_flag(&self.busy)
 
-    cdef int read(self, const uint8_t *data, Py_ssize_t length, list messages) except -1:
+    cdef inline bint append(self, const uint8_t *data, Py_ssize_t length) noexcept:
+        """Take a small chunk that stays inside the payload; the common case of its kind."""
+        cdef Py_ssize_t held
+        if self.payload == NULL:
+            return False
+        held = self.have - PRELUDE_LENGTH - <Py_ssize_t>self.prelude.headers_length
+        if length > PyBytes_GET_SIZE(<object>self.payload) - held:
+            return False
+        memcpy(PyBytes_AS_STRING(<object>self.payload) + held, data, <size_t>length)
+        self.have += length
+        return True
+
+    cdef list read(self, const uint8_t *data, Py_ssize_t length):
+        cdef list messages = None
+        cdef EventStreamMessage message
         cdef Py_ssize_t position = 0
         cdef Prelude prelude
         try:
             if self.have:
-                position = self.absorb(data, length, messages)
+                message = self.absorb(data, length, &position)
+                if message is not None:
+                    messages = [message]
             if not self.have:
                 while length - position >= PRELUDE_LENGTH:
                     read_prelude(data + position, &prelude, self.max_payload, self.max_headers)
                     if length - position < prelude.total_length:
                         break
-                    messages.append(read_message(data + position, &prelude))
+                    message = read_message(data + position, &prelude)
                     position += prelude.total_length
+                    if messages is None:
+                        messages = [message]
+                    else:
+                        messages.append(message)
                 if position < length:
-                    self.absorb(data + position, length - position, messages)
+                    self.absorb(data, length, &position)
         except ParserError as error:
             self.forget()
             self.error = error
-            if not messages:
+            if messages is None:
                 raise
             error.__traceback__ = None
         except BaseException:
@@ -1151,19 +1181,20 @@ cdef class EventStreamDecoder:
             self.forget()
             self.error = ParserError("Decoding was cut short")
             raise
-        return 0
+        return [] if messages is None else messages
 
-    cdef Py_ssize_t absorb(
-        self, const uint8_t *data, Py_ssize_t length, list messages
-    ) except -1:
-        """Add to the unfinished message, completing it if `data` goes so far."""
-        cdef Py_ssize_t taken = 0, part, headers_end, payload_end
+    cdef EventStreamMessage absorb(
+        self, const uint8_t *data, Py_ssize_t length, Py_ssize_t *position
+    ):
+        """Add to the unfinished message; return it if `data` completes it."""
+        cdef Py_ssize_t part, headers_end, payload_end
         if self.have < PRELUDE_LENGTH:
-            taken = min(length, PRELUDE_LENGTH - self.have)
-            memcpy(self.prelude_bytes + self.have, data, <size_t>taken)
-            self.have += taken
+            part = min(length - position[0], PRELUDE_LENGTH - self.have)
+            memcpy(self.prelude_bytes + self.have, data + position[0], <size_t>part)
+            self.have += part
+            position[0] += part
             if self.have < PRELUDE_LENGTH:
-                return taken
+                return None
             read_prelude(self.prelude_bytes, &self.prelude, self.max_payload, self.max_headers)
             if self.prelude.headers_length:
                 self.block = <uint8_t *>PyMem_Malloc(self.prelude.headers_length)
@@ -1172,25 +1203,25 @@ cdef class EventStreamDecoder:
         headers_end = PRELUDE_LENGTH + <Py_ssize_t>self.prelude.headers_length
         payload_end = <Py_ssize_t>self.prelude.total_length - CRC_LENGTH
         if self.have < headers_end:
-            part = min(length - taken, headers_end - self.have)
-            memcpy(self.block + (self.have - PRELUDE_LENGTH), data + taken, <size_t>part)
-            taken += part
+            part = min(length - position[0], headers_end - self.have)
+            memcpy(self.block + (self.have - PRELUDE_LENGTH), data + position[0], <size_t>part)
             self.have += part
-        if headers_end <= self.have < payload_end and taken < length:
-            part = min(length - taken, payload_end - self.have)
+            position[0] += part
+        if headers_end <= self.have < payload_end and position[0] < length:
+            part = min(length - position[0], payload_end - self.have)
             self.make_room(self.have - headers_end + part, payload_end - headers_end)
             memcpy(PyBytes_AS_STRING(<object>self.payload) + (self.have - headers_end),
-                   data + taken, <size_t>part)
-            taken += part
+                   data + position[0], <size_t>part)
             self.have += part
-        if payload_end <= self.have and taken < length:
-            part = min(length - taken, payload_end + CRC_LENGTH - self.have)
-            memcpy(self.crc_bytes + (self.have - payload_end), data + taken, <size_t>part)
-            taken += part
+            position[0] += part
+        if payload_end <= self.have and position[0] < length:
+            part = min(length - position[0], payload_end + CRC_LENGTH - self.have)
+            memcpy(self.crc_bytes + (self.have - payload_end), data + position[0], <size_t>part)
             self.have += part
+            position[0] += part
             if self.have == payload_end + CRC_LENGTH:
-                messages.append(self.complete())
-        return taken
+                return self.complete()
+        return None
 
     cdef int make_room(self, Py_ssize_t needed, Py_ssize_t whole) except -1:
         cdef Py_ssize_t room
