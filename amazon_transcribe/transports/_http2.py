@@ -39,8 +39,8 @@ from ..exceptions import (
     StreamClosedException,
     StreamException,
     StreamResetException,
-    TimeoutException,
 )
+from ._waiters import Waiters
 
 MAX_UNSENT = 1024 * 1024
 MAX_UNREAD = 1024 * 1024
@@ -97,8 +97,8 @@ class Http2Stream:
         self._unsent = 0
         self._output_ended = False
         self._end_sent = False
-        self._readers: set[asyncio.Future[None]] = set()
-        self._writers: set[asyncio.Future[None]] = set()
+        self._readers = Waiters()
+        self._writers = Waiters()
 
     # Reading
 
@@ -107,7 +107,7 @@ class Http2Stream:
         while self._headers is None:
             if self.failure is not None:
                 raise self.failure.with_traceback(None)
-            await self._wait(self._readers, timeout, "response")
+            await self._readers.wait(timeout, "response")
         return self._headers
 
     async def response(self, timeout: float | None = None) -> tuple[int, dict[str, str]]:
@@ -122,7 +122,7 @@ class Http2Stream:
                 return b""
             if self.failure is not None:
                 raise self.failure.with_traceback(None)
-            await self._wait(self._readers, timeout, "read")
+            await self._readers.wait(timeout, "read")
         return self.read_nowait()
 
     def read_nowait(self) -> bytes:
@@ -143,7 +143,7 @@ class Http2Stream:
         self._unsent += len(data)
         self.connection.send_soon(self)
         while self._unsent > self.connection.max_unsent:
-            await self._wait(self._writers, timeout, "send")
+            await self._writers.wait(timeout, "send")
             if self.failure is not None:
                 raise self.failure.with_traceback(None)
 
@@ -179,7 +179,7 @@ class Http2Stream:
             if self._end_sent and due is None:
                 due = loop.time() + lingering
             timeout = sending if due is None else max(due - loop.time(), 0.001)
-            await self._wait(self._readers, timeout, "close")
+            await self._readers.wait(timeout, "close")
 
     def abort(self, code: int = ErrorCodes.CANCEL) -> None:
         """End the stream at once, with RST_STREAM where it is still open."""
@@ -192,11 +192,11 @@ class Http2Stream:
     def receive(self, data: bytes, flow_controlled: int) -> None:
         self._inbox.append(data)
         self._unread += flow_controlled
-        _wake(self._readers)
+        self._readers.wake()
 
     def receive_end(self) -> None:
         self._input_ended = True
-        _wake(self._readers)
+        self._readers.wake()
         if self.connection.is_client and self._unsent:
             # The service has said all: what was not sent by now is not wanted.
             self._drop_unsent()
@@ -204,13 +204,13 @@ class Http2Stream:
     def take_headers(self, headers: Headers) -> None:
         if self._headers is None:  # trailers and late informational headers say nothing
             self._headers = headers
-            _wake(self._readers)
+            self._readers.wake()
 
     def fail(self, failure: StreamException) -> None:
         if self.failure is None and not self.done:
             self.failure = failure
         self._drop_unsent()
-        _wake(self._readers)
+        self._readers.wake()
 
     @property
     def done(self) -> bool:
@@ -238,7 +238,7 @@ class Http2Stream:
             taken += size
         self._unsent -= taken
         if self._writers and self._unsent <= self.connection.max_unsent:
-            _wake(self._writers)
+            self._writers.wake()
         return taken
 
     @property
@@ -251,39 +251,12 @@ class Http2Stream:
 
     def end_was_sent(self) -> None:
         self._end_sent = True
-        _wake(self._readers)
+        self._readers.wake()
 
     def _drop_unsent(self) -> None:
         self._outbox.clear()
         self._unsent = 0
-        _wake(self._writers)
-
-    async def _wait(
-        self, waiters: set[asyncio.Future[None]], timeout: float | None, phase: str
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[None] = loop.create_future()
-        waiters.add(waiter)
-        timer = None
-        if timeout is not None:
-            timer = loop.call_later(timeout, _expire, waiter, phase, timeout)
-        try:
-            await waiter
-        finally:
-            waiters.discard(waiter)
-            if timer is not None:
-                timer.cancel()
-
-
-def _wake(waiters: set[asyncio.Future[None]]) -> None:
-    for waiter in waiters:
-        if not waiter.done():
-            waiter.set_result(None)
-
-
-def _expire(waiter: asyncio.Future[None], phase: str, timeout: float) -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutException(phase, timeout))
+        self._writers.wake()
 
 
 class Http2Connection(asyncio.Protocol):

@@ -84,9 +84,14 @@ class Transport(Protocol):
     """Opens streams."""
 
     async def open(
-        self, origin: Origin, path: str, headers: Sequence[tuple[str, str]], timeout: float
+        self,
+        origin: Origin,
+        path: str,
+        headers: Sequence[tuple[str, str]],
+        timeout: float,
+        method: str = "POST",
     ) -> Stream:
-        """Send a POST request's headers.
+        """Send a request's headers.
 
         :param headers: Without pseudo-headers; `host` is sent as `:authority`.
         :param timeout: Seconds for everything up to a stream that takes bytes.

@@ -48,12 +48,17 @@ class H2Transport:
         self._closed = False
 
     async def open(
-        self, origin: Origin, path: str, headers: Sequence[tuple[str, str]], timeout: float
+        self,
+        origin: Origin,
+        path: str,
+        headers: Sequence[tuple[str, str]],
+        timeout: float,
+        method: str = "POST",
     ) -> Http2Stream:
-        """Send a POST request's headers on a connection that has room for it."""
+        """Send a request's headers on a connection that has room for it."""
         deadline = asyncio.get_running_loop().time() + timeout
         fields = [
-            (":method", "POST"),
+            (":method", method),
             (":scheme", origin.scheme),
             (":authority", next(v for n, v in headers if n == "host")),
             (":path", path),

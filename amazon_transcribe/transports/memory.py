@@ -98,9 +98,8 @@ class MemoryStream:
 class MemoryExchange:
     """The server's end of a stream."""
 
-    method = "POST"
-
-    def __init__(self, target: str, headers: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, method: str, target: str, headers: Sequence[tuple[str, str]]) -> None:
+        self.method = method
         self.target = target
         self.headers = headers
         self.request = _Pipe()
@@ -141,12 +140,17 @@ class MemoryTransport:
         self._closed = False
 
     async def open(
-        self, origin: Origin, path: str, headers: Sequence[tuple[str, str]], timeout: float
+        self,
+        origin: Origin,
+        path: str,
+        headers: Sequence[tuple[str, str]],
+        timeout: float,
+        method: str = "POST",
     ) -> MemoryStream:
         """Open a stream; the origin is not looked at."""
         if self._closed:
             raise StreamClosedException("the client is closed")
-        exchange = MemoryExchange(path, headers)
+        exchange = MemoryExchange(method, path, headers)
         task = asyncio.get_running_loop().create_task(self._serve(exchange))
         self._streams[task] = exchange
         task.add_done_callback(self._ended)

@@ -1,0 +1,49 @@
+"""Waiting for a change, with a time-out, and losing nothing when the wait is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ..exceptions import TimeoutException
+
+
+class Waiters:
+    """Those who wait for one kind of change. True while there are any."""
+
+    __slots__ = ("_futures",)
+
+    def __init__(self) -> None:
+        self._futures: set[asyncio.Future[None]] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._futures)
+
+    def wake(self) -> None:
+        """Tell everyone that there may be a change."""
+        for future in self._futures:
+            if not future.done():
+                future.set_result(None)
+
+    async def wait(self, timeout: float | None, phase: str) -> None:
+        """Wait for a change.
+
+        :param timeout: Seconds, None for ever.
+        :param phase: What is waited for, see `TimeoutException`.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._futures.add(future)
+        timer = None
+        if timeout is not None:
+            timer = loop.call_later(timeout, _expire, future, phase, timeout)
+        try:
+            await future
+        finally:
+            self._futures.discard(future)
+            if timer is not None:
+                timer.cancel()
+
+
+def _expire(future: asyncio.Future[None], phase: str, timeout: float) -> None:
+    if not future.done():
+        future.set_exception(TimeoutException(phase, timeout))
