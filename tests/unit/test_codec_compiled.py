@@ -72,11 +72,14 @@ def test_a_missing_codec_is_replaced_unless_required():
 def test_every_crc_path_equals_zlib_at_every_length_and_alignment(compiled):
     data = random.Random(3).randbytes(4096 + 64)
     view = memoryview(data)
+    copy = bytearray()
     for path in compiled._crc32_paths():
         for length in range(4097):
             start = length % 64
             part = view[start : start + length]
             assert compiled._crc32_by(path, part) == zlib.crc32(part), (path, length)
+            assert compiled._crc32_by(path, part, 0, copy) == zlib.crc32(part), (path, length)
+            assert copy == part
         for start in range(64):
             for length in (0, 1, 15, 16, 17, 31, 63, 64, 127, 255, 256, 257, 1023, 3000):
                 part = view[start : start + length]
