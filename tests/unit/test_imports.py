@@ -15,6 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("exceptions", "_headers", "_codec_py", "_codec"),
     ("_framing",),
     ("_signing", "eventstream"),
+    ("_events", "call_analytics", "medical", "medical_scribe"),
     ("model", "_shapes", "auth", "endpoints", "captions"),
     ("_session",),
     ("transports",),

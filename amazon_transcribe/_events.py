@@ -1,0 +1,401 @@
+"""What all operations share: audio in, messages to events, an open stream's two ends.
+
+The shapes of one operation stand in a module of their own; programs find all of them in
+`amazon_transcribe.model`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from .eventstream import (
+    BaseEvent,
+    BaseStream,
+    EventSigner,
+    EventStream,
+    EventStreamMessage,
+    EventStreamMessageSerializer,
+)
+from .exceptions import (
+    BadRequestException,
+    ConflictException,
+    InternalFailureException,
+    InvalidEventException,
+    InvalidParameterException,
+    LimitExceededException,
+    ResourceNotFoundException,
+    SerializationException,
+    SerializerException,
+    ServiceException,
+    ServiceUnavailableException,
+    StreamClosedException,
+    UnknownServiceException,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+MAX_AUDIO_CHUNK = 32 * 1024
+"""The most bytes of audio that one event may carry (API reference, AudioEvent)."""
+
+AudioChunk = bytes | bytearray | memoryview
+
+_Shape = TypeVar("_Shape", bound=Struct)
+_Input = TypeVar("_Input", bound="AudioStream")
+_Response = TypeVar("_Response")
+
+
+class Shape(Struct, rename="pascal", omit_defaults=True, repr_omit_defaults=True):
+    """A JSON shape of the service: PascalCase on the wire, unset fields left out."""
+
+
+class AudioEvent(BaseEvent):
+    """A chunk of audio on its way to the service.
+
+    :param audio_chunk: At most 32,768 bytes; None counts as empty. The service takes an
+        event without audio as the end of the input.
+    """
+
+    def __init__(self, audio_chunk: AudioChunk | None) -> None:
+        super().__init__(payload=b"" if audio_chunk is None else bytes(audio_chunk))
+
+    @property
+    def audio_chunk(self) -> bytes:
+        return self.payload
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, AudioEvent):
+            return NotImplemented
+        return self.payload == other.payload
+
+    __hash__ = None  # type: ignore[assignment]  # as any mutable value
+
+    def __repr__(self) -> str:
+        return f"AudioEvent(<{len(self.payload)} bytes>)"
+
+
+class UnknownEvent(BaseEvent):
+    """An event of a type that this version does not know, as it came.
+
+    :param event_type: Its `:event-type`, None when it has none.
+    :param payload: Its bytes.
+    :param headers: All its headers.
+    """
+
+    def __init__(self, event_type: str | None, payload: bytes, headers: dict[str, Any]) -> None:
+        super().__init__(payload=payload)
+        self.event_type = event_type
+        self.headers = headers
+
+    def __repr__(self) -> str:
+        return f"UnknownEvent(event_type={self.event_type!r}, <{len(self.payload)} bytes>)"
+
+
+# --- The two directions of an open stream ---------------------------------------
+
+
+class AudioStream(BaseStream):
+    """The audio on its way to the service. The client makes it; programs only use it.
+
+    It works with any `input_stream` that has `write(bytes)` and `end_stream()`, and
+    then signs and frames with the other parts it was given. The client's own stream
+    offers `send_audio` and `end_audio` instead: each event is signed and framed there
+    in one call.
+    """
+
+    def __init__(
+        self,
+        input_stream: Any = None,
+        event_serializer: Any = None,
+        eventstream_serializer: EventStreamMessageSerializer | None = None,
+        event_signer: EventSigner | None = None,
+        initial_signature: bytes | None = None,
+        credential_resolver: Any = None,
+    ) -> None:
+        super().__init__(
+            input_stream,
+            event_serializer or _AudioEventSerializer(),
+            eventstream_serializer,
+            event_signer,
+            initial_signature,
+            credential_resolver,
+        )
+        self._live = input_stream if hasattr(input_stream, "send_audio") else None
+        self._audio_ended = False
+
+    async def send_event(self, event: BaseEvent) -> None:
+        """Send one event of any type that the operation takes.
+
+        :raises SerializerException: for an event that it does not take.
+        :raises InvalidParameterException: for a value the service would refuse; its
+            `parameter` is the path to it.
+        """
+        if self._live is not None:
+            await self._live.send_event(event)
+        else:
+            await super().send_event(event)
+
+    async def send_audio_event(self, audio_chunk: AudioChunk | None) -> None:
+        """Send a chunk of audio; waits while too much is on its way unsent.
+
+        :param audio_chunk: Bytes, bytearray or memoryview, at most 32,768 bytes (API
+            reference, AudioEvent); 50–200 ms of audio are best. An empty chunk, or
+            None, ends the input: the service understands it so.
+        :raises InvalidParameterException: for a chunk too long or not of bytes.
+        :raises StreamClosedException: after the end of the input.
+        :raises HTTPException: when the stream has failed, with the reason.
+        :raises ServiceException: when the service has ended the stream with one.
+        """
+        chunk = _checked_chunk(audio_chunk)
+        if self._live is not None:
+            await self._live.send_audio(chunk)
+            return
+        if self._audio_ended:
+            raise StreamClosedException("the input has ended: no more audio can be sent")
+        self._audio_ended = not len(chunk)
+        await self.send_event(AudioEvent(chunk))
+
+    async def end_stream(self) -> None:
+        """End the input; the service then sends its last results.
+
+        A second call is harmless, and so is one after an empty chunk.
+        """
+        if self._live is not None:
+            await self._live.end_audio()
+        else:
+            self._audio_ended = True
+            await super().end_stream()
+
+    async def close(self) -> None:
+        """Abort the stream unless it has ended."""
+        if self._live is not None:
+            await self._live.close()
+
+
+class _AudioEventSerializer:
+    """The headers and the payload of an audio event, for the parts given one by one."""
+
+    def serialize(self, event: BaseEvent) -> tuple[dict[str, str], bytes]:
+        if not isinstance(event, AudioEvent):
+            raise SerializerException(f"only audio events can be sent, not {event!r}")
+        headers = {
+            ":message-type": "event",
+            ":event-type": "AudioEvent",
+            ":content-type": "application/octet-stream",
+        }
+        return headers, bytes(event.payload)
+
+
+def _checked_chunk(chunk: AudioChunk | None) -> AudioChunk:
+    if chunk is None:
+        return b""
+    if not isinstance(chunk, (bytes, bytearray, memoryview)):
+        raise InvalidParameterException(
+            "audio_chunk",
+            f"audio_chunk must be bytes, bytearray or memoryview, not {type(chunk).__name__}",
+        )
+    size = chunk.nbytes if isinstance(chunk, memoryview) else len(chunk)
+    if size > MAX_AUDIO_CHUNK:
+        raise InvalidParameterException(
+            "audio_chunk",
+            f"audio_chunk has {size:,} bytes; the service takes at most {MAX_AUDIO_CHUNK:,} in"
+            " one event: send smaller chunks, 50–200 ms of audio each",
+        )
+    return chunk
+
+
+class ResultStream(EventStream):
+    """The events from the service, in `async for`.
+
+    A read that is cancelled or runs out of time loses nothing: the next one goes on.
+    `unknown_events` counts the events of types that this version does not know; they
+    come out as `UnknownEvent`.
+
+    :param raw_stream: Any object whose `chunks()` yields bytes. The client's own offers
+        `next_event` instead and decodes by itself.
+    :param parser: Turns a message into an event by `parse(message)`; None takes the
+        operation's own.
+    :raises BadRequestException: the audio or a parameter is not acceptable.
+    :raises LimitExceededException: a limit was exceeded, typically of audio length.
+    :raises InternalFailureException: the service failed while processing the audio.
+    :raises ConflictException: a new stream took over the session id.
+    :raises ServiceUnavailableException: the service cannot go on; try again later.
+    :raises StreamException: the stream ended without the service's clean end.
+    """
+
+    events: ClassVar[EventParser]
+
+    def __init__(self, raw_stream: Any, parser: Any = None) -> None:
+        super().__init__(raw_stream, self.events if parser is None else parser)
+        self.unknown_events = 0
+        self._live = raw_stream if hasattr(raw_stream, "next_event") else None
+
+    async def __anext__(self) -> Any:
+        if self._live is None:
+            event = await super().__anext__()
+        else:
+            event = await self._live.next_event()
+            if event is None:
+                raise StopAsyncIteration
+        if isinstance(event, UnknownEvent):
+            self.unknown_events += 1
+        return event
+
+
+class OpenStream(Generic[_Input, _Response]):
+    """An open stream. The client makes it.
+
+    As an async context manager it leaves nothing open: leaving before the service's end
+    aborts the stream.
+    """
+
+    def __init__(self, audio_stream: _Input, response: _Response) -> None:
+        self._input_stream = audio_stream
+        self._response = response
+
+    @property
+    def input_stream(self) -> _Input:
+        """The audio on its way to the service."""
+        return self._input_stream
+
+    @property
+    def response(self) -> _Response:
+        """What the service said when the stream started."""
+        return self._response
+
+    async def close(self) -> None:
+        """Abort the stream unless it has ended; afterwards readers and writers raise."""
+        await self._input_stream.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+# --- Messages to events ---------------------------------------------------------
+
+_INVALID_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+NO_REASON = "the service gave no reason"
+
+SERVICE_EXCEPTIONS: Mapping[str, type[ServiceException]] = {
+    kind.__name__: kind
+    for kind in (
+        BadRequestException,
+        ConflictException,
+        InternalFailureException,
+        LimitExceededException,
+        ResourceNotFoundException,
+        SerializationException,
+        ServiceUnavailableException,
+    )
+}
+
+
+def service_exception(name: str | None, payload: bytes, status_code: int = 400) -> ServiceException:
+    """The exception that a refusal stands for.
+
+    :param name: Its name at the service; one without a class of its own is kept in
+        `UnknownServiceException.error_code`.
+    :param payload: Its JSON body. The text is under `Message`; some parts of AWS write
+        `message`.
+    :param status_code: The HTTP status it came with.
+    """
+    try:
+        body = msgspec.json.decode(payload)
+    except _INVALID_JSON:
+        body = None
+    message = NO_REASON
+    if isinstance(body, dict):
+        message = _text(body.get("Message") or body.get("message")) or NO_REASON
+    if kind := SERVICE_EXCEPTIONS.get(name or ""):
+        return kind(message)
+    return UnknownServiceException(status_code, name, message)
+
+
+def _text(value: object) -> str | None:
+    """The value if it is text: a peer may send any type."""
+    return value if isinstance(value, str) else None
+
+
+class EventParser:
+    """Turns the messages of one operation's result stream into events.
+
+    :param shapes: Event types and what their payloads are.
+    """
+
+    def __init__(self, shapes: Mapping[str, type[Any]]) -> None:
+        self.names = {shape: name for name, shape in shapes.items()}
+        """The event type of each shape."""
+        self._decoders = {name: json_decoder(shape) for name, shape in shapes.items()}
+
+    def parse(self, message: EventStreamMessage) -> BaseEvent:
+        """The event in a message; what is not known comes out as `UnknownEvent`.
+
+        :raises ServiceException: when the message is an exception or an error.
+        :raises InvalidEventException: when a known event does not fit its shape.
+        """
+        headers = message.headers
+        kind = headers.get(":message-type")
+        name = _text(headers.get(":event-type"))
+        if kind == "event":
+            decode = self._decoders.get(name or "")
+            if decode is not None:
+                event: BaseEvent = decode(message.payload)
+                return event
+        elif kind == "exception":
+            # The service's HTTP/2 guide puts the name in :event-type, every SDK reads
+            # :exception-type.
+            raise service_exception(_text(headers.get(":exception-type")) or name, message.payload)
+        elif kind == "error":
+            raise UnknownServiceException(
+                ServiceException.status_code,
+                _text(headers.get(":error-code")),
+                _text(headers.get(":error-message")) or NO_REASON,
+            )
+        return UnknownEvent(name, message.payload, headers)
+
+
+def json_decoder(shape: type[_Shape], *, strict: bool = True) -> Callable[[bytes], _Shape]:
+    """What makes a shape of its JSON.
+
+    :param strict: False takes numbers of seconds since 1970 for times.
+
+    :raises InvalidEventException: from the decoder, for JSON that does not fit.
+    """
+    decode = msgspec.json.Decoder(shape, strict=strict).decode
+
+    def decoder(payload: bytes) -> _Shape:
+        try:
+            return decode(payload)
+        except _INVALID_JSON:
+            pass
+        # Once more with the rarer liberties: no payload at all, and null for absent.
+        try:
+            body = msgspec.json.decode(payload) if payload else {}
+            return msgspec.convert(_without_nulls(body), shape, strict=strict)
+        except _INVALID_JSON as error:
+            raise InvalidEventException(shape.__name__, str(error)) from error
+
+    return decoder
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_nulls(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_without_nulls(v) for v in value]
+    return value

@@ -1,0 +1,275 @@
+"""The shapes of call analytics: StartCallAnalyticsStreamTranscription.
+
+Offsets are milliseconds from the beginning of the stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct, field
+
+from ._events import AudioStream, EventParser, OpenStream, ResultStream, Shape
+from .eventstream import BaseEvent
+
+# --- Sent -----------------------------------------------------------------------
+
+
+class ChannelDefinition(Shape, gc=False):
+    """Who speaks on one of the two channels.
+
+    :param channel_id: The channel, 0 or 1.
+    :param participant_role: `"AGENT"` or `"CUSTOMER"`.
+    """
+
+    channel_id: int
+    participant_role: str
+
+
+class PostCallAnalyticsSettings(Shape):
+    """What becomes of the call after its end.
+
+    :param output_location: Where the results go, an S3 URI.
+    :param data_access_role_arn: The IAM role that may write there.
+    :param content_redaction_output: `"redacted"` or `"redacted_and_unredacted"`.
+    :param output_encryption_kms_key_id: The KMS key that encrypts the results.
+    """
+
+    output_location: str
+    data_access_role_arn: str
+    content_redaction_output: str | None = None
+    output_encryption_kms_key_id: str | None = field(default=None, name="OutputEncryptionKMSKeyId")
+
+
+class ConfigurationEvent(Shape, BaseEvent):
+    """How a call is to be analysed: the first event of its stream, before any audio.
+
+    :param channel_definitions: Who speaks on which channel: both channels, or None.
+    :param post_call_analytics_settings: What becomes of the call after its end.
+    """
+
+    channel_definitions: list[ChannelDefinition] | None = None
+    post_call_analytics_settings: PostCallAnalyticsSettings | None = None
+
+
+# --- Results --------------------------------------------------------------------
+
+
+class CallAnalyticsLanguageWithScore(Shape, gc=False):
+    """One candidate of automatic language identification.
+
+    :param language_code: The language, e.g. `"en-US"`.
+    :param score: The confidence in it, 0 to 1.
+    """
+
+    language_code: str | None = None
+    score: float | None = None
+
+
+class CallAnalyticsItem(Shape, gc=False):
+    """A word or punctuation mark of an utterance.
+
+    :param begin_offset_millis: Where its audio begins.
+    :param end_offset_millis: Where its audio ends.
+    :param item_type: `"pronunciation"` or `"punctuation"`.
+    :param content: The word or the mark.
+    :param confidence: The confidence in the word, 0 to 1.
+    :param vocabulary_filter_match: Whether the word is in the vocabulary filter.
+    :param stable: With stabilisation on: whether later partial results keep the item.
+    """
+
+    begin_offset_millis: int | None = None
+    end_offset_millis: int | None = None
+    item_type: str | None = field(default=None, name="Type")
+    content: str | None = None
+    confidence: float | None = None
+    vocabulary_filter_match: bool | None = None
+    stable: bool | None = None
+
+
+class CallAnalyticsEntity(Shape, gc=False):
+    """A piece of personally identifiable information found in an utterance.
+
+    :param begin_offset_millis: Where it begins.
+    :param end_offset_millis: Where it ends.
+    :param category: The category; the service knows `"PII"` only.
+    :param entity_type: Its type, e.g. `"NAME"` or `"EMAIL"`.
+    :param content: The words.
+    :param confidence: The confidence in it, 0 to 1.
+    """
+
+    begin_offset_millis: int | None = None
+    end_offset_millis: int | None = None
+    category: str | None = None
+    entity_type: str | None = field(default=None, name="Type")
+    content: str | None = None
+    confidence: float | None = None
+
+
+class CharacterOffsets(Shape, gc=False):
+    """A part of an utterance's transcript.
+
+    :param begin: Its first character, counted from 0.
+    :param end: The character behind its last.
+    """
+
+    begin: int | None = None
+    end: int | None = None
+
+
+class IssueDetected(Shape):
+    """An issue that the caller speaks of.
+
+    :param character_offsets: Where it stands in the utterance's transcript.
+    """
+
+    character_offsets: CharacterOffsets | None = None
+
+
+class TimestampRange(Shape, gc=False):
+    """A part of the call.
+
+    :param begin_offset_millis: Where it begins.
+    :param end_offset_millis: Where it ends.
+    """
+
+    begin_offset_millis: int | None = None
+    end_offset_millis: int | None = None
+
+
+class PointsOfInterest(Shape):
+    """Where in the call a category matched.
+
+    :param timestamp_ranges: The parts of the call.
+    """
+
+    timestamp_ranges: list[TimestampRange] | None = None
+
+
+# --- Events ---------------------------------------------------------------------
+
+
+class UtteranceEvent(Shape, BaseEvent):
+    """What one participant said, partial or final.
+
+    :param utterance_id: Identifies the utterance; all its partial results and its final
+        one carry the same.
+    :param is_partial: True while more results of the utterance may follow.
+    :param participant_role: `"AGENT"` or `"CUSTOMER"`.
+    :param begin_offset_millis: Where the utterance begins.
+    :param end_offset_millis: Where it ends.
+    :param transcript: The text.
+    :param items: Its words and punctuation marks.
+    :param entities: The personally identifiable information found in it.
+    :param sentiment: `"POSITIVE"`, `"NEGATIVE"`, `"MIXED"` or `"NEUTRAL"`.
+    :param issues_detected: The issues found in it.
+    :param language_code: With language identification: the language found.
+    :param language_identification: The candidates and their scores.
+    """
+
+    utterance_id: str | None = None
+    is_partial: bool | None = None
+    participant_role: str | None = None
+    begin_offset_millis: int | None = None
+    end_offset_millis: int | None = None
+    transcript: str | None = None
+    items: list[CallAnalyticsItem] | None = None
+    entities: list[CallAnalyticsEntity] | None = None
+    sentiment: str | None = None
+    issues_detected: list[IssueDetected] | None = None
+    language_code: str | None = None
+    language_identification: list[CallAnalyticsLanguageWithScore] | None = None
+
+
+class CategoryEvent(Shape, BaseEvent):
+    """The categories, from the account's rules, that the call has come to match.
+
+    :param matched_categories: Their names.
+    :param matched_details: Where each matched, by name.
+    """
+
+    matched_categories: list[str] | None = None
+    matched_details: dict[str, PointsOfInterest] | None = None
+
+
+CALL_ANALYTICS_EVENTS = EventParser(
+    {"UtteranceEvent": UtteranceEvent, "CategoryEvent": CategoryEvent}
+)
+"""The events of StartCallAnalyticsStreamTranscription."""
+
+# --- Start: request and response ------------------------------------------------
+
+
+class _Settings(Struct, kw_only=True, repr_omit_defaults=True):
+    """What the service echoes: request and response share it."""
+
+    language_code: str | None = None
+    media_sample_rate_hz: int | None = None
+    media_encoding: str | None = None
+    vocabulary_name: str | None = None
+    session_id: str | None = None
+    vocab_filter_name: str | None = None
+    vocab_filter_method: str | None = None
+    language_model_name: str | None = None
+    identify_language: bool | None = None
+    language_options: Sequence[str] | str | None = None
+    preferred_language: str | None = None
+    vocabulary_names: Sequence[str] | str | None = None
+    vocabulary_filter_names: Sequence[str] | str | None = None
+    enable_partial_results_stabilization: bool | None = None
+    partial_results_stability: str | None = None
+    content_identification_type: str | None = None
+    content_redaction_type: str | None = None
+    pii_entity_types: Sequence[str] | str | None = None
+
+
+class StartCallAnalyticsStreamTranscriptionRequest(_Settings):
+    """What a call's analysis is asked to be.
+
+    The parameters are described at
+    `TranscribeStreamingClient.start_call_analytics_stream_transcription`.
+    """
+
+
+class StartCallAnalyticsStreamTranscriptionResponse(_Settings):
+    """What the service says it will do: the request's settings, and who it is.
+
+    :param call_analytics_transcript_result_stream: The events that follow.
+    :param request_id: The service's name for this request; quote it to its support.
+    """
+
+    call_analytics_transcript_result_stream: CallAnalyticsTranscriptResultStream
+    request_id: str | None = None
+
+
+# --- The open stream ------------------------------------------------------------
+
+
+class CallAnalyticsInputStream(AudioStream):
+    """A call's audio on its way to the service, its configuration before it."""
+
+    async def send_configuration_event(self, configuration: ConfigurationEvent) -> None:
+        """Send the configuration, unless the start has sent it: once, before any audio.
+
+        :raises InvalidParameterException: for a value the service would refuse; its
+            `parameter` is the path to it.
+        :raises ValidationException: after audio, or after another configuration.
+        """
+        await self.send_event(configuration)
+
+
+class CallAnalyticsTranscriptResultStream(ResultStream):
+    """The events of a call: `UtteranceEvent` and `CategoryEvent`."""
+
+    events = CALL_ANALYTICS_EVENTS
+
+
+class StartCallAnalyticsStreamTranscriptionEventStream(
+    OpenStream[CallAnalyticsInputStream, StartCallAnalyticsStreamTranscriptionResponse]
+):
+    """An open call: audio in by `input_stream`, events out by `output_stream`."""
+
+    @property
+    def output_stream(self) -> CallAnalyticsTranscriptResultStream:
+        """The events from the service."""
+        return self._response.call_analytics_transcript_result_stream

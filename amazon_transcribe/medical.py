@@ -1,0 +1,161 @@
+"""The shapes of medical transcription: StartMedicalStreamTranscription.
+
+Times are offsets in seconds from the beginning of the stream.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from ._events import AudioStream, EventParser, OpenStream, ResultStream, Shape
+from .eventstream import BaseEvent
+
+# --- Results --------------------------------------------------------------------
+
+
+class MedicalEntity(Shape, gc=False):
+    """A piece of personal health information found in the transcript.
+
+    :param start_time: Where it begins.
+    :param end_time: Where it ends.
+    :param category: The category; the service knows `"PHI"` only.
+    :param content: The words.
+    :param confidence: The confidence in it, 0 to 1.
+    """
+
+    start_time: float | None = None
+    end_time: float | None = None
+    category: str | None = None
+    content: str | None = None
+    confidence: float | None = None
+
+
+class MedicalItem(Shape, gc=False):
+    """A word, phrase or punctuation mark of the transcript.
+
+    :param start_time: Where its audio begins.
+    :param end_time: Where its audio ends.
+    :param item_type: `"pronunciation"` or `"punctuation"`.
+    :param content: The word or the mark.
+    :param confidence: The confidence in the word, 0 to 1.
+    :param speaker: The speaker's label, with speaker labels on.
+    """
+
+    start_time: float | None = None
+    end_time: float | None = None
+    item_type: str | None = field(default=None, name="Type")
+    content: str | None = None
+    confidence: float | None = None
+    speaker: str | None = None
+
+
+class MedicalAlternative(Shape):
+    """One possible transcription of a segment.
+
+    :param transcript: The text.
+    :param items: Its words and punctuation marks.
+    :param entities: The personal health information found in it.
+    """
+
+    transcript: str = ""
+    items: list[MedicalItem] = field(default_factory=list)
+    entities: list[MedicalEntity] | None = None
+
+
+class MedicalResult(Shape):
+    """The transcription of one segment of the audio, partial or final.
+
+    :param result_id: Identifies the segment; all its partial results and its final
+        one carry the same.
+    :param start_time: Where the segment begins.
+    :param end_time: Where it ends.
+    :param is_partial: True while more results of the segment may follow.
+    :param alternatives: The possible transcriptions, best first.
+    :param channel_id: With channel identification: `"ch_0"` or `"ch_1"`.
+    """
+
+    result_id: str | None = None
+    start_time: float | None = None
+    end_time: float | None = None
+    is_partial: bool | None = None
+    alternatives: list[MedicalAlternative] | None = None
+    channel_id: str | None = None
+
+
+class MedicalTranscript(Shape):
+    """The results that one event carries.
+
+    :param results: The results; the list can be empty.
+    """
+
+    results: list[MedicalResult] = field(default_factory=list)
+
+
+class MedicalTranscriptEvent(Shape, BaseEvent, omit_defaults=False):
+    """A set of results from the service; `TranscriptEvent` on the wire.
+
+    :param transcript: The results.
+    """
+
+    transcript: MedicalTranscript = field(default_factory=MedicalTranscript)
+
+
+MEDICAL_TRANSCRIPT_EVENTS = EventParser({"TranscriptEvent": MedicalTranscriptEvent})
+"""The events of StartMedicalStreamTranscription."""
+
+# --- Start: request and response ------------------------------------------------
+
+
+class _Settings(Struct, kw_only=True, repr_omit_defaults=True):
+    """What the service echoes: request and response share it."""
+
+    language_code: str | None = None
+    media_sample_rate_hz: int | None = None
+    media_encoding: str | None = None
+    vocabulary_name: str | None = None
+    specialty: str | None = None
+    type: str | None = None
+    show_speaker_label: bool | None = None
+    session_id: str | None = None
+    enable_channel_identification: bool | None = None
+    number_of_channels: int | None = None
+    content_identification_type: str | None = None
+
+
+class StartMedicalStreamTranscriptionRequest(_Settings):
+    """What a medical transcription is asked to be.
+
+    The parameters are described at
+    `TranscribeStreamingClient.start_medical_stream_transcription`.
+    """
+
+
+class StartMedicalStreamTranscriptionResponse(_Settings):
+    """What the service says it will do: the request's settings, and who it is.
+
+    :param transcript_result_stream: The events that follow.
+    :param request_id: The service's name for this request; quote it to its support.
+    """
+
+    transcript_result_stream: MedicalTranscriptResultStream
+    request_id: str | None = None
+
+
+# --- The open stream ------------------------------------------------------------
+
+
+class MedicalTranscriptResultStream(ResultStream):
+    """The events of a medical transcription: `MedicalTranscriptEvent`."""
+
+    events = MEDICAL_TRANSCRIPT_EVENTS
+
+
+class StartMedicalStreamTranscriptionEventStream(
+    OpenStream[AudioStream, StartMedicalStreamTranscriptionResponse]
+):
+    """An open transcription: audio in by `input_stream`, events out by `output_stream`."""
+
+    @property
+    def output_stream(self) -> MedicalTranscriptResultStream:
+        """The events from the service."""
+        return self._response.transcript_result_stream

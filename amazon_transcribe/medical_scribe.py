@@ -1,0 +1,322 @@
+"""The shapes of medical scribing: StartMedicalScribeStream and GetMedicalScribeStream.
+
+Audio times are offsets in seconds from the beginning of the stream.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct, field
+
+from ._events import AudioEvent, AudioStream, EventParser, OpenStream, ResultStream, Shape
+from .eventstream import BaseEvent
+
+END_OF_SESSION = "END_OF_SESSION"
+
+# --- Sent -----------------------------------------------------------------------
+
+
+class MedicalScribeAudioEvent(AudioEvent):
+    """A chunk of audio on its way to the service; `AudioEvent` on the wire."""
+
+
+class MedicalScribeChannelDefinition(Shape, gc=False):
+    """Who speaks on one of the two channels.
+
+    :param channel_id: The channel, 0 or 1.
+    :param participant_role: `"PATIENT"` or `"CLINICIAN"`.
+    """
+
+    channel_id: int
+    participant_role: str
+
+
+class MedicalScribeEncryptionSettings(Shape):
+    """How the session's results are encrypted.
+
+    :param kms_key_id: The KMS key, by id, alias or ARN, 1–2,048 characters.
+    :param kms_encryption_context: 1–10 pairs of up to 2,000 characters each.
+    """
+
+    kms_key_id: str
+    kms_encryption_context: dict[str, str] | None = None
+
+
+class ClinicalNoteGenerationSettings(Shape, gc=False):
+    """How clinical notes are written.
+
+    :param output_bucket_name: The S3 bucket that they go to, at most 64 characters.
+    :param note_template: `"HISTORY_AND_PHYSICAL"`, `"GIRPP"`, `"DAP"`, `"SIRP"`,
+        `"BIRP"`, `"BEHAVIORAL_SOAP"` or `"PHYSICAL_SOAP"`.
+    """
+
+    output_bucket_name: str
+    note_template: str | None = None
+
+
+class MedicalScribePostStreamAnalyticsSettings(Shape):
+    """What becomes of the session after its end.
+
+    :param clinical_note_generation_settings: How clinical notes are written.
+    """
+
+    clinical_note_generation_settings: ClinicalNoteGenerationSettings
+
+
+class MedicalScribePatientContext(Shape, gc=False):
+    """What is known of the patient.
+
+    :param pronouns: `"HE_HIM"`, `"SHE_HER"` or `"THEY_THEM"`.
+    """
+
+    pronouns: str | None = None
+
+
+class MedicalScribeContext(Shape):
+    """What helps the notes.
+
+    :param patient_context: What is known of the patient.
+    """
+
+    patient_context: MedicalScribePatientContext | None = None
+
+
+class MedicalScribeConfigurationEvent(Shape, BaseEvent):
+    """How a session is to be scribed: its first event; `ConfigurationEvent` on the wire.
+
+    :param resource_access_role_arn: The IAM role that may write the results, 20–2,048
+        characters.
+    :param post_stream_analytics_settings: What becomes of the session after its end.
+    :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
+    :param vocabulary_filter_name: A vocabulary filter, 1–200 of `[0-9a-zA-Z._-]`.
+    :param vocabulary_filter_method: `"remove"`, `"mask"` or `"tag"`.
+    :param channel_definitions: Who speaks on which channel: both channels, or None.
+    :param encryption_settings: How the results are encrypted.
+    :param medical_scribe_context: What helps the notes.
+    """
+
+    resource_access_role_arn: str
+    post_stream_analytics_settings: MedicalScribePostStreamAnalyticsSettings
+    vocabulary_name: str | None = None
+    vocabulary_filter_name: str | None = None
+    vocabulary_filter_method: str | None = None
+    channel_definitions: list[MedicalScribeChannelDefinition] | None = None
+    encryption_settings: MedicalScribeEncryptionSettings | None = None
+    medical_scribe_context: MedicalScribeContext | None = None
+
+
+class MedicalScribeSessionControlEvent(Shape, BaseEvent, omit_defaults=False):
+    """The end of the whole session, of which a stream is a part; `SessionControlEvent`
+    on the wire.
+
+    :param type: `"END_OF_SESSION"`.
+    """
+
+    type: str = END_OF_SESSION
+
+
+# --- Results --------------------------------------------------------------------
+
+
+class MedicalScribeTranscriptItem(Shape, gc=False):
+    """A word, phrase or punctuation mark of the transcript.
+
+    :param begin_audio_time: Where its audio begins.
+    :param end_audio_time: Where its audio ends.
+    :param item_type: `"pronunciation"` or `"punctuation"`.
+    :param confidence: The confidence in the word, 0 to 1.
+    :param content: The word or the mark.
+    :param vocabulary_filter_match: Whether the word is in the vocabulary filter.
+    """
+
+    begin_audio_time: float | None = None
+    end_audio_time: float | None = None
+    item_type: str | None = field(default=None, name="Type")
+    confidence: float | None = None
+    content: str | None = None
+    vocabulary_filter_match: bool | None = None
+
+
+class MedicalScribeTranscriptSegment(Shape):
+    """The transcription of one segment of the audio, partial or final.
+
+    :param segment_id: Identifies the segment; all its partial results and its final
+        one carry the same.
+    :param begin_audio_time: Where the segment begins.
+    :param end_audio_time: Where it ends.
+    :param content: The text.
+    :param items: Its words and punctuation marks.
+    :param is_partial: True while more results of the segment may follow.
+    :param channel_id: The channel, with two of them.
+    """
+
+    segment_id: str | None = None
+    begin_audio_time: float | None = None
+    end_audio_time: float | None = None
+    content: str | None = None
+    items: list[MedicalScribeTranscriptItem] | None = None
+    is_partial: bool | None = None
+    channel_id: str | None = None
+
+
+class MedicalScribeTranscriptEvent(Shape, BaseEvent):
+    """A segment of the transcript; `TranscriptEvent` on the wire.
+
+    :param transcript_segment: The segment.
+    """
+
+    transcript_segment: MedicalScribeTranscriptSegment | None = None
+
+
+MEDICAL_SCRIBE_EVENTS = EventParser({"TranscriptEvent": MedicalScribeTranscriptEvent})
+"""The events of StartMedicalScribeStream."""
+
+
+class ClinicalNoteGenerationResult(Shape, gc=False):
+    """Where the clinical notes of a session are.
+
+    :param clinical_note_output_location: The notes, a URI of up to 2,000 characters.
+    :param transcript_output_location: The transcript, a URI of up to 2,000 characters.
+    :param status: `"IN_PROGRESS"`, `"FAILED"` or `"COMPLETED"`.
+    :param failure_reason: Why there are none.
+    """
+
+    clinical_note_output_location: str | None = None
+    transcript_output_location: str | None = None
+    status: str | None = None
+    failure_reason: str | None = None
+
+
+class MedicalScribePostStreamAnalyticsResult(Shape):
+    """What has become of a session after its end.
+
+    :param clinical_note_generation_result: Where the clinical notes are.
+    """
+
+    clinical_note_generation_result: ClinicalNoteGenerationResult | None = None
+
+
+class MedicalScribeStreamDetails(Shape):
+    """What the service knows of a session.
+
+    :param session_id: The session's id.
+    :param stream_created_at: When its stream began.
+    :param stream_ended_at: When its stream ended.
+    :param language_code: The spoken language.
+    :param media_sample_rate_hertz: The sample rate.
+    :param media_encoding: The audio's encoding.
+    :param vocabulary_name: The custom vocabulary.
+    :param vocabulary_filter_name: The vocabulary filter.
+    :param vocabulary_filter_method: What the filter does.
+    :param resource_access_role_arn: The IAM role that may write the results.
+    :param channel_definitions: Who speaks on which channel.
+    :param encryption_settings: How the results are encrypted.
+    :param stream_status: `"IN_PROGRESS"`, `"PAUSED"`, `"FAILED"` or `"COMPLETED"`.
+    :param post_stream_analytics_settings: What was asked for after its end.
+    :param post_stream_analytics_result: What has become of that.
+    :param medical_scribe_context_provided: Whether the configuration had a context.
+    """
+
+    session_id: str | None = None
+    stream_created_at: datetime | None = None
+    stream_ended_at: datetime | None = None
+    language_code: str | None = None
+    media_sample_rate_hertz: int | None = None
+    media_encoding: str | None = None
+    vocabulary_name: str | None = None
+    vocabulary_filter_name: str | None = None
+    vocabulary_filter_method: str | None = None
+    resource_access_role_arn: str | None = None
+    channel_definitions: list[MedicalScribeChannelDefinition] | None = None
+    encryption_settings: MedicalScribeEncryptionSettings | None = None
+    stream_status: str | None = None
+    post_stream_analytics_settings: MedicalScribePostStreamAnalyticsSettings | None = None
+    post_stream_analytics_result: MedicalScribePostStreamAnalyticsResult | None = None
+    medical_scribe_context_provided: bool | None = None
+
+
+# --- Requests and responses -----------------------------------------------------
+
+
+class GetMedicalScribeStreamRequest(Struct):
+    """Which session is looked up.
+
+    :param session_id: The session's id, a UUID of 36 characters.
+    """
+
+    session_id: str | None = None
+
+
+class GetMedicalScribeStreamResponse(Shape):
+    """What the service knows of a session.
+
+    :param medical_scribe_stream_details: The session.
+    """
+
+    medical_scribe_stream_details: MedicalScribeStreamDetails | None = None
+
+
+class _Settings(Struct, kw_only=True, repr_omit_defaults=True):
+    """What the service echoes: request and response share it."""
+
+    session_id: str | None = None
+    language_code: str | None = None
+    media_sample_rate_hz: int | None = None
+    media_encoding: str | None = None
+
+
+class StartMedicalScribeStreamRequest(_Settings):
+    """What a session's audio is.
+
+    The parameters are described at
+    `TranscribeStreamingClient.start_medical_scribe_stream`.
+    """
+
+
+class StartMedicalScribeStreamResponse(_Settings):
+    """What the service says it will do: the request's settings, and who it is.
+
+    :param result_stream: The events that follow.
+    :param request_id: The service's name for this request; quote it to its support.
+    """
+
+    result_stream: MedicalScribeResultStream
+    request_id: str | None = None
+
+
+# --- The open stream ------------------------------------------------------------
+
+
+class MedicalScribeInputStream(AudioStream):
+    """A session's audio on its way to the service.
+
+    `end_stream` ends the session too. To end the stream alone, so that another stream
+    can go on with the session, leave the stream or `close` it.
+    """
+
+    async def send_session_control_event(self, type: str = END_OF_SESSION) -> None:  # noqa: A002  # the service's name
+        """Tell the service what becomes of the session; `end_stream` does it by itself.
+
+        :param type: `"END_OF_SESSION"`: the service ends the session, and writes the
+            notes; no audio can follow.
+        :raises InvalidParameterException: for anything else.
+        """
+        await self.send_event(MedicalScribeSessionControlEvent(type))
+
+
+class MedicalScribeResultStream(ResultStream):
+    """The events of a session: `MedicalScribeTranscriptEvent`."""
+
+    events = MEDICAL_SCRIBE_EVENTS
+
+
+class StartMedicalScribeStreamEventStream(
+    OpenStream[MedicalScribeInputStream, StartMedicalScribeStreamResponse]
+):
+    """An open session: audio in by `input_stream`, events out by `output_stream`."""
+
+    @property
+    def output_stream(self) -> MedicalScribeResultStream:
+        """The events from the service."""
+        return self._response.result_stream
