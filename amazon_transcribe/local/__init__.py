@@ -8,6 +8,7 @@ async with LocalTranscribe() as server:
     )
 """
 
+from .faults import Fault
 from .server import LocalTranscribe
 
-__all__ = ["LocalTranscribe"]
+__all__ = ["Fault", "LocalTranscribe"]

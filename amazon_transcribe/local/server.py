@@ -7,7 +7,7 @@ import os
 import secrets
 import ssl
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from ..exceptions import HTTPException, ValidationException
 from ..transports._http2 import Headers, Http2Connection, Http2Stream
 from .certificates import server_context, throwaway_context
 from .engines import Engine, load_engine
+from .faults import Fault, Faults
 from .service import AUDIO_TIMEOUT, TranscriptionService, logger
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class LocalTranscribe:
     :param script: For the scripted engine: the file to speak.
     :param audio_timeout: Seconds without audio that end a stream, as the service does.
     :param workers: Threads for recognition; by default one for each core.
+    :param faults: What goes wrong, and when; see `faults`. Several may strike one stream.
     :raises EngineUnavailable: from `start`, when the engine's packages are missing.
     :raises OSError: from `start`, when a port is taken or a file cannot be used.
     """
@@ -65,6 +67,7 @@ class LocalTranscribe:
         script: Path | None = None,
         audio_timeout: float = AUDIO_TIMEOUT,
         workers: int | None = None,
+        faults: Iterable[Fault] = (),
     ) -> None:
         if credentials is not None and not credentials:
             raise ValidationException("credentials must name at least one access key")
@@ -80,6 +83,7 @@ class LocalTranscribe:
         self._secrets = dict(credentials) if credentials else {_access_key(): _secret()}
         self._script = script
         self._audio_timeout = audio_timeout
+        self._faults = Faults(faults)
         self._worker_count = workers or os.cpu_count() or 1
         self._service: TranscriptionService
         self._listeners: list[asyncio.Server] = []
@@ -171,9 +175,7 @@ class LocalTranscribe:
     async def _listen(self, scheme: str, port: int, context: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
         listener = await loop.create_server(
-            lambda: Http2Connection(
-                client=False, on_request=self._begin, on_change=self._connection_changed
-            ),
+            lambda: self._faults.guarded(self._http2_connection),
             self.host,
             port,
             ssl=context,
@@ -182,6 +184,11 @@ class LocalTranscribe:
         self._listeners.append(listener)
         host = f"[{self.host}]" if ":" in self.host else self.host
         self._urls.append(f"{scheme}://{host}:{listener.sockets[0].getsockname()[1]}")
+
+    def _http2_connection(self) -> Http2Connection:
+        return Http2Connection(
+            client=False, on_request=self._begin, on_change=self._connection_changed
+        )
 
     def _tls_context(self) -> ssl.SSLContext:
         if self._cert is not None:
@@ -202,7 +209,7 @@ class LocalTranscribe:
 
     async def _serve(self, exchange: _Http2Exchange) -> None:
         try:
-            await self._service.serve(exchange)
+            await self._faults.serve(exchange, self._service.serve)
         except HTTPException as error:
             logger.info("a stream broke off: %s", type(error).__name__)
         except Exception:
@@ -228,10 +235,23 @@ class _Http2Exchange:
         self.read = stream.read
         self.write = stream.write
         self.finish = stream.finish
+        self.closed = stream.closed
         self._stream = stream
 
     def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         self._stream.connection.respond(self._stream, [(":status", str(status)), *headers])
+
+    def reset(self, code: int) -> None:
+        self._stream.connection.flush()
+        self._stream.abort(code)
+
+    def drop(self) -> None:
+        self._stream.connection.flush()
+        self._stream.connection.abort()
+
+    def go_away(self, code: int, *, graceful: bool) -> None:
+        last = self._stream.id if graceful else max(self._stream.id - 2, 0)
+        self._stream.connection.go_away(code, last)
 
     def abort(self) -> None:
         # The answer may be whole already: then NO_ERROR tells the client to stop sending.

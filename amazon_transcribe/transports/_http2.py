@@ -187,6 +187,11 @@ class Http2Stream:
         self.connection.reset(self, code)
         self.fail(StreamClosedException("the stream was closed on this side"))
 
+    async def closed(self) -> None:
+        """Wait, with nothing read, until the stream is over."""
+        while self.failure is None and not self.done:
+            await self._readers.wait(None, "close")
+
     # Called by the connection
 
     def receive(self, data: bytes, flow_controlled: int) -> None:
@@ -416,6 +421,18 @@ class Http2Connection(asyncio.Protocol):
             self._h2.close_connection()
         self._flush()
         self.abort()
+
+    def go_away(self, code: int, last_stream_id: int) -> None:
+        """Say GOAWAY and keep the connection; what the peer makes of it is its affair."""
+        if self._transport is not None:
+            self._flush()
+            frame = b"\x00\x00\x08\x07" + bytes(5)  # GOAWAY (RFC 9113, 6.8)
+            last = last_stream_id.to_bytes(4, "big")
+            self._transport.write(frame + last + code.to_bytes(4, "big"))
+
+    def flush(self) -> None:
+        """Write now what the peer's windows allow, not at the end of the loop's turn."""
+        self._flush()
 
     def alpn(self) -> str | None:
         """The protocol that TLS agreed on; None without TLS."""
