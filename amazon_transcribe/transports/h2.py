@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 from collections.abc import Sequence
-from functools import lru_cache
 
 from ..exceptions import ConnectException, StreamClosedException, TimeoutException
+from ._connect import connect
 from ._http2 import MAX_UNSENT, Http2Connection, Http2Stream
 from .base import Origin
 
@@ -43,7 +42,7 @@ class H2Transport:
         self.max_unsent = max_unsent
         # An idle connection is kept only if somebody promised to close it in the end.
         self.keep_idle = False
-        self._ssl_context = ssl_context
+        self.ssl_context = ssl_context
         self._pool: dict[Origin, list[_Pooled]] = {}
         self._closed = False
 
@@ -123,18 +122,6 @@ class H2Transport:
             pool.remove(pooled)
             if not pool:
                 del self._pool[pooled.origin]
-
-    def tls(self, origin: Origin) -> ssl.SSLContext | None:
-        if origin.scheme != "https":
-            return None
-        if self._ssl_context is not None:
-            self._ssl_context.set_alpn_protocols(["h2"])
-            return self._ssl_context
-        return _default_context(
-            os.environ.get("AWS_CA_BUNDLE"),
-            os.environ.get("SSL_CERT_FILE"),
-            os.environ.get("SSL_CERT_DIR"),
-        )
 
 
 class _Pooled:
@@ -220,18 +207,14 @@ class _Pooled:
     async def _connect(self) -> Http2Connection:
         origin = self.origin
         where = f"{origin.host}:{origin.port}"
-        loop = asyncio.get_running_loop()
-        try:
-            transport, connection = await loop.create_connection(
-                lambda: Http2Connection(
-                    client=True, on_change=self.changed, max_unsent=self._owner.max_unsent
-                ),
-                origin.host,
-                origin.port,
-                ssl=self._owner.tls(origin),
-            )
-        except (OSError, UnicodeError) as error:
-            raise ConnectException(f"no connection to {where}: {error}") from error
+        connection = await connect(
+            lambda: Http2Connection(
+                client=True, on_change=self.changed, max_unsent=self._owner.max_unsent
+            ),
+            origin,
+            self._owner.ssl_context,
+            "h2",
+        )
         try:
             if connection.alpn() not in ("h2", None):
                 raise ConnectException(f"{where} does not speak HTTP/2 (ALPN: {connection.alpn()})")
@@ -242,25 +225,7 @@ class _Pooled:
             except Exception as error:
                 raise ConnectException(f"{where} does not speak HTTP/2: {error}") from error
         except BaseException:
-            transport.abort()
+            connection.abort()
             raise
         self.connection = connection
         return connection
-
-
-@lru_cache(maxsize=8)
-def _default_context(
-    bundle: str | None, cert_file: str | None, cert_dir: str | None
-) -> ssl.SSLContext:
-    """The system's authorities, with OpenSSL's own variables, and AWS's bundle besides."""
-    try:
-        context = ssl.create_default_context()
-        if bundle:
-            context.load_verify_locations(bundle)
-    except OSError as error:
-        raise ConnectException(
-            f"the authorities in AWS_CA_BUNDLE={bundle} do not load: {error}"
-        ) from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["h2"])
-    return context

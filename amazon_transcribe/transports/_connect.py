@@ -1,0 +1,86 @@
+"""Connections as every transport opens them: by name, through a proxy, with TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TypeVar
+
+from ..exceptions import ConnectException
+from ._proxy import open_tunnel, proxy_for
+from .base import Origin
+
+_Protocol = TypeVar("_Protocol", bound=asyncio.Protocol)
+
+
+async def connect(
+    make: Callable[[], _Protocol],
+    origin: Origin,
+    ssl_context: ssl.SSLContext | None,
+    alpn: str,
+) -> _Protocol:
+    """Open a connection to an origin, through the proxy that the environment names for it.
+
+    :param make: Makes the connection's protocol.
+    :param ssl_context: For an origin with TLS; None makes one that trusts the system's
+        authorities and those in SSL_CERT_FILE and AWS_CA_BUNDLE.
+    :param alpn: The protocol to ask for with TLS.
+    :raises ConnectException: whatever it failed by.
+    """
+    context = _context(ssl_context, alpn) if origin.is_secure else None
+    loop = asyncio.get_running_loop()
+    proxy = proxy_for(origin)
+    where = f"{origin.host}:{origin.port}"
+    if proxy is not None:
+        where += f" (through the proxy {proxy.where})"
+    try:
+        if proxy is None:
+            _, protocol = await loop.create_connection(make, origin.host, origin.port, ssl=context)
+            return protocol
+        sock = await open_tunnel(proxy, origin)
+        try:
+            _, protocol = await loop.create_connection(
+                make,
+                sock=sock,
+                ssl=context,
+                server_hostname=origin.host if context is not None else None,
+            )
+        except BaseException:
+            sock.close()
+            raise
+        return protocol
+    except (OSError, UnicodeError) as error:
+        raise ConnectException(f"no connection to {where}: {error}") from error
+
+
+def _context(given: ssl.SSLContext | None, alpn: str) -> ssl.SSLContext:
+    if given is not None:
+        given.set_alpn_protocols([alpn])
+        return given
+    return _default_context(
+        os.environ.get("AWS_CA_BUNDLE"),
+        os.environ.get("SSL_CERT_FILE"),
+        os.environ.get("SSL_CERT_DIR"),
+        alpn,
+    )
+
+
+@lru_cache(maxsize=8)
+def _default_context(
+    bundle: str | None, cert_file: str | None, cert_dir: str | None, alpn: str
+) -> ssl.SSLContext:
+    """The system's authorities, with OpenSSL's own variables, and AWS's bundle besides."""
+    try:
+        context = ssl.create_default_context()
+        if bundle:
+            context.load_verify_locations(bundle)
+    except OSError as error:
+        raise ConnectException(
+            f"the authorities in AWS_CA_BUNDLE={bundle} do not load: {error}"
+        ) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols([alpn])
+    return context
