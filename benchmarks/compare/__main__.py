@@ -167,7 +167,8 @@ def build_aws_c(interpreter: Path) -> Path:
 
 def command(peer: str, corpus: Path) -> tuple[list[object], dict[str, str]]:
     """What to run for one round of a peer, and in which environment variables."""
-    variables = {k: v for k, v in os.environ.items() if not k.startswith("AMAZON_TRANSCRIBE_")}
+    ours = ("AMAZON_TRANSCRIBE_", "PYTHON")
+    variables = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     packages = PEERS[peer]
     if packages is None:
         switch = "NO_EXTENSIONS" if peer == "python" else "REQUIRE_EXTENSIONS"
