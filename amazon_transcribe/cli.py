@@ -39,7 +39,7 @@ from .exceptions import (
 if TYPE_CHECKING:
     from .client import TranscribeStreamingClient
     from .eventstream import EventStreamMessage
-    from .local import LocalTranscribe
+    from .local import Fault, LocalTranscribe
     from .model import Result, StartStreamTranscriptionEventStream
 
 __all__ = ["main"]
@@ -192,6 +192,7 @@ def _add_serve(commands: Any) -> None:
         epilog="""examples:
   amazon-transcribe serve --port 8770 --credentials AKID:secret
   amazon-transcribe serve --tls-port 0 --ca-file ca.pem
+  amazon-transcribe serve --fault drop:seconds=1.5,probability=0.2,seed=7
 
 Point any client at it:
   export AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING=http://127.0.0.1:8770""",
@@ -226,6 +227,17 @@ Point any client at it:
         metavar="ACCESS_KEY:SECRET_KEY",
         help="a pair of keys to accept; may be repeated (default: AWS_ACCESS_KEY_ID and "
         "AWS_SECRET_ACCESS_KEY, else a pair made up and printed)",
+    )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="KIND[:NAME=VALUE,...]",
+        help="what is to go wrong, may be repeated; KIND: refuse, silent, delay, http, reset, "
+        "drop, goaway, truncate, corrupt, stop-reading or exception; when: after=EVENTS or "
+        "seconds=OF_AUDIO, either may be a range such as 1..5; whom: times=STREAMS, "
+        "probability=P, seed=N; besides: by=SECONDS (delay), status=, error= and message= "
+        "(http, exception), code= (reset, goaway), graceful (goaway)",
     )
     _add_engine(parser)
 
@@ -387,6 +399,14 @@ async def _start_server(stack: AsyncExitStack, **options: Any) -> LocalTranscrib
         if error.filename is None:
             raise  # an address that cannot be listened on
         raise _Unusable(f"{error.filename}: {_reason(error)}") from error
+
+
+def _faults(texts: Sequence[str]) -> list[Fault]:
+    try:
+        from .local import Fault
+    except ImportError as error:
+        raise _Unusable(_missing_extra(error)) from error
+    return [Fault.parse(text) for text in texts]
 
 
 def _missing_extra(error: ImportError) -> str:
@@ -580,6 +600,7 @@ async def _serve_until_cancelled(arguments: argparse.Namespace) -> int:
             cert=arguments.cert,
             key=arguments.key,
             credentials=known or None,
+            faults=_faults(arguments.fault),
             **_local_engine(arguments),
         )
         if sys.stdout is not None:

@@ -124,9 +124,9 @@ class Fault:
         taken = (*_ALWAYS, *_OPTIONS[self.kind])
         for field in fields(self):
             if field.name not in taken and getattr(self, field.name) != field.default:
-                raise self._wrong(f"takes no {_TEXT_NAMES[field.name]}")
+                raise ValidationException(f"{self.kind} takes no {_TEXT_NAMES[field.name]}")
         if self.after_events is not None and self.after_seconds is not None:
-            raise self._wrong("takes events or seconds, not both")
+            raise ValidationException(f"{self.kind} takes events or seconds, not both")
         self._check("after", self.after_events, 0)
         self._check("seconds", self.after_seconds, 0)
         self._check("times", self.times, 1)
@@ -134,12 +134,15 @@ class Fault:
         self._check("code", self.code, 0, 2**32 - 1)
         self._check("status", self.status, 400, 599)
         if not 0 < self.probability <= 1:
-            raise self._wrong(f"probability must be above 0 and at most 1, not {self.probability}")
+            raise ValidationException(
+                f"probability must be above 0 and at most 1, not {self.probability}"
+            )
         if self.kind == "exception" and self.error is not None:
             name = self.error.removesuffix("Exception") + "Exception"
             if name not in _SERVICE_EXCEPTIONS:
-                raise self._wrong(
-                    f"the service has no {self.error}; it has {', '.join(_SERVICE_EXCEPTIONS)}"
+                raise ValidationException(
+                    f"error cannot be {self.error}; the service has"
+                    f" {', '.join(_SERVICE_EXCEPTIONS)}"
                 )
             object.__setattr__(self, "error", name)
 
@@ -181,10 +184,7 @@ class Fault:
             return
         first, last = value if isinstance(value, tuple) else (value, value)
         if not low <= first <= last <= high:
-            raise self._wrong(f"{name} cannot be {value}")
-
-    def _wrong(self, reason: str) -> ValidationException:
-        return ValidationException(f"{self.kind} {reason}")
+            raise ValidationException(f"{name} cannot be {value}")
 
 
 def _number_or_range(number: Callable[[str], _T]) -> Callable[[str], _T | tuple[_T, _T]]:
