@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ._live import LiveStream
 from ._session import ClientSession
@@ -27,6 +27,7 @@ from .model import (
 )
 from .transports.base import Origin, Stream, Transport
 from .transports.h2 import H2Transport
+from .transports.websocket import WebSocketTransport
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -52,7 +53,8 @@ class TranscribeStreamingClient:
         chain (environment, profiles, web identity, container, instance). Any object
         with an async `get_credentials` will do.
     :param endpoint_url: The endpoint itself: `https://HOST[:PORT]`, or
-        `http://HOST[:PORT]` for HTTP/2 without TLS. Goes before the resolver.
+        `http://HOST[:PORT]` for HTTP/2 without TLS; `wss://…` or `ws://…` for WebSocket.
+        Goes before the resolver.
     :param max_streams_per_connection: One by default, as the service documents; the
         peer's SETTINGS are obeyed in any case.
     :param connect_timeout: Seconds for opening a connection.
@@ -61,8 +63,15 @@ class TranscribeStreamingClient:
         `send_audio_event` waits.
     :param ssl_context: For `https`; by default the system's authorities and those in
         SSL_CERT_FILE and AWS_CA_BUNDLE are trusted.
-    :param transport: Carries the streams in place of HTTP/2 on asyncio.
+    :param transport: `"websocket"` reaches the endpoint by WebSocket, whatever the scheme
+        of its URL, and the region's own on port 8443: for places where HTTP/2 does not
+        pass. It needs `pip install 'amazon-transcribe[websocket]'`, and has a connection
+        for each stream. None goes by the scheme. An object of the shape of
+        `transports.base.Transport` carries the streams itself.
     :raises ValidationException: for a region or a number that cannot be.
+
+    Connections are made through the proxy named by HTTPS_PROXY, HTTP_PROXY or ALL_PROXY,
+    unless NO_PROXY has the host; loopback addresses need no exception.
     """
 
     service_name = "transcribe"
@@ -79,7 +88,7 @@ class TranscribeStreamingClient:
         start_timeout: float = 12.0,
         max_unsent: int = 1024 * 1024,
         ssl_context: ssl.SSLContext | None = None,
-        transport: Transport | None = None,
+        transport: Transport | Literal["websocket"] | None = None,
     ) -> None:
         if not isinstance(region, str) or not region:
             raise ValidationException(f"region must be a name such as 'us-west-2', not {region!r}")
@@ -98,12 +107,25 @@ class TranscribeStreamingClient:
         self.start_timeout = start_timeout
         self._endpoint_resolver = endpoint_resolver or default_resolver()
         self._credential_resolver = credential_resolver or AwsCrtCredentialResolver()
-        self._transport: Transport = transport or H2Transport(
-            max_streams_per_connection=max_streams_per_connection,
-            connect_timeout=connect_timeout,
-            ssl_context=ssl_context,
-            max_unsent=max_unsent,
-        )
+        if isinstance(transport, str) and transport != "websocket":
+            raise ValidationException(
+                f"transport must be 'websocket' or an object, not {transport!r}"
+            )
+        self._by_websocket = transport == "websocket"
+        self._transport: Transport
+        self._websocket: Transport
+        if transport is None or isinstance(transport, str):
+            self._transport = H2Transport(
+                max_streams_per_connection=max_streams_per_connection,
+                connect_timeout=connect_timeout,
+                ssl_context=ssl_context,
+                max_unsent=max_unsent,
+            )
+            self._websocket = WebSocketTransport(
+                connect_timeout=connect_timeout, ssl_context=ssl_context, max_unsent=max_unsent
+            )
+        else:
+            self._transport = self._websocket = transport
         self._closed = False
 
     async def start_stream_transcription(
@@ -227,6 +249,8 @@ class TranscribeStreamingClient:
         """Close every connection, within 4 s; streams still open fail, a new start raises."""
         self._closed = True
         await self._transport.close()
+        if self._websocket is not self._transport:
+            await self._websocket.close()
 
     async def __aenter__(self) -> Self:
         if isinstance(self._transport, H2Transport):
@@ -249,13 +273,22 @@ class TranscribeStreamingClient:
         deadline = loop.time() + self.start_timeout
         # Checked with stand-in credentials first: a wrong parameter needs no real ones.
         ClientSession(operation, request, Credentials("", ""), region="", authority="")
-        origin = Origin.parse(await self._endpoint_resolver.resolve(self.region))
+        endpoint = await self._endpoint_resolver.resolve(self.region)
+        origin = Origin.parse(endpoint, websocket=self._by_websocket)
         credentials = await self._credentials(deadline - loop.time())
         session = ClientSession(
             operation, request, credentials, region=self.region, authority=origin.authority
         )
-        headers = [*session.headers(), ("user-agent", _user_agent())]
-        stream = await self._transport.open(origin, operation.path, headers, deadline - loop.time())
+        agent = ("user-agent", _user_agent())
+        if origin.is_websocket:
+            headers = [("host", origin.authority), agent]
+            opening = self._websocket.open(
+                origin, session.presigned(), headers, deadline - loop.time(), "GET"
+            )
+        else:
+            headers = [*session.headers(), agent]
+            opening = self._transport.open(origin, operation.path, headers, deadline - loop.time())
+        stream = await opening
         try:
             status, answer = await stream.response(deadline - loop.time())
             if status != 200:

@@ -1,0 +1,112 @@
+"""WebSocket on asyncio: for places where HTTP/2 does not pass.
+
+The request is a presigned URL; see `ClientSession.presigned`. It needs `wsproto`:
+`pip install 'amazon-transcribe[websocket]'`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..exceptions import StreamClosedException, TimeoutException, ValidationException
+from ._connect import connect
+from ._http2 import MAX_UNSENT
+from .base import Origin
+
+if TYPE_CHECKING:
+    from ._websocket_client import ClientStream
+
+CLOSE_TIMEOUT = 2.0
+
+
+class WebSocketTransport:
+    """Opens streams, each on a WebSocket connection of its own.
+
+    :param connect_timeout: Seconds for name resolution, TCP and TLS.
+    :param ssl_context: For `wss` endpoints, as `H2Transport`'s. ALPN is set to `http/1.1`.
+    :param max_unsent: Bytes of one stream on their way unsent before `write` waits.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_timeout: float = 5.0,
+        ssl_context: ssl.SSLContext | None = None,
+        max_unsent: int = MAX_UNSENT,
+    ) -> None:
+        self.connect_timeout = connect_timeout
+        self.max_unsent = max_unsent
+        self._ssl_context = ssl_context
+        self._opening: set[asyncio.Task[ClientStream]] = set()
+        self._streams: set[ClientStream] = set()
+        self._closed = False
+
+    async def open(
+        self,
+        origin: Origin,
+        path: str,
+        headers: Sequence[tuple[str, str]],
+        timeout: float,
+        method: str = "GET",
+    ) -> ClientStream:
+        """Open a connection and send the upgrade request.
+
+        :param path: The presigned target.
+        """
+        try:
+            from ._websocket_client import ClientStream
+        except ImportError as error:
+            raise ValidationException(
+                f"WebSocket needs a package more ({error.name}):"
+                " pip install 'amazon-transcribe[websocket]'"
+            ) from error
+        if self._closed:
+            raise StreamClosedException("the client is closed")
+        limit = max(min(timeout, self.connect_timeout), 0)
+        task = asyncio.get_running_loop().create_task(
+            connect(
+                lambda: ClientStream(
+                    origin, path, headers, on_change=self._changed, max_unsent=self.max_unsent
+                ),
+                origin,
+                self._ssl_context,
+                "http/1.1",
+            )
+        )
+        self._opening.add(task)
+        try:
+            await asyncio.wait({task}, timeout=limit)
+            if not task.done():
+                raise TimeoutException("connect", limit)
+            if task.cancelled():
+                raise StreamClosedException("the client was closed")
+            return task.result()
+        except BaseException:
+            task.cancel()
+            await asyncio.wait({task})
+            if not task.cancelled() and task.exception() is None:
+                task.result().abort()
+            raise
+        finally:
+            self._opening.discard(task)
+
+    async def close(self) -> None:
+        """Abort every connection, those that are being opened too."""
+        self._closed = True
+        for task in self._opening:
+            task.cancel()
+        streams = list(self._streams)
+        for stream in streams:
+            stream.abort()
+        ends: list[asyncio.Future[Any]] = [*self._opening, *(stream.lost for stream in streams)]
+        if ends:
+            await asyncio.wait(ends, timeout=CLOSE_TIMEOUT)
+
+    def _changed(self, stream: ClientStream) -> None:
+        if stream.lost.done():
+            self._streams.discard(stream)
+        else:
+            self._streams.add(stream)
