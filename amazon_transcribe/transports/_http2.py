@@ -47,6 +47,8 @@ MAX_UNREAD = 1024 * 1024
 _MAX_WINDOW = 2**31 - 1
 _SETTINGS = b"\x04"  # the type of the first frame from a server (RFC 9113, 3.4)
 
+_TLS_READ = 16 * 1024  # one TLS record
+
 # How often a connection with open streams is asked for a sign of life. One that gave
 # none for a whole interval is dead.
 PING_INTERVAL = 20.0
@@ -73,10 +75,37 @@ class _StateMachine(H2ConnectionStateMachine):
     }
 
 
+class _Values(list[Any]):
+    """A setting's present value and those under way."""
+
+    __slots__ = ()
+
+    def popleft(self) -> Any:
+        return self.pop(0)
+
+
+class _Settings(Settings):
+    """Keeps each setting in a short list.
+
+    `h2` keeps it in a deque of 760 bytes: a seventh of all that a TLS stream takes.
+    """
+
+    def __init__(self, client: bool, initial_values: dict[SettingCodes, int] | None = None) -> None:
+        super().__init__(client, initial_values)
+        for code, values in self._settings.items():
+            self._settings[code] = _Values(values)  # type: ignore[assignment]
+
+    def __setitem__(self, key: SettingCodes | int, value: int) -> None:
+        self._settings.setdefault(key, _Values([None]))  # type: ignore[arg-type]
+        super().__setitem__(key, value)
+
+
 class _H2Connection(H2Connection):
-    def __init__(self, config: H2Configuration) -> None:
+    def __init__(self, config: H2Configuration, settings: dict[SettingCodes, int]) -> None:
         super().__init__(config)
         self.state_machine = _StateMachine()
+        self.local_settings = _Settings(config.client_side, settings)
+        self.remote_settings = _Settings(not config.client_side)
 
     def clear_outbound_data_buffer(self) -> None:
         """Keep what was to be sent: `h2` calls this on GOAWAY, and acknowledgements count."""
@@ -292,10 +321,9 @@ class Http2Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._on_request = on_request
         self._on_change = on_change
-        self._h2 = _H2Connection(H2Configuration(client_side=client, header_encoding=None))
-        self._h2.local_settings = Settings(
-            client=client,
-            initial_values={
+        self._h2 = _H2Connection(
+            H2Configuration(client_side=client, header_encoding=None),
+            {
                 SettingCodes.INITIAL_WINDOW_SIZE: MAX_UNREAD,
                 SettingCodes.MAX_CONCURRENT_STREAMS: max_streams,
                 SettingCodes.MAX_HEADER_LIST_SIZE: 64 * 1024,
@@ -315,6 +343,7 @@ class Http2Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        _shrink_buffer(transport)
         self._h2.initiate_connection()
         # Each stream has its own bound; the connection's window adds none.
         self._h2.increment_flow_control_window(_MAX_WINDOW - 65_535)
@@ -599,6 +628,18 @@ class Http2Connection(asyncio.Protocol):
         self._h2.ping(b"alive?\x00\x00")
         self._flush()
         self._pinger = self._loop.call_later(PING_INTERVAL, self._ping)
+
+
+def _shrink_buffer(transport: Any) -> None:
+    """Read TLS in small pieces: asyncio gives each connection a buffer of 256 KiB for it.
+
+    There is no public way. Where the names are others (Python 3.10, uvloop) nothing is done.
+    """
+    protocol = getattr(transport, "_ssl_protocol", None)
+    if isinstance(getattr(protocol, "_ssl_buffer", None), bytearray):
+        protocol.max_size = _TLS_READ  # type: ignore[union-attr]
+        protocol._ssl_buffer = bytearray(_TLS_READ)  # type: ignore[union-attr]
+        protocol._ssl_buffer_view = memoryview(protocol._ssl_buffer)  # type: ignore[union-attr]
 
 
 def _reset(code: Any) -> StreamResetException:
