@@ -10,14 +10,16 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..auth import StaticCredentialResolver
 from ..exceptions import HTTPException, ValidationException
 from ..transports._http2 import Headers, Http2Connection, Http2Stream
 from .certificates import server_context, throwaway_context
 from .engines import Engine, load_engine
-from .faults import Fault, Faults
+from .faces import Connection, NewConnection
+from .faults import BreakableExchange, Fault, Faults
+from .http2 import Http2Exchange
 from .service import AUDIO_TIMEOUT, TranscriptionService, logger
 
 if TYPE_CHECKING:
@@ -26,11 +28,18 @@ if TYPE_CHECKING:
 CLOSE_TIMEOUT = 4.0
 
 
+class _Exchange(BreakableExchange, Protocol):
+    """One stream, as a face offers it to the server."""
+
+    def abort(self) -> None: ...
+
+
 class LocalTranscribe:
     """A Transcribe on this machine, as an async context manager.
 
-    It speaks HTTP/2, checks every signature, recognises with the engine and behaves as
-    the service where that is known; `docs/` says where it differs.
+    It speaks HTTP/2 and, on the same ports, WebSocket; it checks every signature,
+    recognises with the engine and behaves as the service where that is known; `docs/`
+    says where it differs.
 
     :param engine: `"moonshine"`, `"pocketsphinx"`, `"scripted"`, or an engine object.
     :param host: The address to listen on; loopback unless told otherwise.
@@ -87,7 +96,7 @@ class LocalTranscribe:
         self._worker_count = workers or os.cpu_count() or 1
         self._service: TranscriptionService
         self._listeners: list[asyncio.Server] = []
-        self._connections: set[Http2Connection] = set()
+        self._connections: set[Connection] = set()
         self._streams: set[asyncio.Task[None]] = set()
         self._owns_ca_file = False
         self._urls: list[str] = []
@@ -175,7 +184,7 @@ class LocalTranscribe:
     async def _listen(self, scheme: str, port: int, context: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
         listener = await loop.create_server(
-            lambda: self._faults.guarded(self._http2_connection),
+            lambda: self._faults.guarded(self._new_connection),
             self.host,
             port,
             ssl=context,
@@ -185,10 +194,22 @@ class LocalTranscribe:
         host = f"[{self.host}]" if ":" in self.host else self.host
         self._urls.append(f"{scheme}://{host}:{listener.sockets[0].getsockname()[1]}")
 
-    def _http2_connection(self) -> Http2Connection:
-        return Http2Connection(
-            client=False, on_request=self._begin, on_change=self._connection_changed
+    def _new_connection(self) -> NewConnection:
+        return NewConnection(
+            self._http2_connection, self._websocket_connection, self._connection_changed
         )
+
+    def _http2_connection(self) -> asyncio.Protocol:
+        def begin(stream: Http2Stream, headers: Headers) -> None:
+            self._begin(Http2Exchange(stream, headers))
+
+        return Http2Connection(client=False, on_request=begin, on_change=self._connection_changed)
+
+    def _websocket_connection(self) -> asyncio.Protocol:
+        # Imported here: the face needs wsproto, the server does not.
+        from .websocket import WebSocketExchange
+
+        return WebSocketExchange(on_request=self._begin, on_change=self._connection_changed)
 
     def _tls_context(self) -> ssl.SSLContext:
         if self._cert is not None:
@@ -202,12 +223,12 @@ class LocalTranscribe:
         self.ca_file.write_bytes(authority)
         return context
 
-    def _begin(self, stream: Http2Stream, headers: Headers) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(_Http2Exchange(stream, headers)))
+    def _begin(self, exchange: _Exchange) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(exchange))
         self._streams.add(task)
         task.add_done_callback(self._streams.discard)
 
-    async def _serve(self, exchange: _Http2Exchange) -> None:
+    async def _serve(self, exchange: _Exchange) -> None:
         try:
             await self._faults.serve(exchange, self._service.serve)
         except HTTPException as error:
@@ -217,45 +238,11 @@ class LocalTranscribe:
         finally:
             exchange.abort()
 
-    def _connection_changed(self, connection: Http2Connection) -> None:
+    def _connection_changed(self, connection: Connection) -> None:
         if connection.lost.done():
             self._connections.discard(connection)
         else:
             self._connections.add(connection)
-
-
-class _Http2Exchange:
-    """A stream of HTTP/2, as the service sees it."""
-
-    def __init__(self, stream: Http2Stream, headers: Headers) -> None:
-        pseudo = dict(headers)
-        self.method = pseudo.get(":method", "")
-        self.target = pseudo.get(":path", "")
-        self.headers = headers
-        self.read = stream.read
-        self.write = stream.write
-        self.finish = stream.finish
-        self.closed = stream.closed
-        self._stream = stream
-
-    def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
-        self._stream.connection.respond(self._stream, [(":status", str(status)), *headers])
-
-    def reset(self, code: int) -> None:
-        self._stream.connection.flush()
-        self._stream.abort(code)
-
-    def drop(self) -> None:
-        self._stream.connection.flush()
-        self._stream.connection.abort()
-
-    def go_away(self, code: int, *, graceful: bool) -> None:
-        last = self._stream.id if graceful else max(self._stream.id - 2, 0)
-        self._stream.connection.go_away(code, last)
-
-    def abort(self) -> None:
-        # The answer may be whole already: then NO_ERROR tells the client to stop sending.
-        self._stream.abort(0)
 
 
 def _access_key() -> str:

@@ -87,7 +87,7 @@ def leftovers() -> list[asyncio.Task[Any]]:
     return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
 
-@pytest.fixture(params=["http", "https", "memory"])
+@pytest.fixture(params=["http", "https", "ws", "wss", "memory"])
 async def client(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[TranscribeStreamingClient]:
@@ -102,10 +102,16 @@ async def client(
             yield made
         await service.close()
         return
-    async with LocalTranscribe("scripted", tls=request.param == "https") as server:
+    async with LocalTranscribe("scripted", tls=request.param in ("https", "wss")) as server:
         if server.ca_file:
             monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
-        async with client_at(server.endpoint_url, credential_resolver=server.credentials) as made:
+        options: dict[str, Any] = {"credential_resolver": server.credentials}
+        url = server.endpoint_url
+        if request.param == "ws":
+            options["transport"] = "websocket"
+        elif request.param == "wss":
+            url = url.replace("https", "wss")
+        async with client_at(url, **options) as made:
             yield made
 
 
