@@ -8,9 +8,13 @@ asyncio and no clock here but the one passed in. A `ClientSession` and a
       headers() or         ── method, path, headers ──▶   receive_request()
       presigned()
       receive_response()   ◀── status, headers ────────   response_headers()
-      send_audio(), end()  ── signed frames ──────────▶   receive()
+      send_event(),        ── signed frames ──────────▶   receive()
+      send_audio(), end()
       receive()            ◀── event frames ───────────   send_event(), send_exception()
       receive_end()        ◀── end of stream
+
+GetMedicalScribeStream is no stream but one question: `headers()`, `receive_answer()`
+here, `receive_request()`, `answer()` there.
 """
 
 from __future__ import annotations
@@ -26,15 +30,21 @@ import msgspec
 
 from ._framing import Buffer, EventStreamDecoder, encode_message
 from ._shapes import (
-    OPERATIONS,
     PREFIX,
     Operation,
+    operation_at,
+    read_answer,
+    read_event,
     read_request,
     read_response,
     request_headers,
     response_headers,
+    write_answer,
+    write_event,
+    write_result,
 )
 from ._signing import (
+    EMPTY_HASH,
     EVENT_STREAM_HASH,
     Authorization,
     EventChain,
@@ -55,8 +65,16 @@ from .exceptions import (
     StreamClosedException,
     TruncatedStreamException,
     UnknownServiceException,
+    ValidationException,
 )
-from .model import MAX_AUDIO_CHUNK, TranscriptEvent, service_exception
+from .model import (
+    MAX_AUDIO_CHUNK,
+    AudioEvent,
+    ConfigurationEvent,
+    MedicalScribeConfigurationEvent,
+    MedicalScribeSessionControlEvent,
+    service_exception,
+)
 
 SERVICE = "transcribe"
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
@@ -97,6 +115,9 @@ class ClientSession:
         self.operation = operation
         self.ended = False
         self.audio_bytes_sent = 0
+        self.target = operation.target(request)
+        self._configured = False
+        self._session_ended = False
         self._fields = request_headers(operation, request)
         self._echo: dict[str, str] = {}
         self._credentials = credentials
@@ -113,21 +134,23 @@ class ClientSession:
         The request's signature becomes the first event's prior signature.
         """
         credentials = self._credentials
+        streaming = self.operation.result_stream is not None
+        payload_hash = EVENT_STREAM_HASH if streaming else EMPTY_HASH
         headers = [
             ("host", self._authority),
-            ("content-type", CONTENT_TYPE),
-            ("x-amz-content-sha256", EVENT_STREAM_HASH),
+            *([("content-type", CONTENT_TYPE)] if streaming else []),
+            ("x-amz-content-sha256", payload_hash),
             ("x-amz-date", timestamp(datetime.fromtimestamp(self._clock(), timezone.utc))),
             *self._fields,
         ]
         if credentials.session_token:
             headers.append(("x-amz-security-token", credentials.session_token))
         value, signature = authorization(
-            method="POST",
-            path=self.operation.path,
+            method=self.operation.method,
+            path=self.target,
             query="",
             headers=headers,
-            payload_hash=EVENT_STREAM_HASH,
+            payload_hash=payload_hash,
             access_key_id=credentials.access_key_id,
             secret_access_key=credentials.secret_access_key,
             region=self._region,
@@ -176,6 +199,13 @@ class ClientSession:
         """The typed response of a request that was accepted."""
         return read_response(self.operation, {**self._echo, **headers}, result_stream)
 
+    def receive_answer(self, body: bytes) -> Any:
+        """The typed response of an answer that is one JSON body.
+
+        :raises InvalidEventException: when it does not fit the service model.
+        """
+        return read_answer(self.operation, body)
+
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ServiceException:
         """The exception of an answer with any other status."""
         # restJson1: the name may carry a namespace before '#' and a URL after ':'.
@@ -184,28 +214,63 @@ class ClientSession:
             return UnknownServiceException(status, None, f"the service answered HTTP {status}")
         return service_exception(name or None, body, status)
 
+    def send_event(self, event: BaseEvent) -> bytes:
+        """The signed frame of an event.
+
+        :raises SerializerException: for an event that the operation does not take.
+        :raises InvalidParameterException: for a value the service would refuse; its
+            `parameter` is the path to it.
+        :raises ValidationException: for a configuration that is not the first event.
+        :raises StreamClosedException: after the end of the input.
+        """
+        if isinstance(event, AudioEvent):
+            return self.send_audio(event.audio_chunk)
+        message = encode_message(*write_event(self.operation, event))
+        chain = self._open_chain()
+        if isinstance(event, MedicalScribeSessionControlEvent):
+            self._session_ended = True
+        elif self._configured or self.audio_bytes_sent:
+            raise ValidationException("the configuration must be the first event of the stream")
+        else:
+            self._configured = True
+        return chain.wrap(message)
+
     def send_audio(self, chunk: bytes | bytearray | memoryview) -> bytes:
         """The signed frame of a chunk of audio; an empty one ends the input.
 
+        :raises ValidationException: before the configuration, where there must be one.
         :raises StreamClosedException: after the end of the input.
         """
-        if self.ended:
-            raise StreamClosedException("the input has ended: no more audio can be sent")
-        if self._chain is None:
-            raise StreamClosedException("the request has not been made")
-        frame = self._chain.audio_event(chunk)
-        if size := memoryview(chunk).nbytes:
+        chain = self._open_chain()
+        size = memoryview(chunk).nbytes
+        if self.operation.configured:
+            if not self._configured:
+                raise ValidationException("the configuration must come before any audio")
+            if not size:
+                return self.end()
+        frame = chain.audio_event(chunk)
+        if size:
             self.audio_bytes_sent += size
         else:
             self.ended = True
         return frame
 
     def end(self) -> bytes:
-        """The signed frame that ends the input."""
+        """The signed frame that ends the input; of a scribe's, the session with it."""
         if self._chain is None:
             raise StreamClosedException("the request has not been made")
+        frames = b""
+        if self._configured and self.operation.configured and not self._session_ended:
+            frames = self.send_event(MedicalScribeSessionControlEvent())
         self.ended = True
-        return self._chain.end()
+        return frames + self._chain.end()
+
+    def _open_chain(self) -> EventChain:
+        if self.ended or self._session_ended:
+            raise StreamClosedException("the input has ended: no more audio can be sent")
+        if self._chain is None:
+            raise StreamClosedException("the request has not been made")
+        return self._chain
 
     def receive(self, data: Buffer) -> list[BaseEvent | SDKError]:
         """The events that these bytes complete, in order.
@@ -266,6 +331,9 @@ class RequestRefused(SDKError):
 class ServerSession:
     """The server's end of one stream.
 
+    `configuration` is the configuration event once it has come. `session_ended` tells
+    that a scribe's client has ended its session, not this stream alone.
+
     :param secrets: The secret of each known access key.
     :param clock: Gives the present as seconds since 1970.
     """
@@ -276,7 +344,10 @@ class ServerSession:
         self.request_id = str(uuid.uuid4())
         self.session_id = ""
         self.input_ended = False
+        self.session_ended = False
+        self.configuration: ConfigurationEvent | MedicalScribeConfigurationEvent | None = None
         self.operation: Operation
+        self._audio_came = False
         self.request: Any = None
         self._secrets = secrets
         self._clock = clock
@@ -293,11 +364,13 @@ class ServerSession:
         :raises RequestRefused: with the status and the name the service would give.
         """
         path, _, query = target.partition("?")
-        operation = OPERATIONS.get(path.removesuffix(WEBSOCKET))
-        if operation is None:
-            raise RequestRefused(404, "UnknownOperationException", f"no operation at {path}")
         presigned = path.endswith(WEBSOCKET)
-        verb = "GET" if presigned else "POST"
+        found = operation_at(path.removesuffix(WEBSOCKET))
+        if found is None or (presigned and found[0].result_stream is None):
+            raise RequestRefused(404, "UnknownOperationException", f"no operation at {path}")
+        operation, labels = found
+        self.operation = operation
+        verb = "GET" if presigned else operation.method
         if method != verb:
             raise RequestRefused(405, "UnknownOperationException", f"{path} takes {verb} only")
         headers = _with_host(headers)
@@ -306,10 +379,9 @@ class ServerSession:
         # Browsers' SDKs sign the URL and nothing else.
         self._takes_bare_events = presigned
         try:
-            self.request = read_request(operation, given)
+            self.request = read_request(operation, given, labels)
         except BadRequestException as error:
             raise RequestRefused(400, "BadRequestException", error.message) from None
-        self.operation = operation
         self.session_id = self.request.session_id or str(uuid.uuid4())
         return self.request
 
@@ -380,9 +452,12 @@ class ServerSession:
     def receive(self, data: Buffer) -> list[bytes]:
         """The chunks of audio that these bytes complete; `input_ended` tells the end.
 
+        A configuration among them is kept in `configuration`, and the end of a session
+        in `session_ended`.
+
         :raises BadRequestException: for a wrong or outdated chunk signature, a frame
-            that is too big, bytes that are no event stream, an event that is no audio,
-            and anything after the end.
+            that is too big, bytes that are no event stream, an event that the operation
+            does not take or not here, and anything after the end.
         """
         chunks: list[bytes] = []
         try:
@@ -390,14 +465,14 @@ class ServerSession:
                 if self.input_ended and message.payload:
                     raise BadRequestException("Audio came after the end of the input.")
                 if self._takes_bare_events and ":chunk-signature" not in message.headers:
-                    chunks.append(self._audio(message.headers, message.payload))
+                    chunks += self._event(message.headers, message.payload)
                     continue
                 self._check_signature(message)
                 if not message.payload:
                     self.input_ended = True
                     continue
                 for event in self._inner.feed(message.payload):
-                    chunks.append(self._audio(event.headers, event.payload))
+                    chunks += self._event(event.headers, event.payload)
                 self._inner.close()
             if self._outer.error is not None:
                 raise self._outer.error
@@ -418,15 +493,30 @@ class ServerSession:
                 f"Signature expired: an event's signature is good for {SIGNATURE_LIFETIME:.0f} s."
             )
 
-    def _audio(self, headers: Mapping[str, Any], payload: bytes) -> bytes:
+    def _event(self, headers: Mapping[str, Any], payload: bytes) -> list[bytes]:
+        """Take one event; its audio, if it is audio."""
         kind, name = headers.get(":message-type"), headers.get(":event-type")
-        if kind != "event" or name != "AudioEvent":
+        if kind != "event":
             raise BadRequestException(f"Unexpected {kind or 'message'} {name!r} in the stream.")
+        if name != "AudioEvent":
+            self._control(read_event(self.operation, name, payload))
+            return []
+        if self.operation.configured and self.configuration is None:
+            raise BadRequestException("The ConfigurationEvent must come before any audio.")
         if len(payload) > MAX_AUDIO_CHUNK:
             raise BadRequestException(TOO_BIG)
+        self._audio_came = True
         if not payload:
             self.input_ended = True
-        return payload
+        return [payload]
+
+    def _control(self, event: BaseEvent) -> None:
+        if isinstance(event, (ConfigurationEvent, MedicalScribeConfigurationEvent)):
+            if self._audio_came or self.configuration is not None:
+                raise BadRequestException("The ConfigurationEvent must be the first event.")
+            self.configuration = event
+        else:
+            self.session_ended = self.input_ended = True
 
     def receive_end(self) -> None:
         """Tell that the client's bytes have ended.
@@ -439,16 +529,18 @@ class ServerSession:
         except ParserError as error:
             raise BadRequestException(f"Could not decode the event stream: {error}") from None
 
-    def send_event(self, event: TranscriptEvent) -> bytes:
+    def answer(self, response: Any) -> tuple[list[tuple[str, str]], bytes]:
+        """Headers and body of an answer with status 200 that is one JSON body."""
+        body = write_answer(response)
+        return [
+            ("x-amzn-request-id", self.request_id),
+            ("content-type", "application/json"),
+            ("content-length", str(len(body))),
+        ], body
+
+    def send_event(self, event: BaseEvent) -> bytes:
         """The frame of an event."""
-        return encode_message(
-            {
-                ":message-type": "event",
-                ":event-type": type(event).__name__,
-                ":content-type": "application/json",
-            },
-            _json.encode({"Transcript": event.transcript}),
-        )
+        return encode_message(*write_result(self.operation, event))
 
     def send_exception(self, error: ServiceException) -> bytes:
         """The frame of an exception, which ends the stream."""

@@ -94,6 +94,8 @@ class TranscriptionService:
         session = ServerSession(self._secrets, clock=self._clock)
         try:
             request = session.receive_request(exchange.method, exchange.target, exchange.headers)
+            if not isinstance(request, StartStreamTranscriptionRequest):
+                raise _refused(f"{session.operation.name} is not served here")
             self._check(request)
         except RequestRefused as refusal:
             logger.info("refused %s: %s", exchange.target.partition("?")[0], refusal.name)
