@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from ._session import ClientSession
 from .eventstream import BaseEvent
-from .exceptions import HTTPException, SDKError, StreamClosedException, StreamException
+from .exceptions import HTTPException, SDKError, StreamClosedException, TimeoutException
 from .model import AudioChunk
+from .transports._waiters import Waiters
 from .transports.base import Stream
 
 # The service reads as fast as we speak; one that takes nothing for so long never will.
 SEND_TIMEOUT = 60.0
+
+_T = TypeVar("_T")
 
 
 class LiveStream:
     """An open stream: the session that knows the protocol on the transport that carries it.
 
     It stands behind `AudioStream` as the input stream and behind
-    `TranscriptResultStream` as the raw stream.
+    `TranscriptResultStream` as the raw stream. Any number of tasks may read at once:
+    each event goes to one of them, the end to all.
     """
 
     response: Any
 
     def __init__(self, session: ClientSession, stream: Stream) -> None:
+        self.on_end: Callable[[SDKError | None], None] | None = None
         self._session = session
         self._stream = stream
-        self._events: deque[BaseEvent | SDKError] = deque()
+        self._events: deque[BaseEvent] = deque()
+        self._over = False  # ended cleanly by the service
+        self._failure: SDKError | None = None  # ended otherwise; events may stand before it
         self._end_sent = False
-        self._over = False
-        self._failure: SDKError | None = None
+        self._receiving = False
+        self._followers = Waiters()  # who wait for what another one receives
+        self._reader: asyncio.Task[Any] | None = None
 
     async def send_audio(self, chunk: AudioChunk) -> None:
         if self._failure is None and self._session.ended:
-            raise self._described(
-                StreamClosedException("the input has ended: no more audio can be sent")
-            )
+            raise self._described(StreamClosedException(self._why_ended()))
         await self._write(self._session.send_audio(chunk))
 
     async def end_audio(self) -> None:
@@ -45,9 +53,59 @@ class LiveStream:
         self._end_sent = True
         try:
             await self._write(self._session.end())
-            self._stream.end()
         except StreamClosedException:
             pass  # the service has ended the stream by itself: there is no input to end
+        finally:
+            if self._failure is None:
+                self._stream.end()
+
+    async def next_event(self) -> BaseEvent | None:
+        """The next event, None at the service's clean end."""
+        while not self._events:
+            if self._failure is not None:
+                raise self._failure.with_traceback(None)
+            if self._over:
+                return None
+            await self._receive()
+        self._reader = asyncio.current_task()
+        return self._events.popleft()
+
+    async def drain(self, timeout: float) -> list[BaseEvent]:
+        """End the input and wait for the service's end; the events that nobody took.
+
+        They stay for another task that was reading before and has not finished.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        # What still waits to be sent is sent while we read.
+        _at_once(self.end_audio())
+        try:
+            while not self._over and self._failure is None:
+                await self._receive(max(deadline - loop.time(), 0.001))
+        except TimeoutException:
+            raise self._described(TimeoutException("drain", timeout)) from None
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
+        rest = list(self._events)
+        reader = self._reader
+        if reader is None or reader is asyncio.current_task() or reader.done():
+            self._events.clear()
+        return rest
+
+    async def close(self) -> None:
+        if not self._over and self._failure is None:
+            self._take(self._stream.read_nowait())
+            self._stream.abort()
+            try:
+                # The end may have come already, unread.
+                ended = _at_once(self._stream.read()) == b""
+            except HTTPException as error:
+                self._fail(error)
+            else:
+                if ended:
+                    self._end()
+            self._followers.wake()
+        self._stream.abort()
 
     async def _write(self, frame: bytes) -> None:
         if self._failure is not None:
@@ -57,46 +115,82 @@ class LiveStream:
         except HTTPException as error:
             raise self._reason(error) from None
 
-    async def next_event(self) -> BaseEvent | None:
-        """The next event, None at the service's clean end."""
-        while not self._events:
-            if self._failure is not None:
-                raise self._failure.with_traceback(None)
-            if self._over:
-                return None
-            try:
-                data = await self._stream.read()
-            except HTTPException as error:
-                self._events.append(self._reason(error))
-                break
+    async def _receive(self, timeout: float | None = None) -> None:
+        """Wait for events or the end; one task receives for all that wait."""
+        if self._receiving:
+            await self._followers.wait(timeout, "read")
+            return
+        self._receiving = True
+        try:
+            data = await self._stream.read(timeout)
+        except TimeoutException:
+            raise
+        except HTTPException as error:
+            self._fail(error)
+        else:
             if data:
-                self._events.extend(self._session.receive(data))
+                self._take(data)
             else:
-                self._over = True
-                failure = self._session.receive_end()
-                if failure is not None:
-                    self._events.append(self._described(failure))
-        event = self._events.popleft()
-        if isinstance(event, SDKError):
-            self._failure = event
-            self._stream.abort()
-            raise event
-        return event
+                self._end()
+        finally:
+            self._receiving = False
+            self._followers.wake()
 
-    async def close(self) -> None:
+    def _take(self, data: bytes) -> None:
+        """Turn bytes into events, of which the last may be the service's exception."""
+        for event in self._session.receive(data):
+            if isinstance(event, SDKError):
+                self._fail(event)
+            else:
+                self._events.append(event)
+
+    def _end(self) -> None:
+        """The service's bytes have ended."""
+        if self._over or self._failure is not None:
+            return
+        failure = self._session.receive_end()
+        if failure is not None:
+            self._fail(failure)
+        else:
+            self._over = True
+            self._ended(None)
+
+    def _fail(self, error: SDKError) -> None:
+        if self._over or self._failure is not None:
+            return
+        self._failure = self._described(error)
         self._stream.abort()
+        self._ended(error)
+
+    def _ended(self, error: SDKError | None) -> None:
+        on_end, self.on_end = self.on_end, None
+        if on_end is not None:
+            on_end(error)
 
     def _reason(self, error: HTTPException) -> SDKError:
-        """Why the stream failed: the service's own exception where it came before the end."""
-        self._events.extend(self._session.receive(self._stream.read_nowait()))
-        for event in self._events:
-            if isinstance(event, SDKError):
-                return event
-        return self._described(error)
+        """Why a write failed: the service's own exception where it came before the end."""
+        self._take(self._stream.read_nowait())
+        if not isinstance(error, StreamClosedException):
+            self._fail(error)
+        self._followers.wake()
+        return self._failure or self._described(error)
+
+    def _why_ended(self) -> str:
+        return "the input has ended: no more audio can be sent"
 
     def _described(self, error: SDKError) -> SDKError:
-        if isinstance(error, StreamException):
-            error.request_id = self.response.request_id
-            error.session_id = self.response.session_id
-            error.audio_bytes_sent = self._session.audio_bytes_sent
+        error.request_id = self.response.request_id
+        error.session_id = self.response.session_id
+        error.audio_bytes_sent = self._session.audio_bytes_sent
         return error
+
+
+def _at_once(call: Coroutine[Any, Any, _T]) -> _T | None:
+    """What a coroutine does before it would wait; None if it would."""
+    try:
+        call.send(None)
+    except StopIteration as done:
+        result: _T = done.value
+        return result
+    call.close()
+    return None

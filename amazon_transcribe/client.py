@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from ._live import LiveStream
+from ._retry import CLOCK_TOLERANCE, backoff, clock_skew, is_transient, refuses_signature
 from ._session import ClientSession
 from ._shapes import START_STREAM_TRANSCRIPTION, Operation
 from .auth import AwsCrtCredentialResolver, CredentialResolver, Credentials
@@ -16,7 +19,9 @@ from .exceptions import (
     CredentialsException,
     HTTPException,
     InvalidParameterException,
+    SDKError,
     StreamClosedException,
+    StreamException,
     TimeoutException,
     ValidationException,
 )
@@ -36,6 +41,11 @@ if TYPE_CHECKING:
 
 # An error's body is a line of JSON; a peer that sends more is not the service.
 MAX_ERROR_BODY = 64 * 1024
+
+# Also among the headers of a refusal; see the service's API reference, common errors.
+REQUEST_ID = "x-amzn-request-id"
+
+logger = logging.getLogger("amazon_transcribe")
 
 
 class TranscribeStreamingClient:
@@ -58,7 +68,13 @@ class TranscribeStreamingClient:
     :param max_streams_per_connection: One by default, as the service documents; the
         peer's SETTINGS are obeyed in any case.
     :param connect_timeout: Seconds for opening a connection.
-    :param start_timeout: Seconds for a whole start, from credentials to the response.
+    :param start_timeout: Seconds for a whole start, from credentials to the response,
+        with all its attempts.
+    :param start_attempts: How often a start is tried that fails with HTTP 429 or 503,
+        without a connection, or on a connection that breaks or refuses the stream before
+        the answer; with growing, random waits between. 1 for no retries. A kept
+        connection that turns out dead, and a signature that the service refuses because
+        our clock is more than a minute off, cost no attempt.
     :param max_unsent: Bytes of one stream's audio that may be on their way unsent before
         `send_audio_event` waits.
     :param ssl_context: For `https`; by default the system's authorities and those in
@@ -86,6 +102,7 @@ class TranscribeStreamingClient:
         max_streams_per_connection: int = 1,
         connect_timeout: float = 5.0,
         start_timeout: float = 12.0,
+        start_attempts: int = 3,
         max_unsent: int = 1024 * 1024,
         ssl_context: ssl.SSLContext | None = None,
         transport: Transport | Literal["websocket"] | None = None,
@@ -96,6 +113,7 @@ class TranscribeStreamingClient:
             ("max_streams_per_connection", max_streams_per_connection),
             ("connect_timeout", connect_timeout),
             ("start_timeout", start_timeout),
+            ("start_attempts", start_attempts),
             ("max_unsent", max_unsent),
         ):
             if not number > 0:
@@ -105,6 +123,9 @@ class TranscribeStreamingClient:
             endpoint_resolver = StaticEndpointResolver(endpoint_url)
         self.region = region
         self.start_timeout = start_timeout
+        self.start_attempts = start_attempts
+        # Seconds by which the service's clock is ahead of ours, as far as it matters.
+        self.clock_skew = 0.0
         self._endpoint_resolver = endpoint_resolver or default_resolver()
         self._credential_resolver = credential_resolver or AwsCrtCredentialResolver()
         if isinstance(transport, str) and transport != "websocket":
@@ -276,8 +297,52 @@ class TranscribeStreamingClient:
         endpoint = await self._endpoint_resolver.resolve(self.region)
         origin = Origin.parse(endpoint, websocket=self._by_websocket)
         credentials = await self._credentials(deadline - loop.time())
+        attempts = 0
+        corrected = False
+        while True:
+            attempt = _Attempt(self.clock_skew)
+            try:
+                return await self._attempt(
+                    attempt, operation, request, origin, credentials, deadline
+                )
+            except SDKError as error:
+                if attempt.met_a_dead_connection(error):
+                    continue  # it lay idle in the pool; its successor is opened now
+                moved = abs(self.clock_skew - attempt.skew)
+                if refuses_signature(error) and moved > CLOCK_TOLERANCE and not corrected:
+                    corrected = True
+                    logger.warning("the clock is %.0f s behind the service's", self.clock_skew)
+                    continue
+                attempts += 1
+                if attempts >= self.start_attempts or not is_transient(error):
+                    raise
+                delay = backoff(attempts, error)
+                if loop.time() + delay >= deadline:
+                    raise
+                logger.info(
+                    "start %d of %d failed, again in %.2f s: %s",
+                    *(attempts, self.start_attempts, delay, type(error).__name__),
+                )
+            await asyncio.sleep(delay)
+
+    async def _attempt(
+        self,
+        attempt: _Attempt,
+        operation: Operation,
+        request: object,
+        origin: Origin,
+        credentials: Credentials,
+        deadline: float,
+    ) -> LiveStream:
+        """Start once."""
+        loop = asyncio.get_running_loop()
         session = ClientSession(
-            operation, request, credentials, region=self.region, authority=origin.authority
+            operation,
+            request,
+            credentials,
+            region=self.region,
+            authority=origin.authority,
+            clock=attempt.clock,
         )
         agent = ("user-agent", _user_agent())
         if origin.is_websocket:
@@ -289,11 +354,17 @@ class TranscribeStreamingClient:
             headers = [*session.headers(), agent]
             opening = self._transport.open(origin, operation.path, headers, deadline - loop.time())
         stream = await opening
+        attempt.stream = stream
         try:
             status, answer = await stream.response(deadline - loop.time())
+            skew = clock_skew(answer.get("date"), time.time())
+            if skew is not None:
+                self.clock_skew = skew
             if status != 200:
                 body = await _error_body(stream, deadline)
-                raise session.refusal(status, answer, body)
+                error = session.refusal(status, answer, body)
+                error.request_id = answer.get(REQUEST_ID)
+                raise error
         except BaseException:
             stream.abort()
             raise
@@ -318,6 +389,23 @@ class TranscribeStreamingClient:
                 " and AWS_SECRET_ACCESS_KEY, a profile, or credential_resolver"
             )
         return found
+
+
+class _Attempt:
+    """One attempt at a start: its clock, and the stream once there is one.
+
+    :param skew: Seconds by which the service's clock is ahead of ours.
+    """
+
+    def __init__(self, skew: float) -> None:
+        self.skew = skew
+        self.clock: Callable[[], float] = (lambda: time.time() + skew) if skew else time.time
+        self.stream: Stream | None = None
+
+    def met_a_dead_connection(self, error: SDKError) -> bool:
+        """Whether the request went out on a kept connection that takes none any more."""
+        reused = getattr(self.stream, "reused", False)
+        return reused and isinstance(error, StreamException) and is_transient(error)
 
 
 async def _error_body(stream: Stream, deadline: float) -> bytes:

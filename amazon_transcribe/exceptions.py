@@ -59,7 +59,17 @@ __all__ = [
 
 
 class SDKError(Exception):
-    """Root of every exception of this package."""
+    """Root of every exception of this package.
+
+    One that ended an open stream carries `request_id` and `session_id` (as the service
+    gave them) and `audio_bytes_sent`, the bytes of audio that were handed over to be
+    sent, so that a program can quote them and resume where the stream broke. A refusal
+    of a start carries the `request_id` alone.
+    """
+
+    request_id: str | None = None
+    session_id: str | None = None
+    audio_bytes_sent: int = 0
 
 
 # --- The wire format: reading ---------------------------------------------------
@@ -202,14 +212,22 @@ class HTTPException(SDKError):
 
 
 class ConnectException(HTTPException):
-    """No connection could be made: name resolution, TCP, TLS or ALPN."""
+    """No connection could be made: name resolution, TCP, TLS or ALPN.
+
+    `transient` is False when trying again cannot help: an unknown name, a certificate
+    that is not trusted, a peer that does not speak HTTP/2.
+    """
+
+    def __init__(self, message: str = "", *, transient: bool = False) -> None:
+        super().__init__(message)
+        self.transient = transient
 
 
 class TimeoutException(HTTPException, TimeoutError):
     """A wait ran out.
 
-    `phase` says which one: `"credentials"`, `"connect"`, `"response"`, `"read"`,
-    `"send"` or `"close"`; `seconds` how long it was.
+    `phase` says which one: `"slot"`, `"credentials"`, `"connect"`, `"response"`,
+    `"read"`, `"send"`, `"drain"` or `"close"`; `seconds` how long it was.
     """
 
     def __init__(self, phase: str, seconds: float) -> None:
@@ -222,15 +240,7 @@ class TimeoutException(HTTPException, TimeoutError):
 
 
 class StreamException(HTTPException):
-    """An open stream ended other than by the service's clean end.
-
-    The client fills in `request_id` and `session_id` (as the service gave them) and
-    `audio_bytes_sent`, so that a program can resume where the stream broke.
-    """
-
-    request_id: str | None = None
-    session_id: str | None = None
-    audio_bytes_sent: int = 0
+    """An open stream ended other than by the service's clean end."""
 
 
 class ConnectionLostException(StreamException):
@@ -240,12 +250,15 @@ class ConnectionLostException(StreamException):
 class StreamResetException(StreamException):
     """The peer ended the stream with RST_STREAM or refused it with GOAWAY.
 
-    `code` is the HTTP/2 error code (RFC 9113, section 7).
+    `code` is the HTTP/2 error code (RFC 9113, section 7). `unprocessed` is True when the
+    peer said that it did nothing with the request, so that it can be sent again safely
+    (RFC 9113, section 8.7).
     """
 
-    def __init__(self, message: str, code: int = 0) -> None:
+    def __init__(self, message: str, code: int = 0, *, unprocessed: bool = False) -> None:
         super().__init__(message)
         self.code = code
+        self.unprocessed = unprocessed
 
 
 class TruncatedStreamException(StreamException, ParserError):

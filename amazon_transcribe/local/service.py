@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from email.utils import formatdate
 from typing import Any, Protocol, TypeVar
 
 from .._session import RequestRefused, ServerSession
@@ -100,12 +101,12 @@ class TranscriptionService:
         except RequestRefused as refusal:
             logger.info("refused %s: %s", exchange.target.partition("?")[0], refusal.name)
             headers, body = refusal.headers_and_body()
-            exchange.respond(refusal.status, headers)
+            exchange.respond(refusal.status, [("date", self._date()), *headers])
             await exchange.write(body, WRITE_TIMEOUT)
             await exchange.finish(WRITE_TIMEOUT, LINGER_TIMEOUT)
             return
         logger.info("session %s begins: request %s", session.session_id, session.request_id)
-        exchange.respond(200, session.response_headers())
+        exchange.respond(200, [("date", self._date()), *session.response_headers()])
         try:
             await self._transcribe(session, request, exchange)
             logger.info("session %s ends", session.session_id)
@@ -127,6 +128,10 @@ class TranscriptionService:
         if self._jobs:
             await asyncio.wait([asyncio.wrap_future(job) for job in self._jobs])
         self._workers.shutdown()
+
+    def _date(self) -> str:
+        """The present, as HTTP writes it: clients correct their clocks by it."""
+        return formatdate(self._clock(), usegmt=True)
 
     def _check(self, request: StartStreamTranscriptionRequest) -> None:
         engine = self.engine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
 from collections.abc import Callable
 from functools import lru_cache
@@ -53,7 +54,18 @@ async def connect(
             raise
         return protocol
     except (OSError, UnicodeError) as error:
-        raise ConnectException(f"no connection to {where}: {error}") from error
+        raise ConnectException(
+            f"no connection to {where}: {error}", transient=_is_transient(error)
+        ) from error
+
+
+def _is_transient(error: OSError | UnicodeError) -> bool:
+    """Whether a connection may be had if it is tried again."""
+    if isinstance(error, socket.gaierror):
+        return error.errno == socket.EAI_AGAIN
+    if isinstance(error, ssl.SSLError):  # certificates and versions stay what they are
+        return isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
+    return isinstance(error, OSError)
 
 
 def _context(given: ssl.SSLContext | None, alpn: str) -> ssl.SSLContext:

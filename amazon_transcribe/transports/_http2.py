@@ -117,6 +117,7 @@ class Http2Stream:
     def __init__(self, connection: Http2Connection, stream_id: int) -> None:
         self.id = stream_id
         self.connection = connection
+        self.reused = False  # whether its connection had carried streams before
         self.failure: StreamException | None = None
         self._headers: Headers | None = None
         self._inbox: list[bytes] = []
@@ -433,7 +434,7 @@ class Http2Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        self._fail_all("", StreamClosedException("the connection was closed on this side"))
+        self._fail_all("the connection was closed on this side", StreamClosedException)
         with suppress(H2Error):  # never got as far as a connection
             self._h2.close_connection()
         self._flush()
@@ -475,7 +476,9 @@ class Http2Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    def _fail_all(self, reason: str, failure: StreamException | None = None) -> None:
+    def _fail_all(
+        self, reason: str, kind: Callable[[str], StreamException] = ConnectionLostException
+    ) -> None:
         self.draining = True
         if self._pinger is not None:
             self._pinger.cancel()
@@ -484,7 +487,7 @@ class Http2Connection(asyncio.Protocol):
         self._unflushed.clear()
         self._blocked.clear()
         for stream in streams:
-            stream.fail(failure or ConnectionLostException(reason))
+            stream.fail(kind(reason))  # its own: the client writes the stream's ids on it
         if not self.ready.done():
             self.ready.set_exception(ConnectionLostException(reason))
             self.ready.exception()  # seen: whoever waits gets it, no one else must
@@ -532,6 +535,8 @@ class Http2Connection(asyncio.Protocol):
             if stream := self.streams.get(event.stream_id):
                 if not (stream.input_ended and event.error_code == ErrorCodes.NO_ERROR):
                     stream.fail(_reset(event.error_code))
+                if self.is_client and event.error_code == ErrorCodes.REFUSED_STREAM:
+                    self.draining = True  # the next stream is better off elsewhere
                 self._forget(stream)
         elif isinstance(event, RemoteSettingsChanged):
             if not self.ready.done():
@@ -546,7 +551,8 @@ class Http2Connection(asyncio.Protocol):
         self.draining = True
         last = event.last_stream_id or 0
         for stream in [s for s in self.streams.values() if self.is_client and s.id > last]:
-            stream.fail(_reset(event.error_code or ErrorCodes.REFUSED_STREAM))
+            code = event.error_code or ErrorCodes.REFUSED_STREAM
+            stream.fail(_reset(code, unprocessed=True))
             self._forget(stream)
         self._changed = True
 
@@ -642,6 +648,10 @@ def _shrink_buffer(transport: Any) -> None:
         protocol._ssl_buffer_view = memoryview(protocol._ssl_buffer)  # type: ignore[union-attr]
 
 
-def _reset(code: Any) -> StreamResetException:
+def _reset(code: Any, *, unprocessed: bool = False) -> StreamResetException:
     name = code.name if isinstance(code, ErrorCodes) else str(code)
-    return StreamResetException(f"the peer reset the stream with {name}", int(code))
+    return StreamResetException(
+        f"the peer reset the stream with {name}",
+        int(code),
+        unprocessed=unprocessed or code == ErrorCodes.REFUSED_STREAM,
+    )

@@ -70,8 +70,10 @@ class H2Transport:
             try:
                 connection = await pooled.opened(deadline)
                 if connection.capacity > 0:
-                    pooled.fresh = False
-                    return connection.request(fields)
+                    reused, pooled.fresh = not pooled.fresh, False
+                    stream = connection.request(fields)
+                    stream.reused = reused
+                    return stream
             finally:
                 pooled.claims -= 1
                 if not pooled.claims:

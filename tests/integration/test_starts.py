@@ -1,0 +1,281 @@
+"""Starts that fail and are tried again, and clocks that are wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+from h2.errors import ErrorCodes
+
+import amazon_transcribe.client
+from amazon_transcribe.auth import Credentials
+from amazon_transcribe.exceptions import (
+    BadRequestException,
+    ConnectException,
+    ConnectionLostException,
+    LimitExceededException,
+    SDKError,
+    ServiceException,
+    ServiceUnavailableException,
+    StreamResetException,
+    UnknownServiceException,
+)
+from amazon_transcribe.local import LocalTranscribe
+from amazon_transcribe.local.engines import load_engine
+from amazon_transcribe.local.service import TranscriptionService
+from amazon_transcribe.transports.memory import MemoryTransport
+from tests.integration.test_client import KEYS, client_at, final_texts, leftovers, start
+from tests.peers import Peer, peer_server
+
+Answer = Callable[[Peer, int], Awaitable[None]]
+
+
+@pytest.fixture
+def delays(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of the attempts that were followed by a wait; the wait takes no time."""
+    attempts: list[int] = []
+
+    def no_wait(attempt: int, error: SDKError) -> float:
+        attempts.append(attempt)
+        return 0.0
+
+    monkeypatch.setattr(amazon_transcribe.client, "backoff", no_wait)
+    return attempts
+
+
+def refusal(status: int, name: str) -> Answer:
+    async def answer(peer: Peer, stream: int) -> None:
+        peer.respond(stream, status, x_amzn_errortype=name, x_amzn_request_id="the-request")
+        peer.send(stream, b'{"Message":"No."}', end=True)
+
+    return answer
+
+
+async def refused_stream(peer: Peer, stream: int) -> None:
+    peer.reset(stream, ErrorCodes.REFUSED_STREAM)
+
+
+async def goaway(peer: Peer, stream: int) -> None:
+    peer.write(b"\0\0\x08\x07\0\0\0\0\0" + bytes(4) + bytes(4))
+
+
+async def drop(peer: Peer, stream: int) -> None:
+    peer.drop()
+
+
+async def accept(peer: Peer, stream: int) -> None:
+    peer.respond(stream, x_amzn_request_id="at-last")
+
+
+class Answers:
+    """A script for `peer_server`: the requests get these answers in turn, the last for ever."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.count = 0
+        self._answers = answers
+
+    async def __call__(self, peer: Peer) -> None:
+        while True:
+            stream = await peer.request()
+            answer = self._answers[min(self.count, len(self._answers) - 1)]
+            self.count += 1
+            await answer(peer, stream)
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (refusal(429, "LimitExceededException"), LimitExceededException),
+        (refusal(503, "ServiceUnavailableException"), ServiceUnavailableException),
+        (refused_stream, StreamResetException),
+        (goaway, StreamResetException),
+        (drop, ConnectionLostException),
+    ],
+)
+async def test_a_start_is_tried_again(
+    failure: Answer, kind: type[SDKError], delays: list[int]
+) -> None:
+    script = Answers(failure, failure, accept)
+    async with peer_server(script) as url, client_at(url) as client:
+        stream = await start(client)
+        assert stream.response.request_id == "at-last"
+        await stream.close()
+    assert delays == [1, 2]
+
+    script = Answers(failure)
+    async with peer_server(script) as url, client_at(url, start_attempts=2) as client:
+        with pytest.raises(kind) as last:
+            await start(client)
+        if isinstance(last.value, ServiceException):
+            assert last.value.request_id == "the-request"
+    assert script.count == 2
+
+    script = Answers(failure)
+    async with peer_server(script) as url, client_at(url, start_attempts=1) as client:
+        with pytest.raises(kind):
+            await start(client)
+    assert script.count == 1
+    assert delays == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        refusal(400, "BadRequestException"),
+        refusal(403, "AccessDeniedException"),
+        refusal(500, "InternalFailureException"),
+    ],
+)
+async def test_other_refusals_are_final(failure: Answer, delays: list[int]) -> None:
+    script = Answers(failure)
+    async with peer_server(script) as url, client_at(url) as client:
+        with pytest.raises(ServiceException, match=r"No\."):
+            await start(client)
+    assert script.count == 1
+
+
+async def test_connections_are_tried_again(delays: list[int]) -> None:
+    async with peer_server(lambda peer: peer.gone()) as url:
+        pass
+    with pytest.raises(ConnectException):
+        await start(client_at(url))
+    assert delays == [1, 2]
+
+
+async def test_no_wait_reaches_beyond_the_start_s_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(amazon_transcribe.client, "backoff", lambda attempt, error: 60.0)
+    script = Answers(refusal(429, "LimitExceededException"))
+    async with peer_server(script) as url, client_at(url) as client:
+        with pytest.raises(LimitExceededException):
+            await start(client)
+    assert script.count == 1
+
+
+async def test_a_start_cancelled_between_attempts_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting = asyncio.Event()
+
+    def wait(attempt: int, error: SDKError) -> float:
+        waiting.set()
+        return 10.0
+
+    monkeypatch.setattr(amazon_transcribe.client, "backoff", wait)
+    async with peer_server(Answers(drop)) as url:
+        task = asyncio.create_task(start(client_at(url)))
+        await waiting.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert [task for task in leftovers() if "connected" not in repr(task)] == []
+
+
+async def test_credentials_are_resolved_once_for_all_attempts(delays: list[int]) -> None:
+    class Counting:
+        calls = 0
+
+        async def get_credentials(self) -> Credentials:
+            self.calls += 1
+            return KEYS
+
+    counting = Counting()
+    script = Answers(drop, drop, accept)
+    async with peer_server(script) as url:
+        async with client_at(url, credential_resolver=counting) as client:
+            await (await start(client)).close()
+    assert (script.count, counting.calls) == (3, 1)
+
+
+@pytest.mark.parametrize("end", [drop, refused_stream, goaway])
+async def test_a_kept_connection_that_takes_no_more_is_replaced_at_once(
+    end: Answer, delays: list[int]
+) -> None:
+    async def finish(peer: Peer, stream: int) -> None:
+        await accept(peer, stream)
+        await peer.end_of(stream)
+        peer.send(stream, b"", end=True)
+
+    script = Answers(finish, end, accept)
+    async with peer_server(script) as url, client_at(url, start_attempts=1) as client:
+        async with await start(client) as first:
+            await first.input_stream.end_stream()
+            assert await final_texts(first) == []
+        await (await start(client)).close()
+    assert script.count == 3
+    assert delays == []
+
+
+# --- Clocks ---------------------------------------------------------------------
+
+
+class Wrong:
+    """A service whose clock differs from ours, and counts its requests."""
+
+    def __init__(self, ahead: float) -> None:
+        self.requests = 0
+        self.service = TranscriptionService(
+            load_engine("scripted"),
+            {KEYS.access_key_id: KEYS.secret_access_key},
+            workers=1,
+            clock=lambda: time.time() + ahead,
+        )
+
+    async def serve(self, exchange: Any) -> None:
+        self.requests += 1
+        await self.service.serve(exchange)
+
+
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0])
+async def test_the_clock_is_corrected_by_the_service_s_date(ahead: float) -> None:
+    wrong = Wrong(ahead)
+    transport = MemoryTransport(wrong.serve)
+    async with client_at("http://nowhere", transport=transport, start_attempts=1) as client:
+        async with await start(client) as stream:
+            await stream.input_stream.send_audio_event(bytes(32000))
+            await stream.input_stream.end_stream()
+            assert await final_texts(stream) == ["This is"]
+        assert wrong.requests == 2
+        assert abs(client.clock_skew - ahead) < 10
+        await (await start(client)).close()  # knows now
+        assert wrong.requests == 3
+    await wrong.service.close()
+
+
+async def test_a_small_difference_is_let_be() -> None:
+    wrong = Wrong(30.0)
+    async with client_at("http://nowhere", transport=MemoryTransport(wrong.serve)) as client:
+        await (await start(client)).close()
+        assert client.clock_skew == 0.0
+    await wrong.service.close()
+
+
+@pytest.mark.parametrize("ahead", [0.0, 3600.0])
+async def test_a_wrong_secret_is_not_blamed_on_the_clock_for_ever(ahead: float) -> None:
+    async def refuse(peer: Peer, stream: int) -> None:
+        peer.respond(
+            stream,
+            403,
+            end=True,
+            x_amzn_errortype="InvalidSignatureException",
+            date=formatdate(time.time() + ahead, usegmt=True),
+        )
+
+    script = Answers(refuse)
+    async with peer_server(script) as url, client_at(url) as client:
+        with pytest.raises(UnknownServiceException):
+            await start(client)
+    assert script.count == (2 if ahead else 1)
+
+
+async def test_the_local_transcribe_tells_its_date() -> None:
+    async with LocalTranscribe("scripted") as server:
+        client = client_at(server.endpoint_url, credential_resolver=server.credentials)
+        client.clock_skew = -7200.0  # as if our clock had been far ahead before
+        await (await start(client)).close()
+        assert client.clock_skew == 0.0
+        with pytest.raises(BadRequestException):
+            await start(client, language_code="de-DE")
