@@ -19,7 +19,13 @@ from hashlib import sha256
 from typing import NamedTuple
 from urllib.parse import quote, unquote, unquote_to_bytes
 
-from ._framing import Buffer, EventStreamMessage, encode_headers, encode_signed_event
+from ._framing import (
+    Buffer,
+    EventStreamMessage,
+    HmacSha256,
+    encode_headers,
+    encode_signed_event,
+)
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 EVENT_ALGORITHM = "AWS4-HMAC-SHA256-PAYLOAD"
@@ -365,7 +371,9 @@ class EventChain:
 
     def _frame(self, headers: bytes | None, payload: Buffer) -> bytes:
         milliseconds = int(self._clock() * 1000)
-        self._roll(milliseconds // 1000)
+        second = milliseconds // 1000
+        if second != self._second:
+            self._roll(second)
         frame, self.prior = encode_signed_event(
             headers, payload, milliseconds, self._head, self.prior, self._sign
         )
@@ -380,7 +388,8 @@ class EventChain:
         if type(date) is not int or not isinstance(signature, bytes):
             return False
         try:
-            self._roll(date // 1000)
+            if date // 1000 != self._second:
+                self._roll(date // 1000)
         except (OverflowError, ValueError, OSError):
             return False
         _, expected = encode_signed_event(
@@ -393,8 +402,6 @@ class EventChain:
 
     def _roll(self, second: int) -> None:
         """Make the constant part of the string to sign, new each second."""
-        if second == self._second:
-            return
         stamp = timestamp(datetime.fromtimestamp(second, timezone.utc))
         scope = Scope(stamp[:8], self._region, self._service)
         self._head = f"{EVENT_ALGORITHM}\n{stamp}\n{scope}\n".encode()
@@ -402,14 +409,5 @@ class EventChain:
         self._second = second
 
 
-@lru_cache(maxsize=128)
-def _signer(key: bytes) -> Callable[[bytes], bytes]:
-    """HMAC-SHA256 with the key's two pads hashed once and for all."""
-    prepared = hmac.new(key, digestmod="sha256")
-
-    def sign(data: bytes) -> bytes:
-        mac = prepared.copy()
-        mac.update(data)
-        return mac.digest()
-
-    return sign
+# The streams of one day and one secret share a signer.
+_signer = lru_cache(maxsize=128)(HmacSha256)

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 
 from msgspec import Struct, field
 
-from ._events import AudioStream, EventParser, OpenStream, ResultStream, Shape
-from .eventstream import BaseEvent
+from ._events import AudioStream, EventParser, EventShape, OpenStream, ResultStream, Shape
 
 # --- Sent -----------------------------------------------------------------------
 
 
-class ChannelDefinition(Shape, gc=False):
+class ChannelDefinition(Shape):
     """Who speaks on one of the two channels.
 
     :param channel_id: The channel, 0 or 1.
@@ -41,7 +40,7 @@ class PostCallAnalyticsSettings(Shape):
     output_encryption_kms_key_id: str | None = field(default=None, name="OutputEncryptionKMSKeyId")
 
 
-class ConfigurationEvent(Shape, BaseEvent):
+class ConfigurationEvent(EventShape):
     """How a call is to be analysed: the first event of its stream, before any audio.
 
     :param channel_definitions: Who speaks on which channel: both channels, or None.
@@ -55,7 +54,7 @@ class ConfigurationEvent(Shape, BaseEvent):
 # --- Results --------------------------------------------------------------------
 
 
-class CallAnalyticsLanguageWithScore(Shape, gc=False):
+class CallAnalyticsLanguageWithScore(Shape):
     """One candidate of automatic language identification.
 
     :param language_code: The language, e.g. `"en-US"`.
@@ -66,7 +65,7 @@ class CallAnalyticsLanguageWithScore(Shape, gc=False):
     score: float | None = None
 
 
-class CallAnalyticsItem(Shape, gc=False):
+class CallAnalyticsItem(Shape):
     """A word or punctuation mark of an utterance.
 
     :param begin_offset_millis: Where its audio begins.
@@ -87,7 +86,7 @@ class CallAnalyticsItem(Shape, gc=False):
     stable: bool | None = None
 
 
-class CallAnalyticsEntity(Shape, gc=False):
+class CallAnalyticsEntity(Shape):
     """A piece of personally identifiable information found in an utterance.
 
     :param begin_offset_millis: Where it begins.
@@ -106,7 +105,7 @@ class CallAnalyticsEntity(Shape, gc=False):
     confidence: float | None = None
 
 
-class CharacterOffsets(Shape, gc=False):
+class CharacterOffsets(Shape):
     """A part of an utterance's transcript.
 
     :param begin: Its first character, counted from 0.
@@ -126,7 +125,7 @@ class IssueDetected(Shape):
     character_offsets: CharacterOffsets | None = None
 
 
-class TimestampRange(Shape, gc=False):
+class TimestampRange(Shape):
     """A part of the call.
 
     :param begin_offset_millis: Where it begins.
@@ -149,7 +148,7 @@ class PointsOfInterest(Shape):
 # --- Events ---------------------------------------------------------------------
 
 
-class UtteranceEvent(Shape, BaseEvent):
+class UtteranceEvent(EventShape):
     """What one participant said, partial or final.
 
     :param utterance_id: Identifies the utterance; all its partial results and its final
@@ -181,7 +180,7 @@ class UtteranceEvent(Shape, BaseEvent):
     language_identification: list[CallAnalyticsLanguageWithScore] | None = None
 
 
-class CategoryEvent(Shape, BaseEvent):
+class CategoryEvent(EventShape):
     """The categories, from the account's rules, that the call has come to match.
 
     :param matched_categories: Their names.

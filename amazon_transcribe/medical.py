@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from ._events import AudioStream, EventParser, OpenStream, ResultStream, Shape
-from .eventstream import BaseEvent
+from ._events import AudioStream, EventParser, EventShape, OpenStream, ResultStream, Shape
 
 # --- Results --------------------------------------------------------------------
 
 
-class MedicalEntity(Shape, gc=False):
+class MedicalEntity(Shape):
     """A piece of personal health information found in the transcript.
 
     :param start_time: Where it begins.
@@ -30,7 +29,7 @@ class MedicalEntity(Shape, gc=False):
     confidence: float | None = None
 
 
-class MedicalItem(Shape, gc=False):
+class MedicalItem(Shape):
     """A word, phrase or punctuation mark of the transcript.
 
     :param start_time: Where its audio begins.
@@ -91,7 +90,7 @@ class MedicalTranscript(Shape):
     results: list[MedicalResult] = field(default_factory=list)
 
 
-class MedicalTranscriptEvent(Shape, BaseEvent, omit_defaults=False):
+class MedicalTranscriptEvent(EventShape, omit_defaults=False):
     """A set of results from the service; `TranscriptEvent` on the wire.
 
     :param transcript: The results.

@@ -9,8 +9,15 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
-from ._events import AudioEvent, AudioStream, EventParser, OpenStream, ResultStream, Shape
-from .eventstream import BaseEvent
+from ._events import (
+    AudioEvent,
+    AudioStream,
+    EventParser,
+    EventShape,
+    OpenStream,
+    ResultStream,
+    Shape,
+)
 
 END_OF_SESSION = "END_OF_SESSION"
 
@@ -21,7 +28,7 @@ class MedicalScribeAudioEvent(AudioEvent):
     """A chunk of audio on its way to the service; `AudioEvent` on the wire."""
 
 
-class MedicalScribeChannelDefinition(Shape, gc=False):
+class MedicalScribeChannelDefinition(Shape):
     """Who speaks on one of the two channels.
 
     :param channel_id: The channel, 0 or 1.
@@ -43,7 +50,7 @@ class MedicalScribeEncryptionSettings(Shape):
     kms_encryption_context: dict[str, str] | None = None
 
 
-class ClinicalNoteGenerationSettings(Shape, gc=False):
+class ClinicalNoteGenerationSettings(Shape):
     """How clinical notes are written.
 
     :param output_bucket_name: The S3 bucket that they go to, at most 64 characters.
@@ -64,7 +71,7 @@ class MedicalScribePostStreamAnalyticsSettings(Shape):
     clinical_note_generation_settings: ClinicalNoteGenerationSettings
 
 
-class MedicalScribePatientContext(Shape, gc=False):
+class MedicalScribePatientContext(Shape):
     """What is known of the patient.
 
     :param pronouns: `"HE_HIM"`, `"SHE_HER"` or `"THEY_THEM"`.
@@ -82,7 +89,7 @@ class MedicalScribeContext(Shape):
     patient_context: MedicalScribePatientContext | None = None
 
 
-class MedicalScribeConfigurationEvent(Shape, BaseEvent):
+class MedicalScribeConfigurationEvent(EventShape):
     """How a session is to be scribed: its first event; `ConfigurationEvent` on the wire.
 
     :param resource_access_role_arn: The IAM role that may write the results, 20–2,048
@@ -106,7 +113,7 @@ class MedicalScribeConfigurationEvent(Shape, BaseEvent):
     medical_scribe_context: MedicalScribeContext | None = None
 
 
-class MedicalScribeSessionControlEvent(Shape, BaseEvent, omit_defaults=False):
+class MedicalScribeSessionControlEvent(EventShape, omit_defaults=False):
     """The end of the whole session, of which a stream is a part; `SessionControlEvent`
     on the wire.
 
@@ -119,7 +126,7 @@ class MedicalScribeSessionControlEvent(Shape, BaseEvent, omit_defaults=False):
 # --- Results --------------------------------------------------------------------
 
 
-class MedicalScribeTranscriptItem(Shape, gc=False):
+class MedicalScribeTranscriptItem(Shape):
     """A word, phrase or punctuation mark of the transcript.
 
     :param begin_audio_time: Where its audio begins.
@@ -160,7 +167,7 @@ class MedicalScribeTranscriptSegment(Shape):
     channel_id: str | None = None
 
 
-class MedicalScribeTranscriptEvent(Shape, BaseEvent):
+class MedicalScribeTranscriptEvent(EventShape):
     """A segment of the transcript; `TranscriptEvent` on the wire.
 
     :param transcript_segment: The segment.
@@ -173,7 +180,7 @@ MEDICAL_SCRIBE_EVENTS = EventParser({"TranscriptEvent": MedicalScribeTranscriptE
 """The events of StartMedicalScribeStream."""
 
 
-class ClinicalNoteGenerationResult(Shape, gc=False):
+class ClinicalNoteGenerationResult(Shape):
     """Where the clinical notes of a session are.
 
     :param clinical_note_output_location: The notes, a URI of up to 2,000 characters.

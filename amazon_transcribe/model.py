@@ -20,6 +20,7 @@ from ._events import (
     AudioEvent,
     AudioStream,
     EventParser,
+    EventShape,
     OpenStream,
     ResultStream,
     Shape,
@@ -46,7 +47,6 @@ from .call_analytics import (
     TimestampRange,
     UtteranceEvent,
 )
-from .eventstream import BaseEvent
 from .medical import (
     MEDICAL_TRANSCRIPT_EVENTS,
     MedicalAlternative,
@@ -168,7 +168,7 @@ __all__ = [
 # --- Results --------------------------------------------------------------------
 
 
-class LanguageWithScore(Shape, gc=False):
+class LanguageWithScore(Shape):
     """One candidate of automatic language identification.
 
     :param language_code: The language, e.g. `"en-US"`.
@@ -179,7 +179,7 @@ class LanguageWithScore(Shape, gc=False):
     score: float | None = None
 
 
-class Entity(Shape, gc=False):
+class Entity(Shape):
     """A piece of personally identifiable information found in the transcript.
 
     :param start_time: Where it begins, in seconds.
@@ -198,7 +198,7 @@ class Entity(Shape, gc=False):
     entity_type: str | None = field(default=None, name="Type")
 
 
-class Item(Shape, gc=False):
+class Item(Shape):
     """A word, phrase or punctuation mark of the transcript.
 
     :param start_time: Where its audio begins, in seconds.
@@ -270,7 +270,7 @@ class Transcript(Shape):
 # --- Events ---------------------------------------------------------------------
 
 
-class TranscriptEvent(Shape, BaseEvent, omit_defaults=False):
+class TranscriptEvent(EventShape, omit_defaults=False):
     """A set of results from the service.
 
     :param transcript: The results.
