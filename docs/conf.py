@@ -1,0 +1,43 @@
+"""Sphinx configuration: `make docs`."""
+
+import os
+
+from amazon_transcribe import __version__
+
+# The codec's reference is read from the pure twin.
+os.environ["AMAZON_TRANSCRIBE_NO_EXTENSIONS"] = "1"
+
+project = "amazon-transcribe"
+version = release = __version__
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+exclude_patterns = ["_build", "requirements.txt"]
+
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+
+# Docstrings put code into single backticks.
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+
+html_theme = "alabaster"
+html_theme_options = {"description": "Streaming speech to text", "page_width": "1100px"}
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", indented_is_code)
+
+
+def indented_is_code(app, what, name, obj, options, lines):
+    """Make literal blocks of what docstrings indent after an empty line."""
+    code, result = False, []
+    for number, line in enumerate(lines):
+        indented = line.startswith("    ")
+        if line and not indented:
+            code = False
+        elif indented and not code and (number == 0 or not lines[number - 1]):
+            code = True
+            result += ["::", ""]
+        result.append(line)
+    lines[:] = result
