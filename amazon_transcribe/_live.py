@@ -43,9 +43,16 @@ class LiveStream:
         self._reader: asyncio.Task[Any] | None = None
 
     async def send_audio(self, chunk: AudioChunk) -> None:
+        self._check_open()
+        await self._write(self._session.send_audio(chunk))
+
+    async def send_event(self, event: BaseEvent) -> None:
+        self._check_open()
+        await self._write(self._session.send_event(event))
+
+    def _check_open(self) -> None:
         if self._failure is None and self._session.ended:
             raise self._described(StreamClosedException(self._why_ended()))
-        await self._write(self._session.send_audio(chunk))
 
     async def end_audio(self) -> None:
         if self._end_sent:

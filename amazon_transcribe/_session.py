@@ -117,7 +117,6 @@ class ClientSession:
         self.audio_bytes_sent = 0
         self.target = operation.target(request)
         self._configured = False
-        self._session_ended = False
         self._fields = request_headers(operation, request)
         self._echo: dict[str, str] = {}
         self._credentials = credentials
@@ -228,7 +227,7 @@ class ClientSession:
         message = encode_message(*write_event(self.operation, event))
         chain = self._open_chain()
         if isinstance(event, MedicalScribeSessionControlEvent):
-            self._session_ended = True
+            self.ended = True
         elif self._configured or self.audio_bytes_sent:
             raise ValidationException("the configuration must be the first event of the stream")
         else:
@@ -260,13 +259,13 @@ class ClientSession:
         if self._chain is None:
             raise StreamClosedException("the request has not been made")
         frames = b""
-        if self._configured and self.operation.configured and not self._session_ended:
+        if self.operation.configured and self._configured and not self.ended:
             frames = self.send_event(MedicalScribeSessionControlEvent())
         self.ended = True
         return frames + self._chain.end()
 
     def _open_chain(self) -> EventChain:
-        if self.ended or self._session_ended:
+        if self.ended:
             raise StreamClosedException("the input has ended: no more audio can be sent")
         if self._chain is None:
             raise StreamClosedException("the request has not been made")

@@ -724,7 +724,7 @@ def request_headers(operation: Operation, request: Any) -> list[tuple[str, str]]
     return _written(operation, request)
 
 
-def write_event(operation: Operation, event: BaseEvent) -> tuple[dict[str, str], bytes]:
+def write_event(operation: Operation, event: object) -> tuple[dict[str, str], bytes]:
     """The headers and the payload of an event besides audio.
 
     :raises SerializerException: when the operation takes no such event.
@@ -736,7 +736,8 @@ def write_event(operation: Operation, event: BaseEvent) -> tuple[dict[str, str],
             if found := known.rule.fault(event, known.parameter, _python_name):
                 raise InvalidParameterException(found[0], f"{found[0]} {found[1]}")
             return _event_headers(known.name), _json.encode(event)
-    raise SerializerException(f"{operation.name} takes no {type(event).__name__}")
+    names = " or ".join(known.rule.shape.__name__ for known in operation.inputs) or "such event"
+    raise SerializerException(f"{operation.name} takes {names}, not {event!r}")
 
 
 def read_response(operation: Operation, headers: Mapping[str, str], result_stream: Any) -> Any:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal
 
 from ._live import LiveStream
 from ._retry import CLOCK_TOLERANCE, backoff, clock_skew, is_transient, refuses_signature
 from ._session import ClientSession
-from ._shapes import START_STREAM_TRANSCRIPTION, Operation
+from ._shapes import (
+    GET_MEDICAL_SCRIBE_STREAM,
+    START_CALL_ANALYTICS_STREAM_TRANSCRIPTION,
+    START_MEDICAL_SCRIBE_STREAM,
+    START_MEDICAL_STREAM_TRANSCRIPTION,
+    START_STREAM_TRANSCRIPTION,
+    Operation,
+    write_event,
+)
 from .auth import AwsCrtCredentialResolver, CredentialResolver, Credentials
 from .endpoints import BaseEndpointResolver, StaticEndpointResolver, default_resolver
+from .eventstream import BaseEvent
 from .exceptions import (
     CredentialsException,
     HTTPException,
@@ -27,6 +38,18 @@ from .exceptions import (
 )
 from .model import (
     AudioStream,
+    CallAnalyticsInputStream,
+    ConfigurationEvent,
+    GetMedicalScribeStreamRequest,
+    GetMedicalScribeStreamResponse,
+    MedicalScribeConfigurationEvent,
+    MedicalScribeInputStream,
+    StartCallAnalyticsStreamTranscriptionEventStream,
+    StartCallAnalyticsStreamTranscriptionRequest,
+    StartMedicalScribeStreamEventStream,
+    StartMedicalScribeStreamRequest,
+    StartMedicalStreamTranscriptionEventStream,
+    StartMedicalStreamTranscriptionRequest,
     StartStreamTranscriptionEventStream,
     StartStreamTranscriptionRequest,
 )
@@ -39,8 +62,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-# An error's body is a line of JSON; a peer that sends more is not the service.
-MAX_ERROR_BODY = 64 * 1024
+# A body is a line of JSON; a peer that sends more is not the service.
+MAX_BODY = 256 * 1024
 
 # Also among the headers of a refusal; see the service's API reference, common errors.
 REQUEST_ID = "x-amzn-request-id"
@@ -263,8 +286,228 @@ class TranscribeStreamingClient:
             session_resume_window=session_resume_window,
             transcript_format=transcript_format,
         )
-        live = await self._start(START_STREAM_TRANSCRIPTION, request)
+        live: LiveStream = await self._start(START_STREAM_TRANSCRIPTION, request)
         return StartStreamTranscriptionEventStream(AudioStream(input_stream=live), live.response)
+
+    async def start_call_analytics_stream_transcription(
+        self,
+        *,
+        language_code: str | None = None,
+        media_sample_rate_hz: int,
+        media_encoding: str,
+        configuration: ConfigurationEvent | None = None,
+        vocabulary_name: str | None = None,
+        session_id: str | None = None,
+        vocab_filter_method: str | None = None,
+        vocab_filter_name: str | None = None,
+        vocabulary_names: Sequence[str] | str | None = None,
+        vocabulary_filter_names: Sequence[str] | str | None = None,
+        enable_partial_results_stabilization: bool | None = None,
+        partial_results_stability: str | None = None,
+        content_identification_type: str | None = None,
+        content_redaction_type: str | None = None,
+        pii_entity_types: Sequence[str] | str | None = None,
+        language_model_name: str | None = None,
+        identify_language: bool | None = None,
+        language_options: Sequence[str] | str | None = None,
+        preferred_language: str | None = None,
+    ) -> StartCallAnalyticsStreamTranscriptionEventStream:
+        """Start the analysis of a call between an agent and a customer.
+
+        What is said of pace and checks at `start_stream_transcription` holds here.
+
+        :param language_code: The spoken language: `"en-US"`, `"en-GB"`, `"es-US"`,
+            `"fr-CA"`, `"fr-FR"`, `"en-AU"`, `"it-IT"`, `"de-DE"` or `"pt-BR"`; leave it
+            out with `identify_language`.
+        :param media_sample_rate_hz: The sample rate, 8,000–48,000 Hz.
+        :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"`,
+            `"flac"`, `"g711-alaw"`, `"g711-ulaw"` or `"g729"`.
+        :param configuration: Who speaks on which channel, and what becomes of the call
+            after its end. It is sent first, before any audio. When it is not at hand
+            yet, leave it out here and send it by
+            `input_stream.send_configuration_event` before any audio.
+        :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
+        :param session_id: A UUID of 36 characters; the service makes one when None.
+        :param vocab_filter_method: `"remove"`, `"mask"` or `"tag"`.
+        :param vocab_filter_name: A vocabulary filter, 1–200 of `[0-9a-zA-Z._-]`.
+        :param vocabulary_names: With language identification: custom vocabularies, a list
+            or one string with commas, at most 3,000 characters in all.
+        :param vocabulary_filter_names: The same for vocabulary filters.
+        :param enable_partial_results_stabilization: Let only the last few words of a
+            partial result change.
+        :param partial_results_stability: How few: `"high"`, `"medium"` or `"low"`.
+        :param content_identification_type: `"PII"` marks personal information; not with
+            `content_redaction_type`.
+        :param content_redaction_type: `"PII"` replaces personal information.
+        :param pii_entity_types: Which kinds, a list or one string with commas, at most
+            300 characters of `[A-Z_, ]`; needs one of the two above.
+        :param language_model_name: A custom language model, 1–200 of `[0-9a-zA-Z._-]`.
+        :param identify_language: Find out the language; needs `language_options`.
+        :param language_options: At least two languages to choose from, a list or one
+            string with commas, at most 200 characters.
+        :param preferred_language: The likeliest of them.
+        :returns: The open call: audio in by `input_stream`, utterances and matched
+            categories by `output_stream`.
+        :raises InvalidParameterException: for what the service would refuse; it is a
+            `ValidationException` and a `BadRequestException`, and its `parameter` is the
+            path to what is wrong, e.g. `configuration.channel_definitions[0].channel_id`.
+        :raises CredentialsException: when there are no credentials.
+        :raises ConnectException: when no connection can be made.
+        :raises TimeoutException: when the start takes longer than `start_timeout`.
+        :raises ServiceException: when the service refuses.
+        """
+        request = StartCallAnalyticsStreamTranscriptionRequest(
+            language_code=language_code,
+            media_sample_rate_hz=media_sample_rate_hz,
+            media_encoding=media_encoding,
+            vocabulary_name=vocabulary_name,
+            session_id=session_id,
+            vocab_filter_method=vocab_filter_method,
+            vocab_filter_name=vocab_filter_name,
+            vocabulary_names=vocabulary_names,
+            vocabulary_filter_names=vocabulary_filter_names,
+            enable_partial_results_stabilization=enable_partial_results_stabilization,
+            partial_results_stability=partial_results_stability,
+            content_identification_type=content_identification_type,
+            content_redaction_type=content_redaction_type,
+            pii_entity_types=pii_entity_types,
+            language_model_name=language_model_name,
+            identify_language=identify_language,
+            language_options=language_options,
+            preferred_language=preferred_language,
+        )
+        live: LiveStream = await self._start(
+            START_CALL_ANALYTICS_STREAM_TRANSCRIPTION, request, configuration
+        )
+        return StartCallAnalyticsStreamTranscriptionEventStream(
+            CallAnalyticsInputStream(input_stream=live), live.response
+        )
+
+    async def start_medical_stream_transcription(
+        self,
+        *,
+        language_code: str,
+        media_sample_rate_hz: int,
+        media_encoding: str,
+        specialty: str,
+        type: str,  # noqa: A002  # the service's name
+        vocabulary_name: str | None = None,
+        session_id: str | None = None,
+        show_speaker_label: bool | None = None,
+        enable_channel_identification: bool | None = None,
+        number_of_channels: int | None = None,
+        content_identification_type: str | None = None,
+    ) -> StartMedicalStreamTranscriptionEventStream:
+        """Start a medical transcription.
+
+        What is said of pace and checks at `start_stream_transcription` holds here.
+
+        :param language_code: The spoken language, e.g. `"en-US"`.
+        :param media_sample_rate_hz: The sample rate, 8,000–48,000 Hz.
+        :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"`,
+            `"flac"`, `"g711-alaw"`, `"g711-ulaw"` or `"g729"`.
+        :param specialty: `"PRIMARYCARE"`, `"CARDIOLOGY"`, `"NEUROLOGY"`, `"ONCOLOGY"`,
+            `"RADIOLOGY"` or `"UROLOGY"`.
+        :param type: `"CONVERSATION"` between people, or `"DICTATION"` by one.
+        :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
+        :param session_id: A UUID of 36 characters; the service makes one when None.
+        :param show_speaker_label: Label the speakers; not with
+            `enable_channel_identification`.
+        :param enable_channel_identification: Transcribe each channel by itself; needs
+            `number_of_channels`.
+        :param number_of_channels: The channels in the audio, at least 2.
+        :param content_identification_type: `"PHI"` marks personal health information.
+        :returns: The open stream: audio in by `input_stream`, events by `output_stream`.
+        :raises InvalidParameterException: for what the service would refuse; it is a
+            `ValidationException` and a `BadRequestException`.
+        :raises CredentialsException: when there are no credentials.
+        :raises ConnectException: when no connection can be made.
+        :raises TimeoutException: when the start takes longer than `start_timeout`.
+        :raises ServiceException: when the service refuses.
+        """
+        request = StartMedicalStreamTranscriptionRequest(
+            language_code=language_code,
+            media_sample_rate_hz=media_sample_rate_hz,
+            media_encoding=media_encoding,
+            specialty=specialty,
+            type=type,
+            vocabulary_name=vocabulary_name,
+            session_id=session_id,
+            show_speaker_label=show_speaker_label,
+            enable_channel_identification=enable_channel_identification,
+            number_of_channels=number_of_channels,
+            content_identification_type=content_identification_type,
+        )
+        live: LiveStream = await self._start(START_MEDICAL_STREAM_TRANSCRIPTION, request)
+        return StartMedicalStreamTranscriptionEventStream(
+            AudioStream(input_stream=live), live.response
+        )
+
+    async def start_medical_scribe_stream(
+        self,
+        *,
+        language_code: str,
+        media_sample_rate_hz: int,
+        media_encoding: str,
+        configuration: MedicalScribeConfigurationEvent,
+        session_id: str | None = None,
+    ) -> StartMedicalScribeStreamEventStream:
+        """Start scribing a session between a clinician and a patient, or go on with it.
+
+        `input_stream.end_stream()` ends the session, and the service writes its notes.
+        A stream that is left or closed without it leaves the session as it is: another
+        start with its `session_id` goes on with it.
+
+        What is said of pace and checks at `start_stream_transcription` holds here.
+
+        :param language_code: The spoken language: `"en-US"`.
+        :param media_sample_rate_hz: The sample rate, 16,000–48,000 Hz.
+        :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"` or
+            `"flac"`.
+        :param configuration: How the session is scribed and what becomes of it; it is
+            sent first, before any audio.
+        :param session_id: A UUID of 36 characters; the service makes one when None.
+        :returns: The open session: audio in by `input_stream`, events by `output_stream`.
+        :raises InvalidParameterException: for what the service would refuse; it is a
+            `ValidationException` and a `BadRequestException`, and its `parameter` is the
+            path to what is wrong, e.g. `configuration.channel_definitions[0].channel_id`.
+        :raises CredentialsException: when there are no credentials.
+        :raises ConnectException: when no connection can be made.
+        :raises TimeoutException: when the start takes longer than `start_timeout`.
+        :raises ServiceException: when the service refuses.
+        """
+        request = StartMedicalScribeStreamRequest(
+            session_id=session_id,
+            language_code=language_code,
+            media_sample_rate_hz=media_sample_rate_hz,
+            media_encoding=media_encoding,
+        )
+        live: LiveStream = await self._start(START_MEDICAL_SCRIBE_STREAM, request, configuration)
+        return StartMedicalScribeStreamEventStream(
+            MedicalScribeInputStream(input_stream=live), live.response
+        )
+
+    async def get_medical_scribe_stream(self, *, session_id: str) -> GetMedicalScribeStreamResponse:
+        """Look up a scribe's session: how far it is, and where its notes are.
+
+        It goes over HTTP/2 whatever carries the streams.
+
+        :param session_id: The session's id, a UUID of 36 characters.
+        :returns: The session, in `medical_scribe_stream_details`.
+        :raises InvalidParameterException: for what the service would refuse; it is a
+            `ValidationException` and a `BadRequestException`.
+        :raises ResourceNotFoundException: when there is no such session.
+        :raises InvalidEventException: when the answer does not fit the service model.
+        :raises CredentialsException: when there are no credentials.
+        :raises ConnectException: when no connection can be made.
+        :raises TimeoutException: when the answer takes longer than `start_timeout`.
+        :raises ServiceException: when the service refuses.
+        """
+        request = GetMedicalScribeStreamRequest(session_id=session_id)
+        answer: GetMedicalScribeStreamResponse = await self._start(
+            GET_MEDICAL_SCRIBE_STREAM, request
+        )
+        return answer
 
     async def close(self) -> None:
         """Close every connection, within 4 s; streams still open fail, a new start raises."""
@@ -286,16 +529,28 @@ class TranscribeStreamingClient:
     ) -> None:
         await self.close()
 
-    async def _start(self, operation: Operation, request: object) -> LiveStream:
-        """Open a stream and wait for the service's answer, all before the deadline."""
+    async def _start(
+        self, operation: Operation, request: object, configuration: BaseEvent | None = None
+    ) -> Any:
+        """Make a request and wait for the service's answer, all before the deadline.
+
+        :param configuration: The stream's first event.
+        :returns: The open `LiveStream`; the answer itself where there is no stream.
+        """
         if self._closed:
             raise StreamClosedException("the client is closed")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.start_timeout
         # Checked with stand-in credentials first: a wrong parameter needs no real ones.
         ClientSession(operation, request, Credentials("", ""), region="", authority="")
+        if configuration is not None or operation.configured:
+            write_event(operation, configuration)
         endpoint = await self._endpoint_resolver.resolve(self.region)
-        origin = Origin.parse(endpoint, websocket=self._by_websocket)
+        if operation.result_stream is None:
+            endpoint = re.sub("^ws", "http", endpoint)  # no stream, so no WebSocket
+            origin = Origin.parse(endpoint)
+        else:
+            origin = Origin.parse(endpoint, websocket=self._by_websocket)
         credentials = await self._credentials(deadline - loop.time())
         attempts = 0
         corrected = False
@@ -303,7 +558,7 @@ class TranscribeStreamingClient:
             attempt = _Attempt(self.clock_skew)
             try:
                 return await self._attempt(
-                    attempt, operation, request, origin, credentials, deadline
+                    attempt, operation, request, configuration, origin, credentials, deadline
                 )
             except SDKError as error:
                 if attempt.met_a_dead_connection(error):
@@ -330,10 +585,11 @@ class TranscribeStreamingClient:
         attempt: _Attempt,
         operation: Operation,
         request: object,
+        configuration: BaseEvent | None,
         origin: Origin,
         credentials: Credentials,
         deadline: float,
-    ) -> LiveStream:
+    ) -> Any:
         """Start once."""
         loop = asyncio.get_running_loop()
         session = ClientSession(
@@ -352,19 +608,32 @@ class TranscribeStreamingClient:
             )
         else:
             headers = [*session.headers(), agent]
-            opening = self._transport.open(origin, operation.path, headers, deadline - loop.time())
+            opening = self._transport.open(
+                origin, session.target, headers, deadline - loop.time(), operation.method
+            )
         stream = await opening
         attempt.stream = stream
         try:
+            if operation.result_stream is None:
+                stream.end()
+            first = None if configuration is None else session.send_event(configuration)
+            # The service may wait for it; over WebSocket nothing goes before the answer.
+            if first is not None and not origin.is_websocket:
+                with suppress(HTTPException):  # the answer says why
+                    await stream.write(first, deadline - loop.time())
             status, answer = await stream.response(deadline - loop.time())
             skew = clock_skew(answer.get("date"), time.time())
             if skew is not None:
                 self.clock_skew = skew
             if status != 200:
-                body = await _error_body(stream, deadline)
+                body = await _body(stream, deadline, refused=True)
                 error = session.refusal(status, answer, body)
                 error.request_id = answer.get(REQUEST_ID)
                 raise error
+            if operation.result_stream is None:
+                return session.receive_answer(await _body(stream, deadline, refused=False))
+            if first is not None and origin.is_websocket:
+                await stream.write(first, deadline - loop.time())
         except BaseException:
             stream.abort()
             raise
@@ -408,18 +677,20 @@ class _Attempt:
         return reused and isinstance(error, StreamException) and is_transient(error)
 
 
-async def _error_body(stream: Stream, deadline: float) -> bytes:
-    """The body of a refusal, as much as comes in time."""
+async def _body(stream: Stream, deadline: float, *, refused: bool) -> bytes:
+    """The body of an answer; of a refusal, as much as comes in time."""
     loop = asyncio.get_running_loop()
     body = b""
     try:
-        while len(body) < MAX_ERROR_BODY:
+        while len(body) < MAX_BODY:
             data = await stream.read(max(deadline - loop.time(), 0.001))
             if not data:
                 break
             body += data
     except HTTPException:
-        pass  # the status alone is a refusal; its text is a courtesy
+        if not refused:
+            raise
+        # The status alone is a refusal; its text is a courtesy.
     return body
 
 
