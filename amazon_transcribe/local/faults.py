@@ -419,7 +419,7 @@ class _FaultyExchange:
         self._exchange.respond(status, headers)
 
     async def read(self, timeout: float | None = None) -> bytes:
-        self._look()
+        self._look(self._meter.seconds)
         if self._deaf:
             await self._exchange.closed()
             raise ConnectionLostException("the client has left")
@@ -442,18 +442,21 @@ class _FaultyExchange:
             self._corrupt = False
         await self._exchange.write(data, timeout)
         self._events += 1
-        self._look()
+        self._look(0.0)  # what was read has its results under way
 
     async def finish(self, sending: float, lingering: float) -> None:
         if self._muted:
             await self._exchange.closed()
         await self._exchange.finish(sending, lingering)
 
-    def _look(self) -> None:
-        """Let the faults happen whose point is reached."""
+    def _look(self, seconds: float) -> None:
+        """Let the faults happen whose point is reached.
+
+        :param seconds: Of audio received and answered.
+        """
         for strike in list(self._pending):
             if strike.seconds is not None:
-                due = self._meter.seconds >= strike.seconds
+                due = seconds > 0 and seconds >= strike.seconds
             else:
                 due = self._events >= (strike.events or 0)
             if not due:

@@ -1,0 +1,408 @@
+"""One logical stream over connections that break."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.exceptions import (
+    BadRequestException,
+    ConnectException,
+    ConnectionLostException,
+    InternalFailureException,
+    LimitExceededException,
+    SDKError,
+    ServiceUnavailableException,
+    StreamClosedException,
+    StreamException,
+    StreamResetException,
+    TimeoutException,
+)
+from amazon_transcribe.handlers import TranscriptResultStreamHandler
+from amazon_transcribe.local import Fault, LocalTranscribe
+from amazon_transcribe.local.faults import Faults
+from amazon_transcribe.model import Item, Result, TranscriptEvent
+from amazon_transcribe.resume import Reconnected, Reconnecting, ResumableTranscription
+from tests.word_codes import BYTES_PER_SECOND, RATE, WordCodes, audio
+
+CHUNK = BYTES_PER_SECOND // 10
+
+
+@asynccontextmanager
+async def server(
+    *faults: str | Fault, **options: Any
+) -> AsyncIterator[tuple[LocalTranscribe, TranscribeStreamingClient]]:
+    parsed = [fault if isinstance(fault, Fault) else Fault.parse(fault) for fault in faults]
+    async with LocalTranscribe(WordCodes(), faults=parsed, **options) as running:
+        async with TranscribeStreamingClient(
+            region="us-east-1",
+            endpoint_url=running.endpoint_url,
+            credential_resolver=running.credentials,
+            start_timeout=5,
+        ) as client:
+            yield running, client
+
+
+def resumable(client: TranscribeStreamingClient, **options: Any) -> ResumableTranscription:
+    defaults = {"language_code": "en-US", "media_sample_rate_hz": RATE, "backoff": 0.001}
+    return ResumableTranscription(client, **{**defaults, **options})
+
+
+@dataclass
+class Heard:
+    """What came out of a stream."""
+
+    finals: list[Result] = field(default_factory=list)
+    partials: list[Result] = field(default_factory=list)
+    losses: list[Reconnecting] = field(default_factory=list)
+    returns: list[Reconnected] = field(default_factory=list)
+
+    @property
+    def items(self) -> list[Item]:
+        return [item for result in self.finals for item in result.alternatives[0].items]  # type: ignore[index]
+
+    @property
+    def words(self) -> list[int]:
+        return [int(item.content[1:]) for item in self.items if item.content]
+
+    @property
+    def times(self) -> list[tuple[float | None, float | None]]:
+        return [(item.start_time, item.end_time) for item in self.items]
+
+    async def read(self, stream: ResumableTranscription) -> None:
+        async for event in stream:
+            if isinstance(event, TranscriptEvent):
+                for result in event.transcript.results:
+                    (self.partials if result.is_partial else self.finals).append(result)
+            elif isinstance(event, Reconnecting):
+                self.losses.append(event)
+            elif isinstance(event, Reconnected):
+                self.returns.append(event)
+
+
+async def send(stream: ResumableTranscription, pcm: bytes, *, end: bool = True) -> None:
+    for at in range(0, len(pcm), CHUNK):
+        await stream.send_audio_event(pcm[at : at + CHUNK])
+    if end:
+        await stream.end_stream()
+
+
+async def heard(stream: ResumableTranscription, pcm: bytes) -> Heard:
+    """Send all the audio and read to the end."""
+    result = Heard()
+    async with stream:
+        sender = asyncio.create_task(send(stream, pcm))
+        try:
+            await result.read(stream)
+        finally:
+            sender.cancel()
+            await asyncio.wait({sender})
+    return result
+
+
+def segments(count: int, words: int = 10) -> Sequence[range]:
+    return [range(1 + at, 1 + at + words) for at in range(0, count * words, words)]
+
+
+def spoken_times(pcm_segments: Sequence[range]) -> list[tuple[float, float]]:
+    times = []
+    at = 0
+    for words in pcm_segments:
+        for _ in words:
+            times.append((round(at / 100, 3), round((at + 8) / 100, 3)))
+            at += 10
+        at += 30
+    return times
+
+
+async def test_an_unbroken_stream_is_what_the_service_gave() -> None:
+    spoken = segments(4)
+    async with server() as (_, client):
+        result = await heard(resumable(client), audio(spoken))
+    assert result.words == [word for words in spoken for word in words]
+    assert result.times == spoken_times(spoken)
+    assert result.losses == result.returns == []
+
+
+CUTS = {
+    "drop:seconds=3,times=1": ConnectionLostException,
+    "reset:seconds=3,times=1": StreamResetException,
+    "goaway:seconds=3,times=1": StreamResetException,
+    "truncate:seconds=3,times=1": StreamException,
+    "corrupt:seconds=3,times=1": SDKError,
+    "exception:error=InternalFailure,seconds=3,times=1": InternalFailureException,
+    "exception:error=ServiceUnavailable,seconds=3,times=1": ServiceUnavailableException,
+    "exception:error=LimitExceeded,seconds=3,times=1": LimitExceededException,
+}
+
+
+@pytest.mark.parametrize("fault", CUTS)
+async def test_a_cut_loses_and_doubles_nothing(fault: str) -> None:
+    spoken = segments(6)
+    async with server(fault) as (_, client):
+        result = await heard(resumable(client), audio(spoken))
+    assert result.words == [word for words in spoken for word in words]
+    assert result.times == spoken_times(spoken)
+    assert len({final.result_id for final in result.finals}) == 6
+    [lost], [back] = result.losses, result.returns
+    assert isinstance(lost.reason, CUTS[fault])
+    assert lost.attempt == 1
+    assert back.connection == 2
+    assert back.forgotten == 0
+    if "drop" not in fault:  # a RST of TCP may take the results before it along
+        assert back.start == 2.28
+
+
+async def test_two_hundred_cuts_lose_and_double_nothing() -> None:
+    spoken = segments(200)
+    faults = [
+        Fault(kind, after_seconds=(0.3, 14), seed=seed)
+        for seed, kind in enumerate(
+            ["drop", "reset", "goaway", "truncate", "corrupt", "exception", "drop", "reset"]
+        )
+    ]
+    async with server(*faults) as (_, client):
+        result = await heard(resumable(client, max_failures=30), audio(spoken))
+    assert result.words == [word for words in spoken for word in words]
+    assert result.times == spoken_times(spoken)
+    ids = Counter(final.result_id for final in result.finals)
+    assert set(ids.values()) == {1}
+    assert len(result.losses) >= 200
+    assert len({type(loss.reason) for loss in result.losses}) >= 5
+    assert sum(back.forgotten for back in result.returns) == 0
+    assert_partials_lead_to_finals(result)
+
+
+def assert_partials_lead_to_finals(result: Heard) -> None:
+    finals = {final.result_id for final in result.finals}
+    assert {partial.result_id for partial in result.partials} <= finals
+
+
+async def test_a_cut_segment_keeps_its_id() -> None:
+    async with server("reset:seconds=0.5,times=1") as (_, client):
+        result = await heard(resumable(client), audio(segments(2)))
+    assert result.losses[0].superseded == ("segment-1",)
+    assert [final.result_id for final in result.finals] == ["segment-1", "segment-2/2"]
+    assert_partials_lead_to_finals(result)
+
+
+async def test_all_connections_have_one_session_id() -> None:
+    async with server("reset:seconds=1,times=2") as (_, client):
+        stream = resumable(client, session_id="11111111-2222-3333-4444-555555555555")
+        result = await heard(stream, audio(segments(4)))
+    responses = [back.response for back in result.returns]
+    assert len(responses) == 2
+    assert {response.session_id for response in responses} == {stream.session_id}
+    assert {response.session_resume_window for response in responses} == {30}
+
+
+async def test_starts_that_fail_are_tried_again() -> None:
+    async with server() as (running, client):
+        stream = resumable(client, max_failures=2)
+        running._faults = Faults([Fault("drop", after_seconds=2)])
+        result = Heard()
+        async with stream:
+            running._faults = Faults([Fault("http", status=500)])
+            sender = asyncio.create_task(send(stream, audio(segments(2))))
+            with pytest.raises(InternalFailureException):
+                await result.read(stream)
+            await asyncio.wait({sender})
+    assert [type(loss.reason) for loss in result.losses] == [
+        ConnectionLostException,
+        InternalFailureException,
+    ]
+    assert [loss.attempt for loss in result.losses] == [1, 2]
+    assert result.returns == []
+
+
+async def test_failures_without_progress_end_the_stream() -> None:
+    async with server("reset:after=2,code=8") as (_, client):
+        stream = resumable(client, max_failures=3)
+        result = Heard()
+        async with stream:
+            await send(stream, audio(segments(3)))
+            with pytest.raises(StreamResetException):
+                await result.read(stream)
+            with pytest.raises(StreamResetException):
+                await stream.__anext__()
+            with pytest.raises(StreamResetException):
+                await stream.send_audio_event(b"\0\0")
+    assert [loss.attempt for loss in result.losses] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("error", ["BadRequest", "Conflict"])
+async def test_refusals_are_raised_at_once(error: str) -> None:
+    async with server(f"exception:error={error},seconds=1") as (_, client):
+        with pytest.raises(SDKError) as raised:
+            await heard(resumable(client), audio(segments(3)))
+    assert type(raised.value).__name__ == f"{error}Exception"
+
+
+async def test_the_first_start_is_not_mended() -> None:
+    async with server("refuse") as (_, client):
+        with pytest.raises(ConnectException):
+            await heard(resumable(client), b"")
+
+
+async def test_a_pause_of_the_program_is_bridged_when_audio_comes() -> None:
+    spoken = segments(2)
+    first, second = audio(spoken[:1]), audio(spoken[1:])
+    async with server(audio_timeout=0.05) as (_, client):
+        stream = resumable(client, max_failures=0)
+        async with stream:
+            await send(stream, first, end=False)
+            result = Heard()
+            reader = asyncio.create_task(result.read(stream))
+            while not result.losses:
+                await asyncio.sleep(0.01)
+            assert isinstance(result.losses[0].reason, BadRequestException)
+            assert result.losses[0].attempt == 0
+            assert result.returns == []
+            await send(stream, second)
+            await reader
+    assert result.words == list(range(1, 21))
+    assert result.times == spoken_times(spoken)
+
+
+async def test_a_connection_is_renewed_behind_a_final_result() -> None:
+    spoken = segments(5)
+    result = Heard()
+    async with server() as (_, client):
+        async with resumable(client, renew_after=1e-6) as stream:
+            reader = asyncio.create_task(result.read(stream))
+            for number, words in enumerate(spoken, 1):
+                await send(stream, audio([words]), end=False)
+                while len(result.returns) < number:
+                    await asyncio.sleep(0)
+            await stream.end_stream()
+            await reader
+    assert result.words == [word for words in spoken for word in words]
+    assert result.times == spoken_times(spoken)
+    assert {(loss.reason, loss.attempt, loss.superseded) for loss in result.losses} == {
+        (None, 0, ()),
+    }
+
+
+async def test_a_silent_end_is_given_up() -> None:
+    async with server("silent:seconds=3,times=1") as (_, client):
+        result = await heard(resumable(client, result_timeout=0.1), audio(segments(4)))
+    assert result.words == list(range(1, 41))
+    [lost] = result.losses
+    assert isinstance(lost.reason, TimeoutException)
+
+
+async def test_sending_waits_while_the_buffer_is_full() -> None:
+    silence = bytes(CHUNK)
+    async with server("stop-reading") as (_, client):
+        stream = resumable(client, replay_seconds=5)
+        async with stream:
+            sent = 0
+
+            async def fill() -> None:
+                nonlocal sent
+                while True:
+                    await stream.send_audio_event(silence)
+                    sent += len(silence)
+
+            filler = asyncio.create_task(fill())
+            await asyncio.wait({filler}, timeout=0.2)
+            assert sent == 5 * BYTES_PER_SECOND
+            filler.cancel()
+    with pytest.raises(StreamClosedException):
+        await stream.send_audio_event(silence)
+
+
+async def test_all_audio_before_all_reading() -> None:
+    async with server("drop:seconds=2,times=1") as (_, client):
+        stream = resumable(client)
+        async with stream:
+            await send(stream, audio(segments(10)))
+            result = Heard()
+            await result.read(stream)
+    assert result.words == list(range(1, 101))
+
+
+async def test_a_handler_reads_it_like_any_stream() -> None:
+    texts = []
+
+    class Handler(TranscriptResultStreamHandler):
+        async def handle_transcript_event(self, transcript_event: TranscriptEvent) -> None:
+            for result in transcript_event.transcript.results:
+                if not result.is_partial:
+                    texts.append(result.alternatives[0].transcript)  # type: ignore[index]
+
+    async with server("reset:seconds=1,times=1") as (_, client):
+        async with resumable(client) as stream:
+            await send(stream.input_stream, audio(segments(2, words=2)))
+            await Handler(stream.output_stream).handle_events()
+    assert texts == ["w1 w2", "w3 w4"]
+
+
+async def test_leaving_the_context_leaves_nothing() -> None:
+    before = asyncio.all_tasks()
+    async with server("reset:seconds=1") as (running, client):
+        inside = asyncio.all_tasks()
+        async with resumable(client, backoff=60) as stream:
+            await send(stream, audio(segments(2)))
+            event = await stream.__anext__()
+            while not isinstance(event, Reconnecting):
+                event = await stream.__anext__()
+            assert len(asyncio.all_tasks() - inside - running._streams) == 1
+            reader = asyncio.create_task(stream.__anext__())
+            await asyncio.sleep(0)
+        with pytest.raises(StreamClosedException):
+            await reader
+        assert {task for task in asyncio.all_tasks() - inside if not task.done()} == set()
+    assert asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3, 5, 8, 13, 21])
+async def test_cancelled_reads_lose_nothing(turns: int) -> None:
+    result = Heard()
+
+    async def read_by_bits(stream: ResumableTranscription) -> None:
+        while True:
+            reader = asyncio.ensure_future(result.read(stream))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            reader.cancel()
+            await asyncio.wait({reader})
+            if not reader.cancelled():
+                return
+
+    async with server("reset:seconds=2,times=2") as (_, client):
+        async with resumable(client) as stream:
+            sender = asyncio.create_task(send(stream, audio(segments(5))))
+            await read_by_bits(stream)
+            await sender
+    assert result.words == list(range(1, 51))
+
+
+async def test_a_closed_client_ends_the_stream() -> None:
+    async with server() as (_, client):
+        async with resumable(client) as stream:
+            await send(stream, audio(segments(1)), end=False)
+            await client.close()
+            with pytest.raises(StreamClosedException):
+                await Heard().read(stream)
+
+
+def test_parameters_that_cannot_be() -> None:
+    client = TranscribeStreamingClient(region="us-east-1")
+    for options in (
+        {"media_encoding": "flac"},
+        {"media_sample_rate_hz": 0},
+        {"replay_seconds": 1},
+        {"replay_seconds": 300},
+        {"renew_after": 0},
+        {"max_failures": -1},
+    ):
+        with pytest.raises(SDKError):
+            resumable(client, **options)
