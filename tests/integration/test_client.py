@@ -42,6 +42,7 @@ from amazon_transcribe.model import (
     TranscriptEvent,
     UnknownEvent,
 )
+from amazon_transcribe.transports.crt import CrtTransport
 from amazon_transcribe.transports.memory import MemoryTransport
 from tests.peers import Peer, peer_server
 
@@ -83,11 +84,18 @@ async def final_texts(stream: StartStreamTranscriptionEventStream) -> list[str]:
     ]
 
 
+def crt_transport() -> CrtTransport:
+    try:
+        return CrtTransport()
+    except ValidationException as error:
+        pytest.skip(str(error))
+
+
 def leftovers() -> list[asyncio.Task[Any]]:
     return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
 
-@pytest.fixture(params=["http", "https", "ws", "wss", "memory"])
+@pytest.fixture(params=["http", "https", "crt", "ws", "wss", "memory"])
 async def client(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[TranscribeStreamingClient]:
@@ -102,7 +110,7 @@ async def client(
             yield made
         await service.close()
         return
-    async with LocalTranscribe("scripted", tls=request.param in ("https", "wss")) as server:
+    async with LocalTranscribe("scripted", tls=request.param in ("https", "crt", "wss")) as server:
         if server.ca_file:
             monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
         options: dict[str, Any] = {"credential_resolver": server.credentials}
@@ -111,6 +119,8 @@ async def client(
             options["transport"] = "websocket"
         elif request.param == "wss":
             url = url.replace("https", "wss")
+        elif request.param == "crt":
+            options["transport"] = crt_transport()
         async with client_at(url, **options) as made:
             yield made
 

@@ -1,0 +1,380 @@
+"""HTTP/2 on awscrt, for those who want AWS's own TLS stack: `transport=CrtTransport()`.
+
+The default transport does the same for a fraction of the CPU, see `docs/streams.md`.
+What awscrt has no way for differs here:
+
+- TLS only: it has no HTTP/2 without TLS.
+- No RST_STREAM: aborting a stream closes its connection. So each stream has a connection
+  of its own, which ends with it.
+- The code of a reset by the peer is not told: `StreamResetException.code` is 0.
+- Authorities in AWS_CA_BUNDLE or SSL_CERT_FILE replace the system's, where elsewhere the
+  former are added.
+
+awscrt calls back in threads of its own. `_Hop` brings what they say to the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from h2.errors import ErrorCodes
+
+from ..exceptions import (
+    ConnectException,
+    ConnectionLostException,
+    StreamClosedException,
+    StreamException,
+    StreamResetException,
+    TimeoutException,
+    ValidationException,
+)
+from ._http2 import MAX_UNREAD, MAX_UNSENT
+from ._waiters import Waiters
+from .base import Origin
+
+CLOSE_TIMEOUT = 2.0
+
+
+class CrtTransport:
+    """Opens streams on HTTP/2 connections of awscrt, one connection for each.
+
+    :param connect_timeout: Seconds for name resolution, TCP and TLS.
+    :param tls_context: An `awscrt.io.ClientTlsContext`; None makes one that trusts the
+        authorities in AWS_CA_BUNDLE and SSL_CERT_FILE, else the system's.
+    :param bootstrap: An `awscrt.io.ClientBootstrap`; None takes the process's own.
+    :param max_unsent: Bytes of one stream on their way unsent before `write` waits.
+    :raises ValidationException: when awscrt is older than 0.32.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_timeout: float = 5.0,
+        tls_context: Any = None,
+        bootstrap: Any = None,
+        max_unsent: int = MAX_UNSENT,
+    ) -> None:
+        # Imported here: no one pays for the runtime who does not use it.
+        import awscrt
+        from awscrt import http
+
+        # The newest of what is used here: manual writes came in 0.27, windows in 0.31.
+        if not hasattr(http.Http2ClientStream, "remote_end_stream_future"):
+            raise ValidationException(
+                f"CrtTransport needs awscrt 0.32 or later, not {awscrt.__version__}:"
+                " pip install 'awscrt>=0.32'"
+            )
+        self.connect_timeout = connect_timeout
+        self.max_unsent = max_unsent
+        self._tls_context = tls_context
+        self._bootstrap = bootstrap
+        self._hop: _Hop | None = None
+        self._streams: set[CrtStream] = set()
+        self._closed = False
+
+    async def open(
+        self,
+        origin: Origin,
+        path: str,
+        headers: Sequence[tuple[str, str]],
+        timeout: float,
+        method: str = "POST",
+    ) -> CrtStream:
+        """Open a connection and send a request's headers."""
+        from awscrt import http
+
+        if origin.scheme != "https":
+            raise ConnectException(
+                f"awscrt speaks HTTP/2 with TLS only: {origin.authority} must be an https endpoint"
+            )
+        loop = asyncio.get_running_loop()
+        if self._hop is None or self._hop.loop is not loop:
+            self._hop = _Hop(loop)
+        connection = await self._connect(origin, min(timeout, self.connect_timeout), self._hop)
+        request = http.HttpRequest(method, path, http.HttpHeaders(list(headers)))
+        stream = CrtStream(self, connection, request, self._hop)
+        self._streams.add(stream)
+        return stream
+
+    async def close(self) -> None:
+        """Close every connection; bounded by 2 s."""
+        self._closed = True
+        streams = list(self._streams)
+        for stream in streams:
+            stream.abort(StreamClosedException("the client was closed"))
+        if streams:
+            await asyncio.wait([stream.gone for stream in streams], timeout=CLOSE_TIMEOUT)
+
+    def forget(self, stream: CrtStream) -> None:
+        self._streams.discard(stream)
+
+    async def _connect(self, origin: Origin, timeout: float, hop: _Hop) -> Any:
+        from awscrt import http
+
+        if self._closed:
+            raise StreamClosedException("the client is closed")
+        where = f"{origin.host}:{origin.port}"
+        opened: asyncio.Future[None] = hop.loop.create_future()
+        connecting = http.Http2ClientConnection.new(
+            origin.host,
+            origin.port,
+            bootstrap=self._bootstrap,
+            tls_connection_options=self._tls(origin),
+            manual_window_management=True,
+            initial_window_size=MAX_UNREAD,
+        )
+        connecting.add_done_callback(lambda _: hop(_finish, opened))
+        try:
+            await asyncio.wait({opened}, timeout=max(timeout, 0))
+        except BaseException:
+            connecting.add_done_callback(_close_unwanted)
+            raise
+        if not opened.done():
+            connecting.add_done_callback(_close_unwanted)
+            raise TimeoutException("connect", timeout)
+        if error := connecting.exception():
+            raise ConnectException(f"no connection to {where}: {_name(error)}: {error}") from error
+        if self._closed:
+            _close_unwanted(connecting)
+            raise StreamClosedException("the client was closed")
+        return connecting.result()
+
+    def _tls(self, origin: Origin) -> Any:
+        from awscrt.io import ClientTlsContext, TlsContextOptions
+
+        context = self._tls_context
+        if context is None:
+            options = TlsContextOptions()
+            named = [os.environ.get(name) for name in ("SSL_CERT_FILE", "AWS_CA_BUNDLE")]
+            files = [file for file in named if file]
+            try:
+                if files:
+                    authorities = b"\n".join(Path(file).read_bytes() for file in files)
+                    options.override_default_trust_store(authorities)
+                context = ClientTlsContext(options)
+            except Exception as error:
+                raise ConnectException(
+                    f"the authorities in {' and '.join(files)} do not load: {error}"
+                ) from error
+        connection = context.new_connection_options()
+        connection.set_server_name(origin.host)
+        connection.set_alpn_list(["h2"])
+        return connection
+
+
+class CrtStream:
+    """One stream on its connection. At most one piece of it is on its way to awscrt."""
+
+    def __init__(self, owner: CrtTransport, connection: Any, request: Any, hop: _Hop) -> None:
+        self.failure: StreamException | None = None
+        self.gone: asyncio.Future[None] = hop.loop.create_future()
+        self._owner = owner
+        self._connection = connection
+        self._hop = hop
+        self._response: tuple[int, Mapping[str, str]] | None = None
+        self._inbox: list[bytes] = []
+        self._input_ended = False
+        self._outbox: list[bytes] = []
+        self._unsent = 0
+        self._sending = 0
+        self._output_ended = False
+        self._end_passed_on = False
+        self._readers = Waiters()
+        self._writers = Waiters()
+        connection.shutdown_future.add_done_callback(lambda _: hop(self._gone))
+        try:
+            self._crt = connection.request(
+                request, self._on_response, self._on_body, manual_write=True
+            )
+            self._crt.remote_end_stream_future.add_done_callback(self._on_remote_end)
+            self._crt.completion_future.add_done_callback(self._on_completion)
+            self._crt.activate()
+        except Exception as error:
+            connection.close()
+            raise ConnectException(f"the request cannot be sent: {error}") from error
+
+    async def response(self, timeout: float | None = None) -> tuple[int, Mapping[str, str]]:
+        """Wait for the answer's status and headers."""
+        while self._response is None:
+            if self.failure is not None:
+                raise self.failure.with_traceback(None)
+            await self._readers.wait(timeout, "response")
+        return self._response
+
+    async def read(self, timeout: float | None = None) -> bytes:
+        """The bytes that have come, `b""` at the peer's clean end."""
+        while not self._inbox:
+            if self._input_ended:
+                return b""
+            if self.failure is not None:
+                raise self.failure.with_traceback(None)
+            await self._readers.wait(timeout, "read")
+        return self.read_nowait()
+
+    def read_nowait(self) -> bytes:
+        """The bytes that have come, `b""` when there are none now."""
+        data = b"".join(self._inbox)
+        self._inbox.clear()
+        if data and not self._input_ended and self.failure is None:
+            self._crt.update_window(len(data))
+        return data
+
+    async def write(self, data: bytes, timeout: float | None = None) -> None:
+        """Send bytes; waits while more than `max_unsent` are unsent."""
+        if self.failure is not None:
+            raise self.failure.with_traceback(None)
+        if self._input_ended:
+            raise StreamClosedException("the peer has ended the stream: it takes no more")
+        if self._output_ended:
+            raise StreamClosedException("the stream was ended: nothing more can be sent")
+        self._outbox.append(data)
+        self._unsent += len(data)
+        self._send()
+        while self._unsent > self._owner.max_unsent:
+            await self._writers.wait(timeout, "send")
+            if self.failure is not None:
+                raise self.failure.with_traceback(None)
+
+    def end(self) -> None:
+        """End our bytes."""
+        self._output_ended = True
+        self._send()
+
+    def abort(self, failure: StreamException | None = None) -> None:
+        """Close the connection: awscrt cannot reset a stream."""
+        self._inbox.clear()
+        self._fail(failure or StreamClosedException("the stream was closed on this side"))
+        self._connection.close()
+
+    # In the event loop
+
+    def _send(self) -> None:
+        """Pass everything on to awscrt, in one piece, once it has taken the last one."""
+        if self._sending or self._end_passed_on or not (self._outbox or self._output_ended):
+            return
+        data = b"".join(self._outbox)
+        self._outbox.clear()
+        self._sending = len(data)
+        self._end_passed_on = self._output_ended
+        try:
+            written = self._crt.write_data(io.BytesIO(data) if data else None, self._output_ended)
+            written.add_done_callback(lambda _: self._hop(self._sent))
+        except Exception as error:
+            # The stream is over, and its end is on its way here: that comes first.
+            self._hop(self._fail, _failure(error))
+
+    def _sent(self) -> None:
+        self._unsent -= self._sending
+        self._sending = 0
+        self._send()
+        if self._writers and self._unsent <= self._owner.max_unsent:
+            self._writers.wake()
+
+    def _take_response(self, status: int, headers: Mapping[str, str]) -> None:
+        self._response = (status, headers)
+        self._readers.wake()
+
+    def _receive(self, data: bytes) -> None:
+        self._inbox.append(data)
+        self._readers.wake()
+
+    def _receive_end(self) -> None:
+        self._input_ended = True
+        self._drop_unsent()  # the service has said all: what was not sent by now is not wanted
+        self.end()
+        self._readers.wake()
+
+    def _complete(self, error: BaseException | None) -> None:
+        if error is not None or not self._input_ended:
+            self._fail(_failure(error))
+        self._connection.close()
+
+    def _fail(self, failure: StreamException) -> None:
+        if self.failure is None and not (self._input_ended and self._end_passed_on):
+            self.failure = failure
+        self._drop_unsent()
+        self._readers.wake()
+
+    def _drop_unsent(self) -> None:
+        self._outbox.clear()
+        self._unsent = self._sending
+        self._writers.wake()
+
+    def _gone(self) -> None:
+        self._fail(ConnectionLostException("the connection was lost"))
+        self._owner.forget(self)
+        _finish(self.gone)
+
+    # In awscrt's threads: an exception here would end up in the runtime
+
+    def _on_response(
+        self, status_code: int, headers: Sequence[tuple[str, str]], **_: object
+    ) -> None:
+        self._hop(self._take_response, status_code, {n.lower(): value for n, value in headers})
+
+    def _on_body(self, chunk: bytes, **_: object) -> None:
+        self._hop(self._receive, chunk)
+
+    def _on_remote_end(self, ended: Future[None]) -> None:
+        if ended.exception() is None:
+            self._hop(self._receive_end)
+
+    def _on_completion(self, completed: Future[int]) -> None:
+        self._hop(self._complete, completed.exception())
+
+
+class _Hop:
+    """Carries calls from awscrt's threads to the event loop, many in one wake-up.
+
+    Waking the loop from another thread costs 6 µs, an item in the queue a fiftieth of it.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._calls: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._armed = False
+
+    def __call__(self, call: Callable[..., None], *arguments: Any) -> None:
+        self._calls.append((call, arguments))
+        if not self._armed:
+            self._armed = True
+            with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+                self.loop.call_soon_threadsafe(self._run)
+
+    def _run(self) -> None:
+        self._armed = False  # first: what comes from now on wakes the loop again
+        for _ in range(len(self._calls)):
+            call, arguments = self._calls.popleft()
+            call(*arguments)
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _close_unwanted(connecting: Future[Any]) -> None:
+    if connecting.exception() is None:
+        connecting.result().close()
+
+
+def _name(error: BaseException | None) -> str:
+    return getattr(error, "name", type(error).__name__)
+
+
+def _failure(error: BaseException | None) -> StreamException:
+    """Why awscrt says that the stream is over."""
+    name = _name(error)
+    if name in ("AWS_ERROR_HTTP_RST_STREAM_RECEIVED", "AWS_ERROR_HTTP_RST_STREAM_SENT"):
+        return StreamResetException(f"the stream was reset ({name})")
+    if name == "AWS_ERROR_HTTP_GOAWAY_RECEIVED":
+        return StreamResetException("the peer refused the stream", ErrorCodes.REFUSED_STREAM)
+    return ConnectionLostException(f"the connection was lost ({name})")
