@@ -85,7 +85,8 @@ class WebSocketExchange(WebSocketStream):
             self._send_close(CloseReason.NORMAL_CLOSURE)
         if self._transport is None:
             return
-        self._transport.set_write_buffer_limits(0)
+        # Not 0: asyncio's TLS would count nothing unsent as too much and wait for ever.
+        self._transport.set_write_buffer_limits(high=1, low=0)
         await self._written(sending)
         if self._transport is not None and (self._refused or self._input_ended):
             self._transport.close()

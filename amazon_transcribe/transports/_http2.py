@@ -344,7 +344,7 @@ class Http2Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        _shrink_buffer(transport)
+        shrink_buffer(transport)
         self._h2.initiate_connection()
         # Each stream has its own bound; the connection's window adds none.
         self._h2.increment_flow_control_window(_MAX_WINDOW - 65_535)
@@ -636,7 +636,7 @@ class Http2Connection(asyncio.Protocol):
         self._pinger = self._loop.call_later(PING_INTERVAL, self._ping)
 
 
-def _shrink_buffer(transport: Any) -> None:
+def shrink_buffer(transport: Any) -> None:
     """Read TLS in small pieces: asyncio gives each connection a buffer of 256 KiB for it.
 
     There is no public way. Where the names are others (Python 3.10, uvloop) nothing is done.

@@ -29,7 +29,7 @@ from ..exceptions import (
     StreamClosedException,
     StreamResetException,
 )
-from ._http2 import MAX_UNREAD, MAX_UNSENT
+from ._http2 import MAX_UNREAD, MAX_UNSENT, shrink_buffer
 from ._waiters import Waiters
 
 # Close codes with which a peer ends in order. 1005 stands for a frame without a code.
@@ -133,6 +133,7 @@ class WebSocketStream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(self._max_unsent, self._max_unsent)
+        shrink_buffer(transport)
         self._tell_change()
 
     def data_received(self, data: bytes) -> None:
