@@ -47,6 +47,9 @@ MAX_AUDIO_CHUNK = 32 * 1024
 AudioChunk = bytes | bytearray | memoryview
 
 _Shape = TypeVar("_Shape", bound=Struct)
+# The service sends its last results within a few seconds of the input's end.
+DRAIN_TIMEOUT = 30.0
+
 _Input = TypeVar("_Input", bound="AudioStream")
 _Response = TypeVar("_Response")
 
@@ -180,6 +183,13 @@ class AudioStream(BaseStream):
             self._audio_ended = True
             await super().end_stream()
 
+    async def drain(self, timeout: float) -> list[BaseEvent]:
+        """End the input and wait for the end of the results; see `OpenStream.drain`."""
+        if self._live is None:
+            raise SerializerException("only a stream that the client made can be drained")
+        rest: list[BaseEvent] = await self._live.drain(timeout)
+        return rest
+
     async def close(self) -> None:
         """Abort the stream unless it has ended."""
         if self._live is not None:
@@ -276,6 +286,23 @@ class OpenStream(Generic[_Input, _Response]):
     def response(self) -> _Response:
         """What the service said when the stream started."""
         return self._response
+
+    async def drain(self, timeout: float = DRAIN_TIMEOUT) -> list[BaseEvent]:
+        """End the input and wait for the service's last results.
+
+        Afterwards the stream has ended: reading it finds no more. Another task may read
+        meanwhile; it gets every event, and those that it has not taken when the end comes
+        are returned here too.
+
+        :param timeout: Seconds for all of it. One that runs out loses nothing: the
+            stream stays open, a new drain or further reading goes on.
+        :returns: The events that nobody has taken, in their order.
+        :raises TimeoutException: with the phase `"drain"`.
+        :raises SDKError: what the stream ended with, if not cleanly. Events that came
+            before can still be read.
+        """
+        events: list[BaseEvent] = await self._input_stream.drain(timeout)
+        return events
 
     async def close(self) -> None:
         """Abort the stream unless it has ended; afterwards readers and writers raise."""

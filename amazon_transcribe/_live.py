@@ -43,22 +43,31 @@ class LiveStream:
         self._reader: asyncio.Task[Any] | None = None
 
     async def send_audio(self, chunk: AudioChunk) -> None:
-        self._check_open()
-        await self._write(self._session.send_audio(chunk))
+        self._check_alive()
+        try:
+            frame = self._session.send_audio(chunk)
+        except StreamClosedException as error:
+            raise self._described(error) from None
+        await self._write(frame)
 
     async def send_event(self, event: BaseEvent) -> None:
-        self._check_open()
-        await self._write(self._session.send_event(event))
+        self._check_alive()
+        try:
+            frame = self._session.send_event(event)
+        except StreamClosedException as error:
+            raise self._described(error) from None
+        await self._write(frame)
 
-    def _check_open(self) -> None:
-        if self._failure is None and self._session.ended:
-            raise self._described(StreamClosedException(self._why_ended()))
+    def _check_alive(self) -> None:
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
 
     async def end_audio(self) -> None:
         if self._end_sent:
             return
         self._end_sent = True
         try:
+            self._check_alive()
             await self._write(self._session.end())
         except StreamClosedException:
             pass  # the service has ended the stream by itself: there is no input to end
@@ -84,15 +93,15 @@ class LiveStream:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
-        # What still waits to be sent is sent while we read.
-        _at_once(self.end_audio())
+        if self._failure is None:
+            # What still waits to be sent is sent while we read.
+            _at_once(self.end_audio())
         try:
             while not self._over and self._failure is None:
                 await self._receive(max(deadline - loop.time(), 0.001))
         except TimeoutException:
             raise self._described(TimeoutException("drain", timeout)) from None
-        if self._failure is not None:
-            raise self._failure.with_traceback(None)
+        self._check_alive()
         rest = list(self._events)
         reader = self._reader
         if reader is None or reader is asyncio.current_task() or reader.done():
@@ -103,20 +112,10 @@ class LiveStream:
         if not self._over and self._failure is None:
             self._take(self._stream.read_nowait())
             self._stream.abort()
-            try:
-                # The end may have come already, unread.
-                ended = _at_once(self._stream.read()) == b""
-            except HTTPException as error:
-                self._fail(error)
-            else:
-                if ended:
-                    self._end()
-            self._followers.wake()
+            self._settle()
         self._stream.abort()
 
     async def _write(self, frame: bytes) -> None:
-        if self._failure is not None:
-            raise self._failure.with_traceback(None)
         try:
             await self._stream.write(frame, SEND_TIMEOUT)
         except HTTPException as error:
@@ -176,14 +175,22 @@ class LiveStream:
 
     def _reason(self, error: HTTPException) -> SDKError:
         """Why a write failed: the service's own exception where it came before the end."""
-        self._take(self._stream.read_nowait())
+        self._settle()
         if not isinstance(error, StreamClosedException):
             self._fail(error)
-        self._followers.wake()
         return self._failure or self._described(error)
 
-    def _why_ended(self) -> str:
-        return "the input has ended: no more audio can be sent"
+    def _settle(self) -> None:
+        """Take what has come, and the end if it has come too."""
+        self._take(self._stream.read_nowait())
+        try:
+            ended = _at_once(self._stream.read()) == b""
+        except HTTPException as error:
+            self._fail(error)
+        else:
+            if ended:
+                self._end()
+        self._followers.wake()
 
     def _described(self, error: SDKError) -> SDKError:
         error.request_id = self.response.request_id

@@ -34,13 +34,13 @@ class Peer:
         self.flush()
 
     async def next(self, *kinds: type[Event]) -> Event:
-        """The next event of these kinds; others are passed over."""
+        """The next event of these kinds, of any without; others are passed over."""
         while True:
             while self._events:
                 event = self._events.pop(0)
                 if isinstance(event, DataReceived):
                     self.received += len(event.data)
-                if isinstance(event, kinds):
+                if not kinds or isinstance(event, kinds):
                     return event
             data = await self._reader.read(65536)
             if not data:
@@ -84,6 +84,10 @@ class Peer:
 
     def flush(self) -> None:
         self._writer.write(self.h2.data_to_send())
+
+    def close(self) -> None:
+        """Close the connection once everything is written."""
+        self._writer.transport.close()
 
     def drop(self) -> None:
         self._writer.transport.abort()

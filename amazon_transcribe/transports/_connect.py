@@ -8,10 +8,11 @@ import socket
 import ssl
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from ..exceptions import ConnectException
 from ._proxy import open_tunnel, proxy_for
+from ._shutdown import Connection, close_at_shutdown
 from .base import Origin
 
 _Protocol = TypeVar("_Protocol", bound=asyncio.Protocol)
@@ -25,7 +26,7 @@ async def connect(
 ) -> _Protocol:
     """Open a connection to an origin, through the proxy that the environment names for it.
 
-    :param make: Makes the connection's protocol.
+    :param make: Makes the connection's protocol, which is a `Connection` too.
     :param ssl_context: For an origin with TLS; None makes one that trusts the system's
         authorities and those in SSL_CERT_FILE and AWS_CA_BUNDLE.
     :param alpn: The protocol to ask for with TLS.
@@ -40,6 +41,7 @@ async def connect(
     try:
         if proxy is None:
             _, protocol = await loop.create_connection(make, origin.host, origin.port, ssl=context)
+            close_at_shutdown(cast(Connection, protocol))
             return protocol
         sock = await open_tunnel(proxy, origin)
         try:
@@ -52,6 +54,7 @@ async def connect(
         except BaseException:
             sock.close()
             raise
+        close_at_shutdown(cast(Connection, protocol))
         return protocol
     except (OSError, UnicodeError) as error:
         raise ConnectException(

@@ -83,6 +83,8 @@ class Stream(Protocol):
     async def write(self, data: bytes, timeout: float | None = None) -> None:
         """Send bytes; waits while too much is on its way unsent.
 
+        The bytes are taken before the wait: a write that is cancelled still sends them.
+
         :param timeout: Seconds to wait without any progress.
         :raises HTTPException: when the stream has failed; the bytes may be lost.
         """
