@@ -62,7 +62,7 @@ class ClientStream(WebSocketStream):
         self._pinger = asyncio.get_running_loop().call_later(PING_INTERVAL, self._ping)
 
     def eof_received(self) -> bool:
-        if self._ws.state in (ConnectionState.CONNECTING, ConnectionState.REJECTING):
+        if self._ws.state is ConnectionState.REJECTING:
             self.data_received(b"")  # the end of a refusal's body without a length
         return super().eof_received()
 
