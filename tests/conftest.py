@@ -9,6 +9,9 @@ from types import ModuleType
 
 import pytest
 
+# No test asks a metadata service: its address is not of this machine.
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
 TWINS = {"compiled": "amazon_transcribe._codec", "python": "amazon_transcribe._codec_py"}
 
 
