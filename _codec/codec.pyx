@@ -570,11 +570,39 @@ cdef class HmacSha256:
         return self.sign(data)
 
 
-cdef inline uint8_t *write_digest(uint8_t *end, object hashed) except NULL:
-    cdef bytes digest = hashed.digest()
-    if len(digest) != DIGEST_LENGTH:
+cdef inline int take_digest(object hashed, uint8_t *digest) except -1:
+    cdef bytes found = hashed.digest()
+    if len(found) != DIGEST_LENGTH:
         raise ValueError("SHA-256 must give 32 bytes")
-    return write_hex(end, <const uint8_t *>PyBytes_AS_STRING(digest), DIGEST_LENGTH)
+    memcpy(digest, PyBytes_AS_STRING(found), DIGEST_LENGTH)
+    return 0
+
+
+# All events of a millisecond, be they of one stream or of a thousand, share their date.
+cdef bint date_is_hashed = False
+cdef int64_t hashed_date
+cdef uint8_t date_digest[DIGEST_LENGTH]
+
+
+cdef int hash_date(
+    int64_t date, bytes event, const uint8_t *header, uint8_t *digest
+) except -1:
+    global date_is_hashed, hashed_date
+    cdef bint known
+    lock_remembered()
+    known = date_is_hashed and hashed_date == date
+    if known:
+        memcpy(digest, date_digest, DIGEST_LENGTH)
+    unlock_remembered()
+    if known:
+        return 0
+    take_digest(sha256(region(event, header, DATE_HEADER_LENGTH)), digest)
+    lock_remembered()
+    memcpy(date_digest, digest, DIGEST_LENGTH)
+    hashed_date = date
+    date_is_hashed = True
+    unlock_remembered()
+    return 0
 
 
 def encode_signed_event(
@@ -588,6 +616,7 @@ def encode_signed_event(
     cdef bytes event, string_to_sign, signature
     cdef uint8_t *frame
     cdef uint8_t *end
+    cdef uint8_t digest[DIGEST_LENGTH]
     cdef uint32_t crc
     block.held = head.held = prior.held = False
     open_span(payload, &inner)
@@ -632,11 +661,12 @@ def encode_signed_event(
         memcpy(end, head.data, <size_t>head.length)
         end = write_hex(end + head.length, prior.data, prior.length)
         end[0] = c"\n"
-        end = write_digest(
-            end + 1, sha256(region(event, frame + PRELUDE_LENGTH, DATE_HEADER_LENGTH)))
+        hash_date(date, event, frame + PRELUDE_LENGTH, digest)
+        end = write_hex(end + 1, digest, DIGEST_LENGTH)
         end[0] = c"\n"
-        write_digest(end + 1, sha256(region(
-            event, frame + PRELUDE_LENGTH + SIGNED_HEADERS_LENGTH, inner_length)))
+        take_digest(sha256(region(
+            event, frame + PRELUDE_LENGTH + SIGNED_HEADERS_LENGTH, inner_length)), digest)
+        write_hex(end + 1, digest, DIGEST_LENGTH)
 
         if type(sign) is HmacSha256:
             result = (<HmacSha256>sign).sign(string_to_sign)

@@ -357,27 +357,27 @@ class EventChain:
         self._head = b""
         self._sign: Callable[[bytes], bytes] = bytes
 
-    def audio_event(self, chunk: Buffer) -> bytes:
-        """The signed frame of one chunk of audio, ready to be sent."""
-        return self._frame(AUDIO_EVENT_HEADERS, chunk)
+    def audio_event(self, chunk: Buffer, headers: bytes | None = AUDIO_EVENT_HEADERS) -> bytes:
+        """The signed frame of one chunk of audio, ready to be sent.
+
+        :param headers: The encoded headers of the event; None when `chunk` is a whole
+            encoded message.
+        """
+        milliseconds = int(self._clock() * 1000)
+        if milliseconds // 1000 != self._second:
+            self._roll(milliseconds // 1000)
+        frame, self.prior = encode_signed_event(
+            headers, chunk, milliseconds, self._head, self.prior, self._sign
+        )
+        return frame
 
     def wrap(self, message: Buffer) -> bytes:
         """The signed frame around a whole encoded message."""
-        return self._frame(None, message)
+        return self.audio_event(message, None)
 
     def end(self) -> bytes:
         """The signed frame that ends the input: its payload is zero bytes."""
-        return self._frame(None, b"")
-
-    def _frame(self, headers: bytes | None, payload: Buffer) -> bytes:
-        milliseconds = int(self._clock() * 1000)
-        second = milliseconds // 1000
-        if second != self._second:
-            self._roll(second)
-        frame, self.prior = encode_signed_event(
-            headers, payload, milliseconds, self._head, self.prior, self._sign
-        )
-        return frame
+        return self.audio_event(b"", None)
 
     def verify(self, message: EventStreamMessage) -> bool:
         """Whether a received frame carries the signature that continues the chain.

@@ -6,6 +6,7 @@ import array
 import copy
 import datetime
 import enum
+import hashlib
 import hmac
 import mmap
 import pickle
@@ -355,6 +356,22 @@ def test_a_prepared_hmac_signs_as_any_function_does(codec):
     assert codec.encode_signed_event(*arguments, prepared) == codec.encode_signed_event(
         *arguments, lambda data: hmac.digest(b"k" * 32, data, "sha256")
     )
+
+
+def test_each_event_signs_its_own_date(codec):
+    seen = []
+
+    def sign(data):
+        seen.append(data.split(b"\n")[-2].decode())
+        return bytes(32)
+
+    dates = [0, 0, 1, 0, -1, 2**63 - 1, 1]
+    for date in dates:
+        codec.encode_signed_event(None, b"", date, HEAD, b"", sign)
+    assert seen == [
+        hashlib.sha256(b"\x05:date\x08" + date.to_bytes(8, "big", signed=True)).hexdigest()
+        for date in dates
+    ]
 
 
 def test_a_signer_that_fails_is_heard(codec):
