@@ -1,8 +1,8 @@
 """A WebSocket connection on asyncio, in either role; it carries one stream.
 
-The `wsproto` library keeps the state of the protocol (RFC 6455). Outgoing binary frames
-are written here: masking costs a tenth so, and the library sends none after the peer's
-close frame, when the server's last results are still due.
+The `wsproto` library keeps the state of the protocol (RFC 6455). Binary frames are made
+by a frame writer of their own: the library sends none after the peer's close frame, when
+the server's last results are still due.
 
 Bounds: at most `MAX_UNSENT` bytes unsent (then `write` waits) and about `MAX_UNREAD`
 bytes unread (then nothing more is taken from the socket).
@@ -11,8 +11,6 @@ bytes unread (then nothing more is taken from the socket).
 from __future__ import annotations
 
 import asyncio
-import os
-import struct
 from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
@@ -20,7 +18,7 @@ from typing import cast
 from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
-from wsproto.frame_protocol import CloseReason
+from wsproto.frame_protocol import CloseReason, FrameProtocol
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from ..exceptions import (
@@ -57,6 +55,7 @@ class WebSocketStream(asyncio.Protocol):
         self._on_change = on_change
         self._max_unsent = max_unsent
         self._ws = WSConnection(ConnectionType.CLIENT if client else ConnectionType.SERVER)
+        self._frames = FrameProtocol(client, [])
         self._transport: asyncio.Transport | None = None
         self._inbox: list[bytes] = []
         self._unread = 0
@@ -95,7 +94,7 @@ class WebSocketStream(asyncio.Protocol):
         self._check()
         if self._close_sent or (self._is_client and self._input_ended):
             raise StreamClosedException("the stream was ended: it takes no more")
-        self._send(_binary_frame(data, masked=self._is_client))
+        self._send(self._frames.send_data(data))
         await self._written(timeout)
 
     async def _written(self, timeout: float | None) -> None:
@@ -107,7 +106,7 @@ class WebSocketStream(asyncio.Protocol):
         if self.failure is not None:
             raise self.failure.with_traceback(None)
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes | bytearray) -> None:
         if data and self._transport is not None:
             self._transport.write(data)
 
@@ -253,21 +252,3 @@ class WebSocketStream(asyncio.Protocol):
 
     def _refuse_handshake(self, error: RemoteProtocolError) -> None:
         raise NotImplementedError
-
-
-def _binary_frame(payload: bytes, *, masked: bool) -> bytes:
-    """A whole message in one frame (RFC 6455, 5.2)."""
-    size = len(payload)
-    mask_bit = 0x80 if masked else 0
-    if size < 126:
-        header = struct.pack("!BB", 0x82, mask_bit | size)
-    elif size < 1 << 16:
-        header = struct.pack("!BBH", 0x82, mask_bit | 126, size)
-    else:
-        header = struct.pack("!BBQ", 0x82, mask_bit | 127, size)
-    if not masked:
-        return header + payload
-    key = os.urandom(4)
-    pad = (key * (size // 4 + 1))[:size]
-    mixed = int.from_bytes(payload, "little") ^ int.from_bytes(pad, "little")
-    return header + key + mixed.to_bytes(size, "little")
