@@ -509,6 +509,28 @@ class TranscribeStreamingClient:
         )
         return answer
 
+    async def prewarm(self, connections: int = 1) -> None:
+        """Open connections beforehand, so that the next streams start without that wait.
+
+        They are kept, like those of streams that have ended, for 60 s; the client must
+        then be closed in the end. Connections that are free already count.
+
+        :param connections: How many streams are to find one, at least 1.
+        :raises ValidationException: for a number that cannot be, and where connections
+            cannot be kept: over WebSocket, and with a transport of the program's own.
+        :raises ConnectException: when a connection cannot be made.
+        :raises TimeoutException: when that takes longer than `connect_timeout`.
+        """
+        if not connections >= 1:
+            raise ValidationException(f"connections must be at least 1, not {connections!r}")
+        if self._closed:
+            raise StreamClosedException("the client is closed")
+        endpoint = await self._endpoint_resolver.resolve(self.region)
+        origin = Origin.parse(endpoint, websocket=self._by_websocket)
+        if origin.is_websocket or not isinstance(self._transport, H2Transport):
+            raise ValidationException("only HTTP/2 connections of asyncio can be opened beforehand")
+        await self._transport.prewarm(origin, connections, self.start_timeout)
+
     async def close(self) -> None:
         """Close every connection, within 4 s; streams still open fail, a new start raises."""
         self._closed = True

@@ -23,6 +23,7 @@ from h2.events import (
     ConnectionTerminated,
     DataReceived,
     Event,
+    PingAckReceived,
     RemoteSettingsChanged,
     RequestReceived,
     ResponseReceived,
@@ -39,6 +40,7 @@ from ..exceptions import (
     StreamClosedException,
     StreamException,
     StreamResetException,
+    TimeoutException,
 )
 from ._waiters import Waiters
 
@@ -339,6 +341,7 @@ class Http2Connection(asyncio.Protocol):
         self._paused = False
         self._heard = self._heard_ever = False
         self._pinger: asyncio.TimerHandle | None = None
+        self._pongs = Waiters()
 
     # asyncio.Protocol
 
@@ -442,6 +445,7 @@ class Http2Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once, whether or not the peer reads."""
+        self.draining = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -463,6 +467,21 @@ class Http2Connection(asyncio.Protocol):
     def flush(self) -> None:
         """Write now what the peer's windows allow, not at the end of the loop's turn."""
         self._flush()
+
+    async def is_alive(self, timeout: float) -> bool:
+        """Ask the peer for a sign of life.
+
+        :param timeout: Seconds to wait for it.
+        """
+        if self.draining or self._transport is None:
+            return False
+        self._h2.ping(b"alive?\x00\x01")
+        self._flush()
+        try:
+            await self._pongs.wait(timeout, "ping")
+        except TimeoutException:
+            return False
+        return not self.draining
 
     def alpn(self) -> str | None:
         """The protocol that TLS agreed on; None without TLS."""
@@ -486,6 +505,7 @@ class Http2Connection(asyncio.Protocol):
         streams, self.streams = list(self.streams.values()), {}
         self._unflushed.clear()
         self._blocked.clear()
+        self._pongs.wake()
         for stream in streams:
             stream.fail(kind(reason))  # its own: the client writes the stream's ids on it
         if not self.ready.done():
@@ -545,6 +565,8 @@ class Http2Connection(asyncio.Protocol):
             self._changed = True
         elif isinstance(event, ConnectionTerminated):
             self._drain(event)
+        elif isinstance(event, PingAckReceived):
+            self._pongs.wake()
 
     def _drain(self, event: ConnectionTerminated) -> None:
         """The peer opens no more streams; those it has seen may finish."""

@@ -14,6 +14,11 @@ from .base import Origin
 IDLE_TIMEOUT = 60.0
 CLOSE_TIMEOUT = 2.0
 
+# A connection that was idle for longer than the first is asked for a sign of life before
+# it is used, for as long as the second: networks forget idle connections without a word.
+CHECK_AFTER = 5.0
+CHECK_TIMEOUT = 1.0
+
 
 class H2Transport:
     """Opens streams on pooled HTTP/2 connections.
@@ -70,17 +75,48 @@ class H2Transport:
             try:
                 connection = await pooled.opened(deadline)
                 if connection.capacity > 0:
-                    reused, pooled.fresh = not pooled.fresh, False
                     stream = connection.request(fields)
-                    stream.reused = reused
+                    stream.reused, pooled.used = pooled.used, True
                     return stream
             finally:
                 pooled.claims -= 1
                 if not pooled.claims:
                     await self._unclaimed(pooled)
-            if not pooled.fresh:
+            if pooled.used:
                 continue
             raise ConnectException(f"{origin.authority} allows no streams")
+
+    async def prewarm(self, origin: Origin, count: int, timeout: float) -> None:
+        """Open connections until so many have room for a stream, and keep them.
+
+        A start that comes meanwhile may take one of them.
+        """
+        if self._closed:
+            raise StreamClosedException("the client is closed")
+        self.keep_idle = True
+        pool = self._pool.setdefault(origin, [])
+        ready = [pooled for pooled in pool if pooled.has_room(self.max_streams_per_connection)]
+        new = [_Pooled(self, origin) for _ in range(count - len(ready))]
+        pool.extend(new)
+        wanted = [pooled for pooled in (*ready, *new) if not pooled.task.done()]
+        for pooled in wanted:
+            pooled.held += 1
+        limit = min(timeout, self.connect_timeout)
+        try:
+            if wanted:
+                await asyncio.wait([pooled.task for pooled in wanted], timeout=limit)
+            for pooled in wanted:
+                if not pooled.task.done():
+                    raise TimeoutException("connect", limit)
+                if pooled.task.cancelled():
+                    raise StreamClosedException("the client was closed")
+                pooled.task.result()
+        finally:
+            for pooled in wanted:
+                pooled.held -= 1
+            for pooled in wanted:
+                if not pooled.claims:
+                    await self._unclaimed(pooled)
 
     async def close(self) -> None:
         """Close every connection, those that are being opened too; bounded by 2 s."""
@@ -111,12 +147,19 @@ class H2Transport:
 
     async def _unclaimed(self, pooled: _Pooled) -> None:
         """Nobody waits for this connection any more: give it up unless it is open."""
-        if pooled.connection is None:
+        if pooled.connection is not None:
+            pooled.changed(pooled.connection)
+        elif not pooled.held:
             self.drop(pooled)
             pooled.task.cancel()
             await asyncio.wait({pooled.task})
-        else:
-            pooled.changed(pooled.connection)
+
+    def forget_idle(self, origin: Origin) -> None:
+        """Give up the connections that were idle for long: one of their kind was dead."""
+        for pooled in list(self._pool.get(origin, ())):
+            if pooled.idle_for() > CHECK_AFTER:
+                pooled.abort()
+                self.drop(pooled)
 
     def drop(self, pooled: _Pooled) -> None:
         pool = self._pool.get(pooled.origin, [])
@@ -130,15 +173,18 @@ class _Pooled:
     """A connection of the pool, open or being opened.
 
     `claims` counts the starts that wait for it; a start turns its claim into a stream.
+    `held` counts those who want it opened without such a claim.
     """
 
     def __init__(self, owner: H2Transport, origin: Origin) -> None:
         self.origin = origin
         self.claims = 0
-        self.fresh = True  # no stream was opened on it yet
+        self.held = 0
+        self.used = False  # carried a stream, or lay idle
         self.connection: Http2Connection | None = None
         self._owner = owner
         self._idle: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0
         self.task = asyncio.get_running_loop().create_task(self._connect())
         self.task.add_done_callback(self._connected)
 
@@ -159,11 +205,25 @@ class _Pooled:
             if self.task.cancelled():
                 raise StreamClosedException("the client was closed")
             return self.task.result()
+        idle_for = self.idle_for()
         self._stop_idling()
-        return self.connection
+        connection = self.connection
+        if idle_for > CHECK_AFTER and not await connection.is_alive(CHECK_TIMEOUT):
+            connection.abort()
+            self._owner.drop(self)
+            self._owner.forget_idle(self.origin)
+        return connection
+
+    def idle_for(self) -> float:
+        """Seconds since it carries no stream; 0 when it does or is being opened."""
+        if self._idle is None:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._idle_since
 
     def changed(self, connection: Http2Connection) -> None:
         """The connection has more or fewer streams, or is gone."""
+        if self.connection is None:
+            return  # its task ends one way or the other
         if connection.streams:
             self._stop_idling()
         elif not self.claims:
@@ -173,6 +233,8 @@ class _Pooled:
                 connection.retire()
             elif self._idle is None:
                 loop = asyncio.get_running_loop()
+                self.used = True
+                self._idle_since = loop.time()
                 self._idle = loop.call_later(IDLE_TIMEOUT, self._expire, connection)
 
     def _expire(self, connection: Http2Connection) -> None:
@@ -205,6 +267,8 @@ class _Pooled:
     def _connected(self, task: asyncio.Task[Http2Connection]) -> None:
         if task.cancelled() or task.exception() is not None:
             self._owner.drop(self)
+        else:
+            self.changed(task.result())
 
     async def _connect(self) -> Http2Connection:
         origin = self.origin

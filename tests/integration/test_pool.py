@@ -1,0 +1,199 @@
+"""The pool: connections opened beforehand, shared, checked and replaced."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+import amazon_transcribe.transports.h2
+from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.exceptions import (
+    ConnectException,
+    StreamClosedException,
+    TimeoutException,
+    ValidationException,
+)
+from amazon_transcribe.local import LocalTranscribe
+from amazon_transcribe.transports.h2 import H2Transport
+from tests.integration.test_client import SECOND, client_at, final_texts, leftovers, start
+from tests.peers import Peer, peer_server
+
+
+async def accept_all(peer: Peer) -> None:
+    while True:
+        stream = await peer.request()
+        peer.respond(stream)
+        await peer.end_of(stream)
+        peer.send(stream, b"", end=True)
+
+
+class Counting:
+    """A script for `peer_server` that counts the connections."""
+
+    def __init__(self, script: Callable[[Peer], Awaitable[None]] = accept_all) -> None:
+        self.connections = 0
+        self._script = script
+
+    async def __call__(self, peer: Peer) -> None:
+        self.connections += 1
+        await self._script(peer)
+
+
+async def claimed(client: TranscribeStreamingClient) -> None:
+    """Wait until a start has claimed the client's only connection."""
+    transport = client._transport
+    assert isinstance(transport, H2Transport)
+    while not any(pooled.claims for pool in transport._pool.values() for pooled in pool):
+        await asyncio.sleep(0)
+
+
+async def test_streams_start_on_connections_opened_beforehand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with LocalTranscribe("scripted", tls=True) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
+        async with client_at(server.endpoint_url, credential_resolver=server.credentials) as client:
+            await client.prewarm(3)
+            assert len(server._connections) == 3
+            await client.prewarm(2)
+            assert len(server._connections) == 3
+            streams = await asyncio.gather(*(start(client) for _ in range(3)))
+            assert len(server._connections) == 3
+            await client.prewarm(1)
+            assert len(server._connections) == 4
+            for stream in streams:
+                await stream.input_stream.send_audio_event(SECOND)
+                await stream.input_stream.end_stream()
+                assert await final_texts(stream) == ["This is"]
+
+
+async def test_a_start_takes_a_connection_that_is_being_opened() -> None:
+    script = Counting()
+    async with peer_server(script) as url, client_at(url) as client:
+        warming = asyncio.create_task(client.prewarm(2))
+        await asyncio.sleep(0)
+        stream = await start(client)
+        await warming
+        await stream.close()
+        assert script.connections == 2
+
+
+async def test_concurrent_starts_open_no_more_connections_than_streams() -> None:
+    script = Counting()
+    async with peer_server(script) as url, client_at(url) as client:
+        streams = await asyncio.gather(*(start(client) for _ in range(12)))
+        assert script.connections == 12
+        for stream in streams:
+            await stream.drain()
+        await asyncio.gather(*(start(client) for _ in range(12)))
+        assert script.connections == 12
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_cancelled_prewarming_leaves_nothing(turns: int) -> None:
+    async with peer_server(accept_all) as url:
+        before = set(leftovers())
+        client = client_at(url)
+        task = asyncio.create_task(client.prewarm(2))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+        own = [task for task in set(leftovers()) - before if "peers.py" not in repr(task)]
+        assert own == []
+        await (await start(client)).close()
+        await client.close()
+
+
+async def test_a_start_survives_the_prewarming_that_opened_its_connection() -> None:
+    script = Counting()
+    async with peer_server(script) as url, client_at(url) as client:
+        warming = asyncio.create_task(client.prewarm(1))
+        starting = asyncio.create_task(start(client))
+        await claimed(client)
+        warming.cancel()
+        await (await starting).close()
+        assert script.connections == 1
+
+
+async def test_prewarming_survives_the_start_that_opened_its_connection() -> None:
+    script = Counting()
+    async with peer_server(script) as url, client_at(url) as client:
+        warming = asyncio.create_task(client.prewarm(1))
+        await asyncio.sleep(0)
+        starting = asyncio.create_task(start(client))
+        await claimed(client)
+        starting.cancel()
+        await warming
+        await client.prewarm(1)
+        assert script.connections == 1
+
+
+async def test_prewarming_fails_as_a_start_does() -> None:
+    async with peer_server(lambda peer: peer.gone()) as url:
+        pass
+    async with client_at(url) as client:
+        with pytest.raises(ConnectException):
+            await client.prewarm(2)
+    async with peer_server(lambda peer: peer.gone(), hello=False) as url:
+        async with client_at(url, connect_timeout=0.05) as client:
+            with pytest.raises(TimeoutException):
+                await client.prewarm(2)
+    with pytest.raises(StreamClosedException):
+        await client.prewarm(1)
+    with pytest.raises(ValidationException):
+        await client_at(url).prewarm(0)
+    with pytest.raises(ValidationException):
+        await client_at(url, transport="websocket").prewarm(1)
+    assert leftovers() == []
+
+
+async def test_idle_connections_that_have_died_silently_are_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(amazon_transcribe.transports.h2, "CHECK_AFTER", 0.0)
+    monkeypatch.setattr(amazon_transcribe.transports.h2, "CHECK_TIMEOUT", 0.05)
+    dead = True
+
+    async def script(peer: Peer) -> None:
+        if dead:
+            await asyncio.Event().wait()
+        await accept_all(peer)
+
+    counting = Counting(script)
+    async with peer_server(counting) as url, client_at(url) as client:
+        await client.prewarm(3)
+        dead = False
+        async with await start(client):
+            assert counting.connections == 4
+
+
+async def test_an_idle_connection_that_answers_is_used_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(amazon_transcribe.transports.h2, "CHECK_AFTER", 0.0)
+    script = Counting()
+    async with peer_server(script) as url, client_at(url) as client:
+        for _ in range(3):
+            await (await start(client)).drain()
+        assert script.connections == 1
+
+
+async def test_an_idle_connection_that_the_peer_closed_is_replaced() -> None:
+    proceed = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        if counting.connections == 1:
+            await proceed.wait()
+            peer.drop()
+        else:
+            await accept_all(peer)
+
+    counting = Counting(script)
+    async with peer_server(counting) as url, client_at(url, start_attempts=1) as client:
+        await client.prewarm(1)
+        proceed.set()
+        await (await start(client)).drain()
+        assert counting.connections == 2
