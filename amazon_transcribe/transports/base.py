@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ _SCHEMES = {"https": 443, "http": 80, "wss": 443, "ws": 80}
 
 # Where the service itself listens for WebSocket.
 _AWS_WEBSOCKET_PORT = 8443
-_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn")
+_AWS = re.compile(r"transcribestreaming(-fips)?\.[a-z0-9-]+\.[a-z0-9.-]+")
 
 
 class Origin(NamedTuple):
@@ -54,7 +55,7 @@ class Origin(NamedTuple):
         if websocket:
             scheme = scheme.replace("http", "ws")
         if port is None:
-            to_aws = scheme == "wss" and host.endswith(_AWS)
+            to_aws = scheme == "wss" and _AWS.fullmatch(host)
             port = _AWS_WEBSOCKET_PORT if to_aws else _SCHEMES[scheme]
         return cls(scheme, host, port)
 

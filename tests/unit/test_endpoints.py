@@ -1,0 +1,111 @@
+"""Endpoints: by region, FIPS, dual-stack, partitions, and from the environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from amazon_transcribe.endpoints import (
+    RegionEndpointResolver,
+    StaticEndpointResolver,
+    _TranscribeRegionEndpointResolver,
+    default_resolver,
+)
+from amazon_transcribe.exceptions import ValidationException
+
+VARIABLES = (
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+)
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("region", "options", "host"),
+    [
+        ("us-east-2", {}, "transcribestreaming.us-east-2.amazonaws.com"),
+        ("cn-north-1", {}, "transcribestreaming.cn-north-1.amazonaws.com.cn"),
+        ("eusc-de-east-1", {}, "transcribestreaming.eusc-de-east-1.amazonaws.eu"),
+        ("us-iso-east-1", {}, "transcribestreaming.us-iso-east-1.c2s.ic.gov"),
+        ("us-west-2", {"use_fips": True}, "transcribestreaming-fips.us-west-2.amazonaws.com"),
+        ("eu-west-1", {"use_dualstack": True}, "transcribestreaming.eu-west-1.api.aws"),
+        (
+            "us-gov-west-1",
+            {"use_fips": True, "use_dualstack": True},
+            "transcribestreaming-fips.us-gov-west-1.api.aws",
+        ),
+        (
+            "cn-northwest-1",
+            {"use_dualstack": True},
+            "transcribestreaming.cn-northwest-1.api.amazonwebservices.com.cn",
+        ),
+    ],
+)
+async def test_region(region: str, options: dict[str, bool], host: str) -> None:
+    assert await RegionEndpointResolver(**options).resolve(region) == f"https://{host}"
+
+
+@pytest.mark.parametrize(
+    ("region", "options", "told"),
+    [
+        ("eu-west-1", {"use_fips": True}, "us-east-1"),
+        ("us-iso-east-1", {"use_dualstack": True}, "dual-stack"),
+        ("us-east-1/evil", {}, "region"),
+        ("Us-East-1", {}, "region"),
+        (None, {}, "region"),
+    ],
+)
+async def test_what_there_is_not(region: Any, options: dict[str, bool], told: str) -> None:
+    with pytest.raises(ValidationException, match=told):
+        await RegionEndpointResolver(**options).resolve(region)
+
+
+async def test_environment(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("AWS_USE_FIPS_ENDPOINT", "True")
+    environment.setenv("AWS_USE_DUALSTACK_ENDPOINT", "true")
+    both = "https://transcribestreaming-fips.us-east-1.api.aws"
+    assert await default_resolver().resolve("us-east-1") == both
+    plain = RegionEndpointResolver(use_fips=False, use_dualstack=False)
+    assert "fips" not in await plain.resolve("us-east-1")
+    environment.setenv("AWS_ENDPOINT_URL", "http://localhost:1")
+    assert isinstance(default_resolver(), StaticEndpointResolver)
+
+
+def test_the_original_s_name_is_kept() -> None:
+    assert isinstance(_TranscribeRegionEndpointResolver(), RegionEndpointResolver)
+
+
+async def test_botocore_agrees() -> None:
+    session = pytest.importorskip("botocore.session").get_session()
+    data = session.get_component("data_loader").load_data("endpoints")
+    count = 0
+    for partition in data["partitions"]:
+        service = partition["services"].get("transcribestreaming", {"endpoints": {}})
+        for region, endpoint in service["endpoints"].items():
+            if endpoint.get("deprecated"):
+                continue
+            plain = f"transcribestreaming.{region}.{partition['dnsSuffix']}"
+            variants = {(): plain} | {
+                tuple(sorted(variant["tags"])): variant["hostname"]
+                for variant in endpoint.get("variants", ())
+            }
+            for tags, host in variants.items():
+                resolver = RegionEndpointResolver(
+                    use_fips="fips" in tags, use_dualstack="dualstack" in tags
+                )
+                assert await resolver.resolve(region) == f"https://{host}"
+                count += 1
+            if ("fips",) not in variants:
+                with pytest.raises(ValidationException):
+                    await RegionEndpointResolver(use_fips=True).resolve(region)
+    assert count > 40
