@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from ._session import ClientSession
 from .eventstream import BaseEvent
 from .exceptions import HTTPException, SDKError, StreamClosedException, TimeoutException
+from .limiter import Slot
 from .model import AudioChunk
 from .transports._waiters import Waiters
 from .transports.base import Stream
@@ -30,8 +31,8 @@ class LiveStream:
 
     response: Any
 
-    def __init__(self, session: ClientSession, stream: Stream) -> None:
-        self.on_end: Callable[[SDKError | None], None] | None = None
+    def __init__(self, session: ClientSession, stream: Stream, slot: Slot | None = None) -> None:
+        self._slot = slot  # given back at the end
         self._session = session
         self._stream = stream
         self._events: deque[BaseEvent] = deque()
@@ -169,9 +170,9 @@ class LiveStream:
         self._ended(error)
 
     def _ended(self, error: SDKError | None) -> None:
-        on_end, self.on_end = self.on_end, None
-        if on_end is not None:
-            on_end(error)
+        """What there is to do once, at whatever end."""
+        if self._slot is not None:
+            self._slot.release()
 
     def _reason(self, error: HTTPException) -> SDKError:
         """Why a write failed: the service's own exception where it came before the end."""

@@ -36,6 +36,7 @@ from .exceptions import (
     TimeoutException,
     ValidationException,
 )
+from .limiter import Slot, StreamLimiter
 from .model import (
     AudioStream,
     CallAnalyticsInputStream,
@@ -102,6 +103,9 @@ class TranscribeStreamingClient:
         `send_audio_event` waits.
     :param ssl_context: For `https`; by default the system's authorities and those in
         SSL_CERT_FILE and AWS_CA_BUNDLE are trusted.
+    :param limiter: Holds concurrent streams and starts per second under the account's
+        limits, for this client alone or for several that share it; see `limiter`. A start
+        waits there within its `start_timeout`.
     :param transport: `"websocket"` reaches the endpoint by WebSocket, whatever the scheme
         of its URL, and the region's own on port 8443: for places where HTTP/2 does not
         pass. It needs `pip install 'amazon-transcribe[websocket]'`, and has a connection
@@ -128,6 +132,7 @@ class TranscribeStreamingClient:
         start_attempts: int = 3,
         max_unsent: int = 1024 * 1024,
         ssl_context: ssl.SSLContext | None = None,
+        limiter: StreamLimiter | None = None,
         transport: Transport | Literal["websocket"] | None = None,
     ) -> None:
         if not isinstance(region, str) or not region:
@@ -147,6 +152,7 @@ class TranscribeStreamingClient:
         self.region = region
         self.start_timeout = start_timeout
         self.start_attempts = start_attempts
+        self.limiter = limiter
         # Seconds by which the service's clock is ahead of ours, as far as it matters.
         self.clock_skew = 0.0
         self._endpoint_resolver = endpoint_resolver or default_resolver()
@@ -573,16 +579,24 @@ class TranscribeStreamingClient:
             origin = Origin.parse(endpoint)
         else:
             origin = Origin.parse(endpoint, websocket=self._by_websocket)
-        credentials = await self._credentials(deadline - loop.time())
+        credentials: Credentials | None = None
         attempts = 0
         corrected = False
         while True:
             attempt = _Attempt(self.clock_skew)
             try:
+                if self.limiter is not None and operation.result_stream is not None:
+                    attempt.slot = await self.limiter.acquire(deadline - loop.time())
+                if credentials is None:
+                    credentials = await self._credentials(deadline - loop.time())
                 return await self._attempt(
                     attempt, operation, request, configuration, origin, credentials, deadline
                 )
-            except SDKError as error:
+            except BaseException as error:
+                if attempt.slot is not None:
+                    attempt.slot.release()
+                if not isinstance(error, SDKError):
+                    raise
                 if attempt.met_a_dead_connection(error):
                     continue  # it lay idle in the pool; its successor is opened now
                 moved = abs(self.clock_skew - attempt.skew)
@@ -659,7 +673,7 @@ class TranscribeStreamingClient:
         except BaseException:
             stream.abort()
             raise
-        live = LiveStream(session, stream)
+        live = LiveStream(session, stream, attempt.slot)
         live.response = session.receive_response(answer, live)
         return live
 
@@ -692,6 +706,7 @@ class _Attempt:
         self.skew = skew
         self.clock: Callable[[], float] = (lambda: time.time() + skew) if skew else time.time
         self.stream: Stream | None = None
+        self.slot: Slot | None = None
 
     def met_a_dead_connection(self, error: SDKError) -> bool:
         """Whether the request went out on a kept connection that takes none any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
@@ -22,8 +23,10 @@ from amazon_transcribe.exceptions import (
     ServiceException,
     ServiceUnavailableException,
     StreamResetException,
+    TimeoutException,
     UnknownServiceException,
 )
+from amazon_transcribe.limiter import StreamLimiter
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.local.engines import load_engine
 from amazon_transcribe.local.service import TranscriptionService
@@ -279,3 +282,86 @@ async def test_the_local_transcribe_tells_its_date() -> None:
         assert client.clock_skew == 0.0
         with pytest.raises(BadRequestException):
             await start(client, language_code="de-DE")
+
+
+# --- The limiter ----------------------------------------------------------------
+
+
+async def test_starts_wait_for_a_slot() -> None:
+    limiter = StreamLimiter(max_streams=2, starts_per_second=1000)
+    async with LocalTranscribe("scripted") as server:
+        options: dict[str, Any] = {
+            "credential_resolver": server.credentials,
+            "limiter": limiter,
+            "start_timeout": 5.0,
+        }
+        async with (
+            client_at(server.endpoint_url, **options) as one,
+            client_at(server.endpoint_url, **options) as other,
+        ):
+            first = await start(one)
+            second = await start(other)
+            waiting = [asyncio.create_task(start(client)) for client in (one, other, one)]
+            await asyncio.sleep(0)
+            while limiter.waiting < 3:
+                await asyncio.sleep(0)
+            assert limiter.open == 2
+            await first.close()  # aborted
+            await (await waiting[0]).drain()  # ended cleanly
+            third = await waiting[1]
+            assert limiter.open == 2
+            await second.close()
+            fourth = await waiting[2]
+            await third.close()
+            with pytest.raises(BadRequestException):  # refused: its slot is free at once
+                await start(one, language_code="de-DE")
+            assert limiter.open == 1
+            await fourth.close()
+            assert (limiter.open, limiter.waiting) == (0, 0)
+
+
+async def test_a_start_without_a_slot_ends_in_time() -> None:
+    limiter = StreamLimiter(max_streams=1)
+    async with LocalTranscribe("scripted") as server:
+        client = client_at(
+            server.endpoint_url,
+            credential_resolver=server.credentials,
+            limiter=limiter,
+            start_timeout=0.2,
+        )
+        async with await start(client):
+            with pytest.raises(TimeoutException) as late:
+                await start(client)
+            assert late.value.phase == "slot"
+        await (await start(client)).close()
+        assert limiter.open == 0
+
+
+async def test_failed_and_cancelled_starts_give_their_slot_back(delays: list[int]) -> None:
+    limiter = StreamLimiter(max_streams=1)
+    script = Answers(drop, accept, drop)
+    async with peer_server(script) as url, client_at(url, limiter=limiter) as client:
+        await (await start(client)).close()
+        with pytest.raises(ConnectionLostException):
+            await start(client)
+        assert limiter.open == 0
+    for turns in range(10):
+        async with peer_server(Answers(accept)) as url, client_at(url, limiter=limiter) as client:
+            task = asyncio.create_task(start(client))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait({task})
+            if not task.cancelled():
+                await task.result().close()
+            assert limiter.open == 0
+
+
+async def test_a_dropped_stream_gives_its_slot_back() -> None:
+    limiter = StreamLimiter(max_streams=1)
+    async with peer_server(Answers(accept)) as url, client_at(url, limiter=limiter) as client:
+        stream = await start(client)
+        assert limiter.open == 1
+        del stream
+        gc.collect()
+        await (await start(client)).close()

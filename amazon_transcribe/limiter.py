@@ -1,0 +1,140 @@
+"""Holds the streams of a process under the account's limits.
+
+    limiter = StreamLimiter(max_streams=25, starts_per_second=25)
+    client = TranscribeStreamingClient(region="us-east-2", limiter=limiter)
+
+The service refuses what goes beyond its quotas (25 concurrent streams and 25 starts a
+second for an account and region, unless raised). With a limiter a start waits for its
+turn instead, first come first served, within the client's `start_timeout`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+
+from .exceptions import TimeoutException, ValidationException
+
+__all__ = ["Slot", "StreamLimiter"]
+
+MAX_STREAMS = 25
+STARTS_PER_SECOND = 25.0
+
+
+class Slot:
+    """The right to one open stream. Given back by `release`, or when it is forgotten."""
+
+    __slots__ = ("_limiter", "_loop")
+
+    def __init__(self, limiter: StreamLimiter) -> None:
+        self._limiter: StreamLimiter | None = limiter
+        self._loop = asyncio.get_running_loop()
+
+    def release(self) -> None:
+        """Give the slot to the next who waits. A second call is harmless."""
+        limiter, self._limiter = self._limiter, None
+        if limiter is not None:
+            limiter._release()
+
+    def __del__(self) -> None:
+        # The program dropped its stream; the collector may run in any thread.
+        if self._limiter is not None and not self._loop.is_closed():
+            with suppress(RuntimeError):  # closed in this very moment
+                self._loop.call_soon_threadsafe(self._limiter._release)
+
+
+class StreamLimiter:
+    """A queue for starts: so many streams open, so many starts in any second.
+
+    One limiter serves one client or several, in one event loop. Every attempt of a start
+    counts, since the service counts them too.
+
+    :param max_streams: Streams open at a time, those being started included.
+    :param starts_per_second: Starts in a second; it may be a fraction.
+    :raises ValidationException: for a number that is not above 0.
+    """
+
+    def __init__(
+        self, max_streams: int = MAX_STREAMS, starts_per_second: float = STARTS_PER_SECOND
+    ) -> None:
+        for name, number in (
+            ("max_streams", max_streams),
+            ("starts_per_second", starts_per_second),
+        ):
+            if not number > 0:
+                raise ValidationException(f"{name} must be above 0, not {number!r}")
+        self.max_streams = max_streams
+        self.starts_per_second = starts_per_second
+        # In any `_window` seconds at most `_burst` starts.
+        self._burst = max(1, int(starts_per_second))
+        self._window = self._burst / starts_per_second
+        self._open = 0
+        self._starts: deque[float] = deque(maxlen=self._burst)
+        self._queue: deque[asyncio.Future[Slot]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def open(self) -> int:
+        """Slots that are taken."""
+        return self._open
+
+    @property
+    def waiting(self) -> int:
+        """Starts that wait for one."""
+        return sum(not turn.done() for turn in self._queue)
+
+    async def acquire(self, timeout: float) -> Slot:
+        """Wait for a slot, behind all who came before.
+
+        :param timeout: Seconds.
+        :raises TimeoutException: with the phase `"slot"`.
+        """
+        turn: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
+        self._admit()
+        try:
+            if not turn.done():
+                await asyncio.wait({turn}, timeout=timeout)
+            if turn.done():
+                return turn.result()
+            raise TimeoutException("slot", timeout)
+        except BaseException:
+            # Cancelled, maybe in the moment in which the turn came.
+            if turn.done() and not turn.cancelled():
+                turn.result().release()
+            turn.cancel()
+            self._admit()
+            raise
+
+    def _release(self) -> None:
+        self._open -= 1
+        self._admit()
+
+    def _admit(self) -> None:
+        """Let in who may come in now, and come back when the next one may."""
+        while self._queue and self._queue[0].done():
+            self._queue.popleft()
+        if not self._queue:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            return
+        loop = asyncio.get_running_loop()
+        while self._queue and self._open < self.max_streams:
+            turn = self._queue[0]
+            if not turn.done():
+                due = self._starts[0] + self._window if len(self._starts) == self._burst else 0.0
+                now = loop.time()
+                if due > now:
+                    if self._timer is None:
+                        self._timer = loop.call_later(due - now, self._on_time)
+                    return
+                self._starts.append(now)
+                self._open += 1
+                turn.set_result(Slot(self))
+            self._queue.popleft()
+
+    def _on_time(self) -> None:
+        self._timer = None
+        self._admit()

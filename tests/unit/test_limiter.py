@@ -1,0 +1,109 @@
+"""The queue for starts."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pytest
+
+from amazon_transcribe.exceptions import TimeoutException, ValidationException
+from amazon_transcribe.limiter import Slot, StreamLimiter
+
+FAST = 1_000_000
+
+
+async def turns(count: int = 3) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_first_come_first_served() -> None:
+    limiter = StreamLimiter(2, FAST)
+    held = [await limiter.acquire(1) for _ in range(2)]
+    served: list[int] = []
+
+    async def wait(number: int) -> Slot:
+        slot = await limiter.acquire(5)
+        served.append(number)
+        return slot
+
+    tasks = [asyncio.create_task(wait(number)) for number in range(5)]
+    await turns()
+    assert (limiter.open, limiter.waiting, served) == (2, 5, [])
+    for slot in held:
+        slot.release()
+        slot.release()
+    await turns()
+    assert (limiter.open, limiter.waiting, served) == (2, 3, [0, 1])
+    # One who comes while others wait stands behind them.
+    late = asyncio.create_task(wait(9))
+    for task in [*tasks, late]:
+        (await task).release()
+    assert served == [0, 1, 2, 3, 4, 9]
+    assert (limiter.open, limiter.waiting) == (0, 0)
+
+
+async def test_a_wait_is_bounded() -> None:
+    limiter = StreamLimiter(1, FAST)
+    slot = await limiter.acquire(1)
+    with pytest.raises(TimeoutException) as late:
+        await limiter.acquire(0.01)
+    assert late.value.phase == "slot"
+    assert (limiter.open, limiter.waiting) == (1, 0)
+    slot.release()
+    assert limiter.open == 0
+
+
+@pytest.mark.parametrize("count", range(5))
+async def test_a_cancelled_wait_loses_no_slot(count: int) -> None:
+    limiter = StreamLimiter(1, FAST)
+    slot = await limiter.acquire(1)
+    first, second = (asyncio.create_task(limiter.acquire(5)) for _ in range(2))
+    await turns()
+    slot.release()
+    await turns(count)  # up to the moment in which the turn has come, and beyond
+    first.cancel()
+    await asyncio.wait({first})
+    if not first.cancelled():
+        first.result().release()
+    (await second).release()
+    assert (limiter.open, limiter.waiting) == (0, 0)
+
+
+async def test_starts_keep_to_the_rate() -> None:
+    limiter = StreamLimiter(100, 50)
+    loop = asyncio.get_running_loop()
+    times = []
+    for _ in range(60):
+        (await limiter.acquire(5)).release()
+        times.append(loop.time())
+    assert times[49] - times[0] < 0.5
+    assert min(b - a for a, b in zip(times, times[50:], strict=False)) > 0.99
+
+
+async def test_less_than_one_start_a_second() -> None:
+    limiter = StreamLimiter(5, 0.5)
+    (await limiter.acquire(1)).release()
+    with pytest.raises(TimeoutException):
+        await limiter.acquire(0.01)
+    assert limiter.waiting == 0
+    assert limiter._timer is None
+
+
+async def test_a_forgotten_slot_comes_back() -> None:
+    limiter = StreamLimiter(1, FAST)
+    slot: Slot | None = await limiter.acquire(1)
+    assert slot is not None
+    waiting = asyncio.create_task(limiter.acquire(5))
+    await turns()
+    slot = None
+    gc.collect()
+    (await waiting).release()
+    assert limiter.open == 0
+
+
+@pytest.mark.parametrize("numbers", [(0, 1), (-1, 1), (1, 0)])
+def test_a_limiter_that_cannot_be(numbers: tuple[int, int]) -> None:
+    with pytest.raises(ValidationException):
+        StreamLimiter(*numbers)
