@@ -229,6 +229,39 @@ Point any client at it:
         "AWS_SECRET_ACCESS_KEY, else a pair made up and printed)",
     )
     parser.add_argument(
+        "--vocabulary-filter",
+        action="append",
+        default=[],
+        type=_named_file,
+        metavar="NAME=FILE",
+        help="a vocabulary filter: words and phrases, one a line; may be repeated",
+    )
+    parser.add_argument(
+        "--categories",
+        type=Path,
+        metavar="FILE",
+        help='categories of call analytics: JSON, {"NAME": ["phrase", ...], ...}',
+    )
+    parser.add_argument(
+        "--max-streams",
+        type=_count,
+        metavar="N",
+        help="streams at a time; more are refused (default: any number)",
+    )
+    parser.add_argument(
+        "--max-seconds",
+        type=_seconds,
+        default=14_400.0,
+        metavar="SECONDS",
+        help="the longest audio of a stream (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--lenient",
+        action="store_true",
+        help="accept and ignore what only the real service can do, such as speaker labels "
+        "and other languages, instead of refusing it; says so on standard error",
+    )
+    parser.add_argument(
         "--fault",
         action="append",
         default=[],
@@ -273,6 +306,29 @@ def _port(text: str) -> int:
     if text.isascii() and text.isdigit() and int(text) <= 65_535:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to 65535")
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text):
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if 0 < seconds < float("inf"):
+        return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+
+
+def _named_file(text: str) -> tuple[str, Path]:
+    name, _, path = text.partition("=")
+    if name and path:
+        return name, Path(path)
+    raise argparse.ArgumentTypeError("not of the form NAME=FILE")
 
 
 def _key_pair(text: str) -> tuple[str, str]:
@@ -601,6 +657,11 @@ async def _serve_until_cancelled(arguments: argparse.Namespace) -> int:
             key=arguments.key,
             credentials=known or None,
             faults=_faults(arguments.fault),
+            vocabulary_filters=dict(arguments.vocabulary_filter),
+            categories=arguments.categories,
+            max_streams=arguments.max_streams,
+            max_seconds=arguments.max_seconds,
+            lenient=arguments.lenient,
             **_local_engine(arguments),
         )
         if sys.stdout is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import ssl
 import tempfile
@@ -15,17 +16,21 @@ from typing import TYPE_CHECKING, Protocol
 from ..auth import StaticCredentialResolver
 from ..exceptions import HTTPException, ValidationException
 from ..transports._http2 import Headers, Http2Connection, Http2Stream
+from .categories import read_categories
 from .certificates import server_context, throwaway_context
 from .engines import Engine, load_engine
 from .faces import Connection, NewConnection
 from .faults import BreakableExchange, Fault, Faults
 from .http2 import Http2Exchange
-from .service import AUDIO_TIMEOUT, TranscriptionService, logger
+from .service import AUDIO_TIMEOUT, MAX_SECONDS, TranscriptionService, logger
+from .vocabulary import read_phrases
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 CLOSE_TIMEOUT = 4.0
+
+_FILTER_NAME = r"[0-9a-zA-Z._-]{1,200}"
 
 
 class _Exchange(BreakableExchange, Protocol):
@@ -55,6 +60,14 @@ class LocalTranscribe:
         see `credentials` afterwards.
     :param script: For the scripted engine: the file to speak.
     :param audio_timeout: Seconds without audio that end a stream, as the service does.
+    :param max_seconds: The longest audio of a stream; the service takes four hours.
+    :param max_streams: How many streams there may be at a time; None for any number.
+    :param vocabulary_filters: The filters by their names: words and phrases, or the path
+        of a UTF-8 file with one of them per line.
+    :param categories: For call analytics: a rules file, see `categories`, or the phrases
+        of each category by its name.
+    :param lenient: Accept and ignore what the local server cannot do (speaker labels,
+        other languages, personal information and the like), and say so in the log.
     :param workers: Threads for recognition; by default one for each core.
     :param faults: What goes wrong, and when; see `faults`. Several may strike one stream.
     :raises EngineUnavailable: from `start`, when the engine's packages are missing.
@@ -75,6 +88,11 @@ class LocalTranscribe:
         credentials: Mapping[str, str] | None = None,
         script: Path | None = None,
         audio_timeout: float = AUDIO_TIMEOUT,
+        max_seconds: float = MAX_SECONDS,
+        max_streams: int | None = None,
+        vocabulary_filters: Mapping[str, Iterable[str] | Path] | None = None,
+        categories: Mapping[str, Sequence[str]] | Path | None = None,
+        lenient: bool = False,
         workers: int | None = None,
         faults: Iterable[Fault] = (),
     ) -> None:
@@ -82,6 +100,11 @@ class LocalTranscribe:
             raise ValidationException("credentials must name at least one access key")
         if key is not None and cert is None:
             raise ValidationException("key needs cert")
+        for name in vocabulary_filters or ():
+            if not re.fullmatch(_FILTER_NAME, name):
+                raise ValidationException(
+                    f"a vocabulary filter's name must match {_FILTER_NAME}, not {name!r}"
+                )
         self.host = host
         self.ca_file = Path(ca_file) if ca_file is not None else None
         self._engine = engine
@@ -92,6 +115,11 @@ class LocalTranscribe:
         self._secrets = dict(credentials) if credentials else {_access_key(): _secret()}
         self._script = script
         self._audio_timeout = audio_timeout
+        self._max_seconds = max_seconds
+        self._max_streams = max_streams
+        self._vocabulary_filters = dict(vocabulary_filters or {})
+        self._categories = categories
+        self._lenient = lenient
         self._faults = Faults(faults)
         self._worker_count = workers or os.cpu_count() or 1
         self._service: TranscriptionService
@@ -123,6 +151,10 @@ class LocalTranscribe:
 
     async def start(self) -> None:
         """Load the engine and listen."""
+        filters = {name: read_phrases(words) for name, words in self._vocabulary_filters.items()}
+        categories = self._categories
+        if isinstance(categories, Path):
+            categories = read_categories(categories)
         engine = self._engine
         if isinstance(engine, str):
             # Reading a model takes a second; the loop may have other things to do.
@@ -134,6 +166,11 @@ class LocalTranscribe:
             self._secrets,
             workers=self._worker_count,
             audio_timeout=self._audio_timeout,
+            max_seconds=self._max_seconds,
+            max_streams=self._max_streams,
+            vocabulary_filters=filters,
+            categories=categories,
+            lenient=self._lenient,
         )
         try:
             await self._listen("http", self._port, None)

@@ -11,6 +11,7 @@ from email.utils import formatdate
 from typing import Any, Protocol, TypeVar
 
 from .._session import RequestRefused, ServerSession
+from .._shapes import GET_MEDICAL_SCRIBE_STREAM, START_MEDICAL_SCRIBE_STREAM
 from ..exceptions import (
     BadRequestException,
     HTTPException,
@@ -18,10 +19,18 @@ from ..exceptions import (
     ServiceException,
     TimeoutException,
 )
-from ..model import Result, StartStreamTranscriptionRequest, Transcript, TranscriptEvent
-from .engines import Engine, RecognitionOptions
+from ..model import MedicalScribeConfigurationEvent, Result
+from .admission import Admission, Seat
+from .answers import ANSWERS, Answer
+from .categories import Categories
+from .engines import Engine
+from .hearing import Hearing
+from .parameters import check, plan
+from .phrases import Phrases
+from .scribe import ScribeSessions
 
 AUDIO_TIMEOUT = 15.0
+MAX_SECONDS = 4 * 3600.0
 WRITE_TIMEOUT = 60.0
 
 # A client may go on sending after the answer's end; then the stream is closed over its head.
@@ -30,22 +39,6 @@ LINGER_TIMEOUT = 2.0
 logger = logging.getLogger("amazon_transcribe.local")
 
 _T = TypeVar("_T")
-
-# What the local engines cannot do. Refused by name: a transcript that silently lacks
-# what was asked for would be a lie.
-_UNSUPPORTED = {
-    "identify_language": "IdentifyLanguage",
-    "identify_multiple_languages": "IdentifyMultipleLanguages",
-    "show_speaker_label": "ShowSpeakerLabel",
-    "enable_channel_identification": "EnableChannelIdentification",
-    "content_identification_type": "ContentIdentificationType",
-    "content_redaction_type": "ContentRedactionType",
-    "vocabulary_name": "VocabularyName",
-    "vocabulary_names": "VocabularyNames",
-    "vocab_filter_name": "VocabularyFilterName",
-    "vocabulary_filter_names": "VocabularyFilterNames",
-    "language_model_name": "LanguageModelName",
-}
 
 
 class Exchange(Protocol):
@@ -71,6 +64,11 @@ class TranscriptionService:
     :param secrets: The secret of each known access key.
     :param workers: Threads for recognition.
     :param audio_timeout: Seconds without audio that end a stream.
+    :param max_seconds: The longest audio of a stream.
+    :param max_streams: How many streams there may be at a time; None for any number.
+    :param vocabulary_filters: The words and phrases of each filter by its name.
+    :param categories: The phrases of each category by its name.
+    :param lenient: Pass over what the local server cannot do, instead of refusing it.
     :param clock: Gives the present as seconds since 1970.
     """
 
@@ -81,45 +79,70 @@ class TranscriptionService:
         *,
         workers: int,
         audio_timeout: float = AUDIO_TIMEOUT,
+        max_seconds: float = MAX_SECONDS,
+        max_streams: int | None = None,
+        vocabulary_filters: Mapping[str, Sequence[str]] | None = None,
+        categories: Mapping[str, Sequence[str]] | None = None,
+        lenient: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.engine = engine
         self._secrets = secrets
         self._audio_timeout = audio_timeout
+        self._max_seconds = max_seconds
+        self._admission = Admission(max_streams)
+        self._filters = {n: Phrases(words) for n, words in (vocabulary_filters or {}).items()}
+        self._categories = Categories(categories or {})
+        self._lenient = lenient
+        self._passed_over: set[str] = set()
         self._clock = clock
+        self._scribe = ScribeSessions(clock)
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="recognition")
         self._jobs: set[Future[Any]] = set()
 
     async def serve(self, exchange: Exchange) -> None:
-        """Answer one stream from its request to its end."""
+        """Answer one request, a stream from its beginning to its end."""
         session = ServerSession(self._secrets, clock=self._clock)
         try:
             request = session.receive_request(exchange.method, exchange.target, exchange.headers)
-            if not isinstance(request, StartStreamTranscriptionRequest):
-                raise _refused(f"{session.operation.name} is not served here")
-            self._check(request)
+            if session.operation is GET_MEDICAL_SCRIBE_STREAM:
+                found = session.answer(self._scribe.look_up(request.session_id))
+                await self._respond(exchange, 200, *found)
+                return
+            try:
+                self._check(request)
+            except BadRequestException as error:
+                raise RequestRefused(400, "BadRequestException", error.message) from None
+            self._admission.check(session.session_id)
         except RequestRefused as refusal:
             logger.info("refused %s: %s", exchange.target.partition("?")[0], refusal.name)
-            headers, body = refusal.headers_and_body()
-            exchange.respond(refusal.status, [("date", self._date()), *headers])
-            await exchange.write(body, WRITE_TIMEOUT)
-            await exchange.finish(WRITE_TIMEOUT, LINGER_TIMEOUT)
+            await self._respond(exchange, refusal.status, *refusal.headers_and_body())
             return
         logger.info("session %s begins: request %s", session.session_id, session.request_id)
         exchange.respond(200, [("date", self._date()), *session.response_headers()])
-        try:
-            await self._transcribe(session, request, exchange)
-            logger.info("session %s ends", session.session_id)
-        except ServiceException as error:
-            logger.info("session %s ends: %s", session.session_id, type(error).__name__)
-            await exchange.write(session.send_exception(error), WRITE_TIMEOUT)
-        except HTTPException:
-            raise
-        except Exception:
-            # The engine's failure: the client is told, as by the service.
-            logger.exception("session %s failed in the server", session.session_id)
-            failure = InternalFailureException("A problem occurred while processing the audio.")
-            await exchange.write(session.send_exception(failure), WRITE_TIMEOUT)
+        with self._admission.seat(session.session_id) as seat:
+            if session.operation is START_MEDICAL_SCRIBE_STREAM:
+                self._scribe.begin(session.session_id, request)
+            status = "PAUSED"
+            try:
+                await self._transcribe(session, seat, exchange)
+                status = "COMPLETED" if session.session_ended else status
+                logger.info("session %s ends", session.session_id)
+            except ServiceException as error:
+                status = "FAILED"
+                logger.info("session %s ends: %s", session.session_id, type(error).__name__)
+                await exchange.write(session.send_exception(error), WRITE_TIMEOUT)
+            except HTTPException:
+                raise
+            except Exception:
+                # The engine's failure: the client is told, as by the service.
+                status = "FAILED"
+                logger.exception("session %s failed in the server", session.session_id)
+                failure = InternalFailureException("A problem occurred while processing the audio.")
+                await exchange.write(session.send_exception(failure), WRITE_TIMEOUT)
+            finally:
+                if session.operation is START_MEDICAL_SCRIBE_STREAM and not seat.lost:
+                    self._scribe.end(session.session_id, status)
         await exchange.finish(WRITE_TIMEOUT, LINGER_TIMEOUT)
 
     async def close(self) -> None:
@@ -133,39 +156,28 @@ class TranscriptionService:
         """The present, as HTTP writes it: clients correct their clocks by it."""
         return formatdate(self._clock(), usegmt=True)
 
-    def _check(self, request: StartStreamTranscriptionRequest) -> None:
-        engine = self.engine
-        if request.language_code not in (None, *engine.languages):
-            raise _refused(
-                f"LanguageCode: {engine.name} understands {', '.join(engine.languages)} only,"
-                f" not {request.language_code}"
-            )
-        for name, model_name in _UNSUPPORTED.items():
-            if getattr(request, name):
-                raise _refused(f"{model_name} is not supported by the local server")
-        if request.media_encoding != "pcm":
-            raise _refused(
-                f"MediaEncoding: the local server takes pcm only, not {request.media_encoding}"
-            )
-
-    async def _transcribe(
-        self,
-        session: ServerSession,
-        request: StartStreamTranscriptionRequest,
-        exchange: Exchange,
+    async def _respond(
+        self, exchange: Exchange, status: int, headers: Sequence[tuple[str, str]], body: bytes
     ) -> None:
-        recognition = self.engine.open(
-            RecognitionOptions(
-                sample_rate=request.media_sample_rate_hz or 0,
-                stabilize=bool(request.enable_partial_results_stabilization),
-                stability=request.partial_results_stability or "high",  # type: ignore[arg-type]  # checked against the model
-            )
-        )
+        exchange.respond(status, [("date", self._date()), *headers])
+        await exchange.write(body, WRITE_TIMEOUT)
+        await exchange.finish(WRITE_TIMEOUT, LINGER_TIMEOUT)
+
+    def _check(self, asked: Any) -> None:
+        """Look through a request or a configuration; see `parameters`."""
+        names = check(asked, self.engine, self._filters, lenient=self._lenient)
+        if new := [name for name in names if name not in self._passed_over]:
+            self._passed_over.update(new)
+            logger.warning("lenient: from now on ignored: %s", ", ".join(new))
+
+    async def _transcribe(self, session: ServerSession, seat: Seat, exchange: Exchange) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time() + self._audio_timeout
+        hearing: Hearing | None = None
+        answer: Answer
         while not session.input_ended:
             try:
-                data = await exchange.read(max(due - loop.time(), 0.001))
+                data = await seat.wait(exchange.read, max(due - loop.time(), 0.001))
             except TimeoutException:
                 raise BadRequestException(
                     "Your request timed out because no new audio was received for"
@@ -174,27 +186,45 @@ class TranscriptionService:
             if not data:
                 session.receive_end()
             # Whatever came while the engine was busy goes to it in one piece.
-            elif pcm := b"".join(session.receive(data)):
-                await self._send(session, exchange, await self._run(recognition.accept, pcm))
+            elif audio := b"".join(session.receive(data)):
+                if hearing is None:
+                    hearing, answer = await self._open(session)
+                results = await self._run(session, hearing.accept, audio)
+                await self._send(session, exchange, answer, results)
                 due = loop.time() + self._audio_timeout
-        await self._send(session, exchange, await self._run(recognition.finish))
+        if hearing is None and session.configuration is not None:
+            hearing, answer = await self._open(session)
+        if hearing is not None:
+            results = await self._run(session, hearing.finish)
+            await self._send(session, exchange, answer, results)
+
+    async def _open(self, session: ServerSession) -> tuple[Hearing, Answer]:
+        """What hears a stream and what answers it, now that its configuration is there."""
+        configuration = session.configuration
+        if configuration is not None:
+            self._check(configuration)
+            if isinstance(configuration, MedicalScribeConfigurationEvent):
+                self._scribe.configure(session.session_id, configuration)
+        answer = ANSWERS[session.operation.name](configuration, self._categories)
+        wanted = plan(session.request, configuration, self._filters)
+        return await self._run(session, Hearing, self.engine, wanted, self._max_seconds), answer
 
     async def _send(
-        self, session: ServerSession, exchange: Exchange, results: Sequence[Result]
+        self,
+        session: ServerSession,
+        exchange: Exchange,
+        answer: Answer,
+        results: Sequence[Result],
     ) -> None:
         for result in results:
-            frame = session.send_event(TranscriptEvent(Transcript([result])))
-            await exchange.write(frame, WRITE_TIMEOUT)
+            for event in answer(result):
+                await exchange.write(session.send_event(event), WRITE_TIMEOUT)
 
-    async def _run(self, call: Callable[..., _T], *args: object) -> _T:
-        """Call the recogniser, in a thread unless it is quick."""
-        if getattr(self.engine, "quick", False):
+    async def _run(self, session: ServerSession, call: Callable[..., _T], *args: object) -> _T:
+        """Call what hears, in a thread unless it is quick."""
+        if getattr(self.engine, "quick", False) and session.request.media_encoding == "pcm":
             return call(*args)
         job = self._workers.submit(call, *args)
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
         return await asyncio.wrap_future(job)
-
-
-def _refused(message: str) -> RequestRefused:
-    return RequestRefused(400, "BadRequestException", message)

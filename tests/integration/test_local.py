@@ -168,10 +168,16 @@ async def test_streams_share_the_model_and_do_not_mix() -> None:
     ("parameters", "names"),
     [
         ({"language_code": "de-DE"}, "LanguageCode"),
-        ({"media_encoding": "flac"}, "MediaEncoding"),
+        ({"media_encoding": "g729"}, "MediaEncoding"),
         ({"show_speaker_label": True}, "ShowSpeakerLabel"),
         ({"vocabulary_name": "mine"}, "VocabularyName"),
         ({"content_redaction_type": "PII"}, "ContentRedactionType"),
+        ({"transcript_format": "spoken"}, "TranscriptFormat"),
+        (
+            {"enable_channel_identification": True, "number_of_channels": 3},
+            "NumberOfChannels must be 2, not 3",
+        ),
+        ({"vocab_filter_name": "swear-words"}, "VocabularyFilterName.*'swear-words'"),
         (
             {
                 "language_code": None,

@@ -1,0 +1,90 @@
+"""One stream from its bytes to its results: decoded, told apart, recognised, filtered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..exceptions import LimitExceededException
+from ..model import Result
+from .channels import CHANNELS, ChannelRecognition
+from .engines import Engine, Recognition, RecognitionOptions
+from .engines.base import Stability
+from .media import open_decoder
+from .vocabulary import VocabularyFilter
+
+__all__ = ["Hearing", "Plan"]
+
+_SAMPLE = 2  # bytes
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a stream asks of the server's ears, whichever operation it is of.
+
+    :param encoding: Of the audio, in the service's words.
+    :param sample_rate: In hertz.
+    :param two_channels: Whether the audio has two channels, to be told apart.
+    :param vocabulary_filter: What is to be removed, masked or tagged.
+    :param stabilize: Mark the words of partial results that will not change any more.
+    :param stability: How soon.
+    """
+
+    encoding: str
+    sample_rate: int
+    two_channels: bool = False
+    vocabulary_filter: VocabularyFilter | None = None
+    stabilize: bool = False
+    stability: Stability = "high"
+
+
+class Hearing:
+    """The hearing of one stream; not to be used by two threads at once.
+
+    :param engine: What recognises.
+    :param plan: What is asked for.
+    :param max_seconds: The longest audio.
+    """
+
+    def __init__(self, engine: Engine, plan: Plan, max_seconds: float) -> None:
+        channels = CHANNELS if plan.two_channels else 1
+        self._decoder = open_decoder(plan.encoding, plan.sample_rate, channels)
+        options = RecognitionOptions(self._decoder.sample_rate, plan.stabilize, plan.stability)
+        self._recognition: Recognition = (
+            ChannelRecognition(lambda: engine.open(options))
+            if plan.two_channels
+            else engine.open(options)
+        )
+        self._filter = plan.vocabulary_filter
+        self._bytes_left = max_seconds * self._decoder.sample_rate * _SAMPLE * channels
+
+    def accept(self, audio: bytes) -> list[Result]:
+        """Take the next audio, encoded; returns the results that it brings.
+
+        :raises BadRequestException: for bytes that are not of the encoding.
+        :raises LimitExceededException: for audio longer than a stream may be.
+        """
+        results: list[Result] = []
+        for pcm in self._decoder.accept(audio):
+            results += self._recognise(pcm)
+        return self._filtered(results)
+
+    def finish(self) -> list[Result]:
+        """Take the end of the audio; returns the last results."""
+        results: list[Result] = []
+        for pcm in self._decoder.finish():
+            results += self._recognise(pcm)
+        return self._filtered(results + self._recognition.finish())
+
+    def _recognise(self, pcm: bytes) -> list[Result]:
+        self._bytes_left -= len(pcm)
+        if self._bytes_left < 0:
+            raise LimitExceededException(
+                "Your client has exceeded the audio length limit. Break your audio stream"
+                " into smaller chunks and try your request again."
+            )
+        return self._recognition.accept(pcm)
+
+    def _filtered(self, results: list[Result]) -> list[Result]:
+        if self._filter is None:
+            return results
+        return [self._filter.apply(result) for result in results]
