@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import Any
 
-from .exceptions import CredentialsException
+from .exceptions import CredentialsException, ValidationException
 
 
 class Credentials:
@@ -67,24 +68,109 @@ class AwsCrtCredentialResolver(CredentialResolver):
     async def get_credentials(self) -> Credentials:
         if found := environment_credentials():
             return found
+        return await self._ask(
+            "no credentials found: the environment, the profile files and the metadata"
+            " services have none"
+        )
+
+    async def _ask(self, failure: str) -> Credentials:
         # Imported here: no one pays for the runtime who does not use it.
         import asyncio
 
-        from awscrt.auth import AwsCredentialsProvider
         from awscrt.exceptions import AwsCrtError
 
         try:
             if self._provider is None:
-                self._provider = AwsCredentialsProvider.new_default_chain(self._bootstrap)
+                self._provider = self._make_provider()
             resolved = await asyncio.wrap_future(self._provider.get_credentials())
-        except AwsCrtError as error:
-            raise CredentialsException(
-                "no credentials found: the environment, the profile files and the metadata"
-                f" services have none ({error.name})"
-            ) from error
+        except (AwsCrtError, RuntimeError) as error:  # the latter where none can be made
+            reason = error.name if isinstance(error, AwsCrtError) else error
+            raise CredentialsException(f"{failure} ({reason})") from error
         return Credentials(
             resolved.access_key_id, resolved.secret_access_key, resolved.session_token
         )
+
+    def _make_provider(self) -> Any:
+        from awscrt.auth import AwsCredentialsProvider
+
+        return AwsCredentialsProvider.new_default_chain(self._bootstrap)
+
+
+class ProfileCredentialResolver(AwsCrtCredentialResolver):
+    """A profile of AWS's files: its keys, or the role that it assumes with another's.
+
+    The environment's keys are not looked at. For profiles of IAM Identity Center (SSO) and
+    of `credential_process`, pass a session of boto3 to `BotoSessionCredentialResolver`.
+
+    :param profile_name: The profile's name; None goes by AWS_PROFILE, else `default`.
+    :param credentials_file: Its file; by default AWS_SHARED_CREDENTIALS_FILE, else
+        `~/.aws/credentials`.
+    :param config_file: By default AWS_CONFIG_FILE, else `~/.aws/config`.
+    :raises CredentialsException: from `get_credentials`, when it has none.
+    """
+
+    def __init__(
+        self,
+        profile_name: str | None = None,
+        *,
+        credentials_file: str | os.PathLike[str] | None = None,
+        config_file: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__()
+        self._profile_name = profile_name
+        self._credentials_file = credentials_file
+        self._config_file = config_file
+
+    async def get_credentials(self) -> Credentials:
+        name = self._profile_name or os.environ.get("AWS_PROFILE") or "default"
+        return await self._ask(f"the profile {name!r} has no credentials that can be used")
+
+    def _make_provider(self) -> Any:
+        from awscrt.auth import AwsCredentialsProvider
+
+        return AwsCredentialsProvider.new_profile(
+            profile_name=self._profile_name,
+            config_filepath=self._config_file and os.fspath(self._config_file),
+            credentials_filepath=self._credentials_file and os.fspath(self._credentials_file),
+        )
+
+
+class BotoSessionCredentialResolver(CredentialResolver):
+    """The credentials of a session of boto3 or botocore, whatever it has them from.
+
+        BotoSessionCredentialResolver(boto3.Session(profile_name="my-sso-profile"))
+
+    They are refreshed by the session where they can be, and frozen for each stream. The
+    session is asked in a thread, since it may read files and call services.
+
+    :param session: A `boto3.Session`, a `botocore.session.Session`, or anything whose
+        `get_credentials()` gives an object with `get_frozen_credentials()`.
+    :raises CredentialsException: from `get_credentials`, when the session has none.
+    """
+
+    def __init__(self, session: Any) -> None:
+        if not callable(getattr(session, "get_credentials", None)):
+            raise ValidationException(
+                f"session must be a session of boto3 or botocore, not {type(session).__name__}"
+            )
+        self._session = session
+        self._lock = threading.Lock()
+
+    async def get_credentials(self) -> Credentials:
+        import asyncio
+
+        return await asyncio.get_running_loop().run_in_executor(None, self._frozen)
+
+    def _frozen(self) -> Credentials:
+        try:
+            with self._lock:  # sessions are made for one thread
+                found = self._session.get_credentials()
+                frozen = found and found.get_frozen_credentials()
+        except Exception as error:
+            raise CredentialsException(f"the session gave no credentials: {error}") from error
+        if not frozen or not frozen.access_key or not frozen.secret_key:
+            raise CredentialsException("the session has no credentials")
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
 
 def environment_credentials() -> Credentials | None:

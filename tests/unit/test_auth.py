@@ -1,0 +1,180 @@
+"""Credentials: of a profile, and of a session of boto3 or botocore."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from amazon_transcribe.auth import (
+    BotoSessionCredentialResolver,
+    Credentials,
+    ProfileCredentialResolver,
+)
+from amazon_transcribe.exceptions import CredentialsException, ValidationException
+
+CREDENTIALS = """
+[default]
+aws_access_key_id = AKIDDEFAULT
+aws_secret_access_key = default-secret
+
+[work]
+aws_access_key_id = AKIDWORK
+aws_secret_access_key = work-secret
+aws_session_token = work-token
+
+[empty]
+region = us-east-1
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    for name in ("AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDENVIRONMENT")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "environment-secret")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    (tmp_path / "credentials").write_text(CREDENTIALS)
+    (tmp_path / "config").write_text("")
+    return {"credentials_file": tmp_path / "credentials", "config_file": tmp_path / "config"}
+
+
+def parts(credentials: Credentials) -> tuple[str, str, str | None]:
+    return (
+        credentials.access_key_id,
+        credentials.secret_access_key,
+        credentials.session_token,
+    )
+
+
+async def test_a_profile_by_its_name(files: dict[str, Path]) -> None:
+    found = await ProfileCredentialResolver("work", **files).get_credentials()
+    assert parts(found) == ("AKIDWORK", "work-secret", "work-token")
+
+
+async def test_the_profile_of_the_environment(
+    files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = await ProfileCredentialResolver(**files).get_credentials()
+    assert found.access_key_id == "AKIDDEFAULT"
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(files["credentials_file"]))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(files["config_file"]))
+    found = await ProfileCredentialResolver().get_credentials()
+    assert found.access_key_id == "AKIDWORK"
+
+
+@pytest.mark.parametrize("name", ["nobody", "empty"])
+async def test_a_profile_without_credentials(name: str, files: dict[str, Path]) -> None:
+    with pytest.raises(CredentialsException, match=name):
+        await ProfileCredentialResolver(name, **files).get_credentials()
+
+
+async def test_a_profile_without_files(files: dict[str, Path], tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    with pytest.raises(CredentialsException, match="default"):
+        await ProfileCredentialResolver(
+            credentials_file=nowhere, config_file=nowhere
+        ).get_credentials()
+
+
+class Session:
+    """What the adapter needs of a session of boto3."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.threads: list[int] = []
+
+    def get_credentials(self) -> Any:
+        self.threads.append(threading.get_ident())
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def refreshable(*frozen: tuple[str | None, str | None, str | None]) -> Any:
+    answers = [
+        SimpleNamespace(access_key=key, secret_key=secret, token=token)
+        for key, secret, token in frozen
+    ]
+    return SimpleNamespace(get_frozen_credentials=lambda: answers.pop(0))
+
+
+async def test_a_session_is_asked_for_each_stream_in_a_thread() -> None:
+    credentials = refreshable(("AKID1", "one", "token"), ("AKID2", "two", None))
+    session = Session(credentials, credentials)
+    resolver = BotoSessionCredentialResolver(session)
+    assert parts(await resolver.get_credentials()) == ("AKID1", "one", "token")
+    assert parts(await resolver.get_credentials()) == ("AKID2", "two", None)
+    assert threading.get_ident() not in session.threads
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        refreshable((None, None, None)),
+        refreshable(("AKID", "", None)),
+        OSError("SSO expired"),
+    ],
+)
+async def test_a_session_without_credentials(answer: Any) -> None:
+    with pytest.raises(CredentialsException, match="session"):
+        await BotoSessionCredentialResolver(Session(answer)).get_credentials()
+
+
+async def test_many_starts_ask_one_after_the_other() -> None:
+    busy = threading.Lock()
+
+    class Single(Session):
+        def get_credentials(self) -> Any:
+            assert busy.acquire(blocking=False)
+            try:
+                threading.Event().wait(0.01)
+                return super().get_credentials()
+            finally:
+                busy.release()
+
+    session = Single(*(refreshable(("AKID", "secret", None)) for _ in range(5)))
+    resolver = BotoSessionCredentialResolver(session)
+    found = await asyncio.gather(*(resolver.get_credentials() for _ in range(5)))
+    assert {credentials.access_key_id for credentials in found} == {"AKID"}
+
+
+@pytest.mark.parametrize("session", [None, "default", Credentials("AKID", "secret")])
+def test_what_is_no_session(session: Any) -> None:
+    with pytest.raises(ValidationException, match="session"):
+        BotoSessionCredentialResolver(session)
+
+
+async def test_botocore_s_own_session(files: dict[str, Path], monkeypatch: Any) -> None:
+    botocore = pytest.importorskip("botocore.session")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(files["credentials_file"]))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(files["config_file"]))
+    session = botocore.Session(profile="work")
+    found = await BotoSessionCredentialResolver(session).get_credentials()
+    assert parts(found) == ("AKIDWORK", "work-secret", "work-token")
+    with pytest.raises(CredentialsException, match="nobody"):
+        await BotoSessionCredentialResolver(botocore.Session(profile="nobody")).get_credentials()
+
+
+def test_no_botocore_is_imported() -> None:
+    program = (
+        "import sys, amazon_transcribe.client, amazon_transcribe.auth as auth;"
+        "auth.BotoSessionCredentialResolver(type('S', (), {'get_credentials': print}));"
+        "print([m for m in sys.modules if m.startswith(('boto', 'awscrt'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout == "[]\n"
