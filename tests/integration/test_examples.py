@@ -30,7 +30,7 @@ def environment(local_transcribe):
 
 def output(*command: str, environment: dict[str, str] | None = None) -> str:
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", *command],
+        [sys.executable, "-W", "error", *command],
         cwd=ROOT,
         env=environment,
         capture_output=True,
