@@ -513,8 +513,8 @@ class Operation:
     :param path: Its path; a member's name in braces stands for its value.
     :param combinations: Tells which parameters need or exclude each other.
     :param result_stream: What reads its events; None for an answer of one JSON body.
-    :param inputs: What its stream takes besides audio. A configuration comes first.
-    :param configured: Whether the stream needs a configuration.
+    :param inputs: What its stream takes besides audio, the configuration first of all.
+    :param configured: Whether the stream needs the configuration.
     """
 
     name: str
@@ -724,6 +724,18 @@ def request_headers(operation: Operation, request: Any) -> list[tuple[str, str]]
     return _written(operation, request)
 
 
+def check_configuration(operation: Operation, configuration: object) -> None:
+    """Refuse what cannot be the configuration of a stream.
+
+    :raises InvalidParameterException: for a value the service model forbids; its
+        `parameter` is the path to it.
+    """
+    if operation.inputs and (configuration is not None or operation.configured):
+        known = operation.inputs[0]
+        if found := known.rule.fault(configuration, known.parameter, _python_name):
+            raise InvalidParameterException(found[0], " ".join(found))
+
+
 def write_event(operation: Operation, event: object) -> tuple[dict[str, str], bytes]:
     """The headers and the payload of an event besides audio.
 
@@ -734,7 +746,7 @@ def write_event(operation: Operation, event: object) -> tuple[dict[str, str], by
     for known in operation.inputs:
         if isinstance(event, known.rule.shape):
             if found := known.rule.fault(event, known.parameter, _python_name):
-                raise InvalidParameterException(found[0], f"{found[0]} {found[1]}")
+                raise InvalidParameterException(found[0], " ".join(found))
             return _event_headers(known.name), _json.encode(event)
     names = " or ".join(known.rule.shape.__name__ for known in operation.inputs) or "such event"
     raise SerializerException(f"{operation.name} takes {names}, not {event!r}")

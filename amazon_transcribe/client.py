@@ -21,7 +21,7 @@ from ._shapes import (
     START_MEDICAL_STREAM_TRANSCRIPTION,
     START_STREAM_TRANSCRIPTION,
     Operation,
-    write_event,
+    check_configuration,
 )
 from .auth import AwsCrtCredentialResolver, CredentialResolver, Credentials
 from .endpoints import BaseEndpointResolver, StaticEndpointResolver, default_resolver
@@ -571,8 +571,7 @@ class TranscribeStreamingClient:
         deadline = loop.time() + self.start_timeout
         # Checked with stand-in credentials first: a wrong parameter needs no real ones.
         ClientSession(operation, request, Credentials("", ""), region="", authority="")
-        if configuration is not None or operation.configured:
-            write_event(operation, configuration)
+        check_configuration(operation, configuration)
         endpoint = await self._endpoint_resolver.resolve(self.region)
         if operation.result_stream is None:
             endpoint = re.sub("^ws", "http", endpoint)  # no stream, so no WebSocket

@@ -1,34 +1,22 @@
-"""The parameters of a start, held against the service model."""
+"""The parameters of StartStreamTranscription: what is refused, written and read.
+
+That they are the service model's is shown in `test_service_model`.
+"""
 
 from __future__ import annotations
 
-import inspect
-import json
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from amazon_transcribe import _shapes
 from amazon_transcribe._shapes import START_STREAM_TRANSCRIPTION as START
-from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import (
     BadRequestException,
     InvalidParameterException,
     ValidationException,
 )
-from amazon_transcribe.model import (
-    StartStreamTranscriptionRequest,
-    StartStreamTranscriptionResponse,
-)
-
-MODEL = json.loads((Path(__file__).parents[1] / "vectors/service-model.json").read_text())
-SHAPES = MODEL["shapes"]
-INPUT = SHAPES["StartStreamTranscriptionInput"]["members"]
-OUTPUT = SHAPES["StartStreamTranscriptionOutput"]["members"]
-HEADERS = {n: m for n, m in INPUT.items() if "header" in m.get("http", {})}
-BY_MODEL_NAME = {member.model_name: member for member in START.members}
+from amazon_transcribe.model import StartStreamTranscriptionRequest
 
 GOOD: dict[str, Any] = {
     "language_code": "en-US",
@@ -40,48 +28,6 @@ GOOD: dict[str, Any] = {
 def headers_of(**parameters: Any) -> dict[str, str]:
     request = StartStreamTranscriptionRequest(**{**GOOD, **parameters})
     return dict(_shapes.request_headers(START, request))
-
-
-@pytest.mark.parametrize("name", HEADERS)
-def test_every_member_of_the_model_is_there(name: str) -> None:
-    member = BY_MODEL_NAME[name]
-    assert member.header == HEADERS[name]["http"]["header"]
-    parameters = inspect.signature(TranscribeStreamingClient.start_stream_transcription).parameters
-    assert parameters[member.name].kind is inspect.Parameter.KEYWORD_ONLY
-    assert member.name in StartStreamTranscriptionRequest.__struct_fields__
-
-
-@pytest.mark.parametrize("name", [n for n, m in OUTPUT.items() if "header" in m.get("http", {})])
-def test_every_header_of_the_response_is_read(name: str) -> None:
-    if name == "RequestId":
-        assert "request_id" in StartStreamTranscriptionResponse.__struct_fields__
-    else:
-        assert BY_MODEL_NAME[name].header == OUTPUT[name]["http"]["header"]
-        assert BY_MODEL_NAME[name].name in StartStreamTranscriptionResponse.__struct_fields__
-
-
-def test_no_member_beyond_the_model() -> None:
-    assert set(BY_MODEL_NAME) == set(HEADERS)
-
-
-@pytest.mark.parametrize("name", HEADERS)
-def test_the_limits_are_the_model_s(name: str) -> None:
-    shape, rule = SHAPES[HEADERS[name]["target"]], BY_MODEL_NAME[name].rule
-    if "enum" in shape:
-        assert isinstance(rule, _shapes.OneOf)
-        assert set(rule.values) == set(shape["enum"])
-    elif "range" in shape:
-        assert isinstance(rule, _shapes.Integer)
-        assert (rule.low, rule.high) == (shape["range"]["min"], shape["range"].get("max"))
-    elif shape["type"] == "boolean":
-        assert isinstance(rule, _shapes.Boolean)
-    else:
-        assert isinstance(rule, _shapes.Text)
-        assert (rule.low, rule.high) == (shape["length"]["min"], shape["length"]["max"])
-        ours, theirs = re.compile(rule.pattern), re.compile(shape["pattern"])
-        for character in map(chr, range(128)):
-            for text in (character * rule.low, "a" + character, "en-US,fr-FR" + character):
-                assert bool(ours.fullmatch(text)) == bool(theirs.match(text)) or text[-1] == "\n"
 
 
 def test_seed_order_of_the_request() -> None:
