@@ -1,0 +1,405 @@
+"""The local Transcribe's other operations, its limits, and its lenience."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.exceptions import (
+    BadRequestException,
+    ConflictException,
+    LimitExceededException,
+    ResourceNotFoundException,
+    ValidationException,
+)
+from amazon_transcribe.local import LocalTranscribe
+from amazon_transcribe.model import (
+    CategoryEvent,
+    ChannelDefinition,
+    ClinicalNoteGenerationSettings,
+    ConfigurationEvent,
+    MedicalScribeChannelDefinition,
+    MedicalScribeConfigurationEvent,
+    MedicalScribePostStreamAnalyticsSettings,
+    MedicalScribeStreamDetails,
+    UtteranceEvent,
+)
+from tests.sounds import interleaved, recording, said_in, share_heard
+
+AUDIO = {"language_code": "en-US", "media_sample_rate_hz": 16_000, "media_encoding": "pcm"}
+SECOND = bytes(32_000)
+SENTENCE = "sense_and_sensibility_0870"
+OTHER = "sense_and_sensibility_0920"
+
+CALL = ConfigurationEvent([ChannelDefinition(0, "CUSTOMER"), ChannelDefinition(1, "AGENT")])
+
+
+def client_of(server: LocalTranscribe) -> TranscribeStreamingClient:
+    return TranscribeStreamingClient(
+        region="us-east-1",
+        endpoint_url=server.endpoint_url,
+        credential_resolver=server.credentials,
+    )
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[LocalTranscribe]:
+    async with LocalTranscribe("scripted") as running:
+        yield running
+
+
+async def converse(stream: Any, audio: bytes) -> list[Any]:
+    """Send audio, end the input, and return the events."""
+    events: list[Any] = []
+
+    async def write() -> None:
+        for start in range(0, len(audio), 6400):
+            await stream.input_stream.send_audio_event(audio_chunk=audio[start : start + 6400])
+            await asyncio.sleep(0.002)
+        await stream.input_stream.end_stream()
+
+    async def read() -> None:
+        async for event in stream.output_stream:
+            events.append(event)
+
+    async with stream:
+        await asyncio.gather(write(), read())
+    return events
+
+
+# --- Call analytics -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """A call of two recordings through the real engine, with categories."""
+    rules = tmp_path_factory.mktemp("rules") / "categories.json"
+    rules.write_text(
+        json.dumps(
+            {
+                "Help": ["to do for them", "nobody says that"],
+                "Marriage": ["amiable woman"],
+                "No": [],
+            }
+        )
+    )
+
+    async def run() -> list[Any]:
+        async with LocalTranscribe(categories=rules) as server, client_of(server) as client:
+            stream = await client.start_call_analytics_stream_transcription(
+                **AUDIO, configuration=CALL
+            )
+            return await converse(stream, interleaved(recording(SENTENCE)[0], recording(OTHER)[0]))
+
+    return asyncio.run(run())
+
+
+def test_a_call_s_participants_are_told_apart(call: list[Any]) -> None:
+    for role, name in (("CUSTOMER", SENTENCE), ("AGENT", OTHER)):
+        said = " ".join(
+            event.transcript
+            for event in call
+            if isinstance(event, UtteranceEvent)
+            and event.participant_role == role
+            and not event.is_partial
+        )
+        assert share_heard(said, said_in(name)) >= 0.85
+
+
+def test_utterances_have_the_service_s_shape(call: list[Any]) -> None:
+    utterances = [event for event in call if isinstance(event, UtteranceEvent)]
+    assert any(event.is_partial for event in utterances)
+    for event in utterances:
+        assert event.utterance_id
+        assert event.sentiment is None  # no engine knows
+        assert type(event.begin_offset_millis) is int
+        assert type(event.end_offset_millis) is int
+        assert 0 <= event.begin_offset_millis < event.end_offset_millis <= 7_200
+        assert event.items
+        assert event.items[0].item_type == "pronunciation"
+        for item in event.items:
+            assert item.begin_offset_millis is not None
+            assert item.end_offset_millis is not None
+            assert event.begin_offset_millis <= item.begin_offset_millis
+            assert item.end_offset_millis <= event.end_offset_millis + 1
+
+
+def test_categories_match_what_is_said(call: list[Any]) -> None:
+    matched = [event for event in call if isinstance(event, CategoryEvent)]
+    assert sorted(name for e in matched for name in e.matched_categories or ()) == [
+        *("Help", "Marriage")
+    ]
+    for event in matched:
+        before = call[call.index(event) - 1]
+        assert isinstance(before, UtteranceEvent)
+        for name in event.matched_categories or ():
+            ranges = (event.matched_details or {})[name].timestamp_ranges
+            assert ranges
+            assert before.begin_offset_millis <= ranges[0].begin_offset_millis
+            assert ranges[0].begin_offset_millis < ranges[0].end_offset_millis
+            assert ranges[0].end_offset_millis <= before.end_offset_millis
+
+
+@pytest.mark.parametrize("configuration", [None, ConfigurationEvent()])
+async def test_a_call_needs_its_channels(
+    server: LocalTranscribe, configuration: ConfigurationEvent | None
+) -> None:
+    async with client_of(server) as client:
+        stream = await client.start_call_analytics_stream_transcription(
+            **AUDIO, configuration=configuration
+        )
+        with pytest.raises(BadRequestException, match="ChannelDefinitions"):
+            await converse(stream, SECOND)
+
+
+# --- Medical --------------------------------------------------------------------
+
+
+async def test_medical_transcription() -> None:
+    async with LocalTranscribe() as server, client_of(server) as client:
+        stream = await client.start_medical_stream_transcription(
+            **AUDIO, specialty="CARDIOLOGY", type="DICTATION"
+        )
+        assert stream.response.specialty == "CARDIOLOGY"
+        events = await converse(stream, recording(SENTENCE)[0])
+    results = [result for event in events for result in event.transcript.results]
+    text = " ".join(r.alternatives[0].transcript for r in results if not r.is_partial)
+    assert share_heard(text, said_in(SENTENCE)) >= 0.85
+    for result in results:
+        assert result.alternatives[0].items
+        assert result.start_time < result.end_time
+
+
+async def test_medical_channels(server: LocalTranscribe) -> None:
+    async with client_of(server) as client:
+        stream = await client.start_medical_stream_transcription(
+            **AUDIO,
+            specialty="PRIMARYCARE",
+            type="CONVERSATION",
+            enable_channel_identification=True,
+            number_of_channels=2,
+        )
+        events = await converse(stream, 6 * SECOND)
+    results = [result for event in events for result in event.transcript.results]
+    assert {result.channel_id for result in results} == {"ch_0", "ch_1"}
+    assert max(result.end_time for result in results) <= 3.0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ({"show_speaker_label": True}, "ShowSpeakerLabel"),
+        ({"content_identification_type": "PHI"}, "ContentIdentificationType"),
+        ({"vocabulary_name": "drugs"}, "VocabularyName.*'drugs'"),
+    ],
+)
+async def test_what_no_engine_can_do_medically(
+    server: LocalTranscribe, parameters: dict[str, Any], name: str
+) -> None:
+    async with client_of(server) as client:
+        with pytest.raises(BadRequestException, match=name):
+            await client.start_medical_stream_transcription(
+                **AUDIO, specialty="UROLOGY", type="DICTATION", **parameters
+            )
+
+
+# --- Medical scribe -------------------------------------------------------------
+
+
+def scribing(**parameters: Any) -> MedicalScribeConfigurationEvent:
+    return MedicalScribeConfigurationEvent(
+        resource_access_role_arn="arn:aws:iam::123456789012:role/scribe",
+        post_stream_analytics_settings=MedicalScribePostStreamAnalyticsSettings(
+            ClinicalNoteGenerationSettings("notes-of-mine", "GIRPP")
+        ),
+        **parameters,
+    )
+
+
+async def details_of(
+    client: TranscribeStreamingClient, session_id: str
+) -> MedicalScribeStreamDetails:
+    found = await client.get_medical_scribe_stream(session_id=session_id)
+    assert found.medical_scribe_stream_details
+    return found.medical_scribe_stream_details
+
+
+async def test_a_scribe_s_session() -> None:
+    begun = datetime.now(timezone.utc)
+    names = {"names": ["dashwood"]}
+    async with LocalTranscribe(vocabulary_filters=names) as server, client_of(server) as client:
+        stream = await client.start_medical_scribe_stream(
+            **AUDIO,
+            configuration=scribing(
+                channel_definitions=[
+                    MedicalScribeChannelDefinition(0, "CLINICIAN"),
+                    MedicalScribeChannelDefinition(1, "PATIENT"),
+                ],
+                vocabulary_filter_name="names",
+                vocabulary_filter_method="tag",
+            ),
+        )
+        session_id = stream.response.session_id
+        assert (await details_of(client, session_id)).stream_status == "IN_PROGRESS"
+        events = await converse(stream, interleaved(recording(SENTENCE)[0], recording(OTHER)[0]))
+        details = await details_of(client, session_id.upper())
+    segments = [event.transcript_segment for event in events]
+    for channel, name in (("ch_0", SENTENCE), ("ch_1", OTHER)):
+        own = [s for s in segments if s.channel_id == channel and not s.is_partial]
+        assert share_heard(" ".join(s.content for s in own), said_in(name)) >= 0.85
+    matches = [i.content for s in segments for i in s.items if i.vocabulary_filter_match]
+    assert set(matches) == {"Dashwood"}
+    assert details.session_id == session_id
+    assert details.stream_status == "COMPLETED"
+    assert details.stream_created_at
+    assert details.stream_ended_at
+    assert begun - timedelta(seconds=1) < details.stream_created_at < details.stream_ended_at
+    assert details.resource_access_role_arn == "arn:aws:iam::123456789012:role/scribe"
+    assert details.channel_definitions
+    assert details.channel_definitions[1].participant_role == "PATIENT"
+    assert details.medical_scribe_context_provided is False
+    assert details.post_stream_analytics_result
+    notes = details.post_stream_analytics_result.clinical_note_generation_result
+    assert notes
+    assert (notes.status, notes.clinical_note_output_location) == ("FAILED", None)
+    assert notes.failure_reason == "The local server writes no clinical notes."
+
+
+async def test_a_session_that_is_left_is_paused_and_goes_on(server: LocalTranscribe) -> None:
+    async with client_of(server) as client:
+        session_id = str(uuid.uuid4())
+        async with await client.start_medical_scribe_stream(
+            **AUDIO, session_id=session_id, configuration=scribing()
+        ) as stream:
+            await stream.input_stream.send_audio_event(audio_chunk=SECOND[:20_000])
+            async for _ in stream.output_stream:
+                break
+        while (paused := await details_of(client, session_id)).stream_status == "IN_PROGRESS":
+            await asyncio.sleep(0.01)
+        assert paused.stream_status == "PAUSED"
+        assert paused.post_stream_analytics_result is None
+        again = await client.start_medical_scribe_stream(
+            **AUDIO, session_id=session_id, configuration=scribing()
+        )
+        assert (await details_of(client, session_id)).stream_status == "IN_PROGRESS"
+        await converse(again, SECOND)
+        ended = await details_of(client, session_id)
+    assert ended.stream_status == "COMPLETED"
+    assert ended.stream_created_at == paused.stream_created_at
+
+
+async def test_a_session_that_failed(server: LocalTranscribe) -> None:
+    async with client_of(server) as client:
+        stream = await client.start_medical_scribe_stream(
+            **AUDIO, configuration=scribing(vocabulary_filter_name="unknown")
+        )
+        with pytest.raises(BadRequestException, match="VocabularyFilterName: .*'unknown'"):
+            await converse(stream, SECOND)
+        details = await details_of(client, stream.response.session_id)
+    assert details.stream_status == "FAILED"
+
+
+async def test_a_session_that_never_was(server: LocalTranscribe) -> None:
+    async with client_of(server) as client:
+        with pytest.raises(ResourceNotFoundException):
+            await client.get_medical_scribe_stream(session_id=str(uuid.uuid4()))
+
+
+# --- Sessions and limits --------------------------------------------------------
+
+
+async def test_a_second_stream_takes_the_session_over(server: LocalTranscribe) -> None:
+    session_id = str(uuid.uuid4())
+    async with client_of(server) as client:
+        first = await client.start_stream_transcription(**AUDIO, session_id=session_id)
+        await first.input_stream.send_audio_event(audio_chunk=SECOND)
+        await anext(aiter(first.output_stream))
+        second = await client.start_stream_transcription(**AUDIO, session_id=session_id.upper())
+        with pytest.raises(ConflictException, match="same session ID"):
+            async for _ in first.output_stream:
+                pass
+        assert await converse(second, SECOND)
+        third = await client.start_stream_transcription(**AUDIO, session_id=session_id)
+        assert await converse(third, SECOND)
+
+
+async def test_closing_the_server_while_a_session_is_taken_over() -> None:
+    session_id = str(uuid.uuid4())
+    async with LocalTranscribe("scripted") as server:
+        client = client_of(server)
+        for _ in range(3):
+            await client.start_stream_transcription(**AUDIO, session_id=session_id)
+    await client.close()
+
+
+async def test_more_streams_than_there_may_be() -> None:
+    session_id = str(uuid.uuid4())
+    async with LocalTranscribe("scripted", max_streams=2) as server, client_of(server) as client:
+        first = await client.start_stream_transcription(**AUDIO, session_id=session_id)
+        second = await client.start_stream_transcription(**AUDIO)
+        with pytest.raises(LimitExceededException, match="2 concurrent streams") as refused:
+            await client.start_stream_transcription(**AUDIO)
+        assert refused.value.status_code == 429
+        again = await client.start_stream_transcription(**AUDIO, session_id=session_id)
+        with pytest.raises(ConflictException):
+            await converse(first, SECOND)
+        await converse(second, SECOND)
+        third = await client.start_stream_transcription(**AUDIO)
+        await converse(again, SECOND)
+        await converse(third, SECOND)
+
+
+async def test_a_lenient_server_passes_over_what_it_cannot_do(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING, "amazon_transcribe.local")
+    async with LocalTranscribe("scripted", lenient=True) as server, client_of(server) as client:
+        for _ in range(2):
+            stream = await client.start_stream_transcription(
+                **{**AUDIO, "language_code": "de-DE"},
+                show_speaker_label=True,
+                vocabulary_name="mine",
+                content_redaction_type="PII",
+            )
+            assert stream.response.show_speaker_label is True
+            assert await converse(stream, SECOND)
+        with pytest.raises(BadRequestException, match="VocabularyFilterName"):
+            await client.start_stream_transcription(**AUDIO, vocab_filter_name="mine")
+        with pytest.raises(BadRequestException, match="g729"):
+            await client.start_stream_transcription(**{**AUDIO, "media_encoding": "g729"})
+    assert caplog.messages == [
+        "lenient: from now on ignored: LanguageCode, ShowSpeakerLabel, ContentRedactionType,"
+        " VocabularyName"
+    ]
+
+
+# --- Files ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rules", [b"{", b"[]", b'{"A": "b"}', b'{"A": [1]}', b"\xff"])
+async def test_rules_that_are_none(tmp_path: Path, rules: bytes) -> None:
+    path = tmp_path / "rules.json"
+    path.write_bytes(rules)
+    with pytest.raises(ValidationException, match="rules.json: no rules of categories"):
+        await LocalTranscribe("scripted", categories=path).start()
+
+
+async def test_files_that_are_not_there(tmp_path: Path) -> None:
+    for options in ({"categories": tmp_path / "a"}, {"vocabulary_filters": {"f": tmp_path / "a"}}):
+        with pytest.raises(FileNotFoundError):
+            await LocalTranscribe("scripted", **options).start()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a" * 201, "ä"])
+def test_a_filter_s_name(name: str) -> None:
+    with pytest.raises(ValidationException, match="vocabulary filter's name"):
+        LocalTranscribe("scripted", vocabulary_filters={name: ["word"]})
