@@ -21,11 +21,12 @@ on a new one, under the same session id, as fast as it is taken. So:
   The service counts them anew on each connection; the position of the connection's
   first byte is added. That takes a known number of bytes a second: pcm only.
 - Result ids are unique in the logical stream.
-- The replay buffer is bounded. Once it is full, `send_audio_event` waits: until a final
-  result settles audio, or until the oldest audio was `SETTLE_TIME` seconds with the
-  service. Such audio without a result is silence, unless a segment is longer than the
-  buffer; it is forgotten, and `Reconnected.forgotten` says how much of it a cut made
-  unrecoverable. While there is no connection nothing is forgotten.
+- The replay buffer is bounded. Once it is full, `send_audio_event` waits until a final
+  result settles audio, or until the oldest audio has been with the service for as long as
+  the buffer is, or for `SETTLE_TIME` seconds in which the service said nothing. Such audio
+  is silence, unless a segment is longer than the buffer; it is forgotten, and
+  `Reconnected.forgotten` says how much of it could not be sent again. Live audio never
+  waits for that. While there is no connection nothing is forgotten.
 
 What is tried again: lost, refused and reset connections, truncated and damaged streams,
 time-outs, an early end, ServiceUnavailable, InternalFailure, LimitExceeded (in the
@@ -95,7 +96,7 @@ if TYPE_CHECKING:
 __all__ = ["Reconnected", "Reconnecting", "ResumableTranscription"]
 
 SETTLE_TIME = 10.0
-"""Seconds after which the service has shown what it makes of audio."""
+"""Seconds without an event after which the service has shown what it makes of audio."""
 
 _CHUNK_SECONDS = 0.2  # the longest that the service recommends
 _HEALTHY_SECONDS = 30.0  # a connection that lived so long was none that failed at once
@@ -216,7 +217,7 @@ class ResumableTranscription:
         }
         self._frame = 2 * (parameters.get("number_of_channels") or 1)  # bytes of one instant
         self._bytes_per_second = media_sample_rate_hz * self._frame
-        self._buffer = _ReplayBuffer(int(replay_seconds * self._bytes_per_second))
+        self._buffer = _ReplayBuffer(replay_seconds, self._bytes_per_second)
         self._results = _LogicalResults()
         self._renew_after = renew_after
         self._max_failures = max_failures
@@ -363,6 +364,7 @@ class ResumableTranscription:
                 self._connection_over(connection, error)
             else:
                 connection.heard_at = asyncio.get_running_loop().time()
+                self._buffer.heard(connection.heard_at)
                 if isinstance(event, TranscriptEvent):
                     self._take(connection, event)
                 else:
@@ -425,8 +427,13 @@ class ResumableTranscription:
                 if now >= connection.renewal_at + _RENEWAL_GRACE and not connection.end_sent:
                     self._renew(connection)
                 elif data:
-                    await sink.send_audio_event(data)
-                    connection.sent += len(data)
+                    before = connection.sent
+                    connection.sent += len(data)  # its results may come while we wait
+                    try:
+                        await sink.send_audio_event(data)
+                    except SDKError:
+                        connection.sent = before
+                        raise
                     self._buffer.sent(connection.sent, loop.time())
                 elif self._ended and not connection.end_sent:
                     connection.end_sent = True
@@ -561,12 +568,14 @@ class _ReplayBuffer:
     first byte held: the same, unless older audio had to make room.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, seconds: float, bytes_per_second: int) -> None:
         self.start = 0
         self.settled = 0
-        self._capacity = capacity
+        self._seconds = seconds
+        self._capacity = int(seconds * bytes_per_second)
         self._audio = bytearray()
         self._marks: deque[tuple[int, float]] = deque()  # sent up to a position, when
+        self._heard_at = 0.0
 
     @property
     def end(self) -> int:
@@ -582,16 +591,24 @@ class _ReplayBuffer:
 
     def wait_for(self, size: int, now: float) -> float:
         """Make room for more; 0 if there is, else the seconds after which it may be."""
-        if self.end - self.start + size <= self._capacity:
-            return 0.0
-        while self._marks and self._marks[0][1] + SETTLE_TIME <= now:
-            self._release(self._marks.popleft()[0])
-            if self.end - self.start + size <= self._capacity:
-                return 0.0
-        return self._marks[0][1] + SETTLE_TIME - now if self._marks else _SEND_TIMEOUT
+        while self.end - self.start + size > self._capacity:
+            if not self._marks:
+                return _SEND_TIMEOUT
+            position, sent_at = self._marks[0]
+            quiet_since = max(sent_at, self._heard_at)
+            due = min(sent_at + self._seconds, quiet_since + SETTLE_TIME)
+            if due > now:
+                return due - now
+            self._marks.popleft()
+            self._release(position)
+        return 0.0
 
     def sent(self, position: int, now: float) -> None:
         self._marks.append((position, now))
+
+    def heard(self, now: float) -> None:
+        """The service said something: it is at work on what it has."""
+        self._heard_at = now
 
     def settle(self, position: int) -> None:
         """There are final results up to a position."""

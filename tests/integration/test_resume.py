@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import wave
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -169,7 +172,7 @@ async def test_two_hundred_cuts_lose_and_double_nothing() -> None:
         )
     ]
     async with server(*faults) as (_, client):
-        result = await heard(resumable(client, max_failures=30), audio(spoken))
+        result = await heard(resumable(client, max_failures=30, replay_seconds=5), audio(spoken))
     assert result.words == [word for words in spoken for word in words]
     assert result.times == spoken_times(spoken)
     ids = Counter(final.result_id for final in result.finals)
@@ -183,6 +186,22 @@ async def test_two_hundred_cuts_lose_and_double_nothing() -> None:
 def assert_partials_lead_to_finals(result: Heard) -> None:
     finals = {final.result_id for final in result.finals}
     assert {partial.result_id for partial in result.partials} <= finals
+
+
+async def test_connections_over_websocket_are_resumed_too() -> None:
+    pytest.importorskip("wsproto")
+    spoken = segments(6)
+    async with server("drop:seconds=1..4,seed=3") as (_, client):
+        async with TranscribeStreamingClient(
+            region="us-east-1",
+            endpoint_resolver=client._endpoint_resolver,
+            credential_resolver=client._credential_resolver,
+            transport="websocket",
+        ) as over_websocket:
+            result = await heard(resumable(over_websocket), audio(spoken))
+    assert result.words == [word for words in spoken for word in words]
+    assert result.times == spoken_times(spoken)
+    assert result.losses
 
 
 async def test_a_cut_segment_keeps_its_id() -> None:
@@ -392,6 +411,34 @@ async def test_a_closed_client_ends_the_stream() -> None:
             await client.close()
             with pytest.raises(StreamClosedException):
                 await Heard().read(stream)
+
+
+async def test_real_speech_survives_cuts() -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("moonshine_voice")
+    pcm = b""
+    for name in ("0870", "0920"):
+        recording = Path(__file__).parents[2] / f"examples/audio/sense_and_sensibility_{name}.wav"
+        with wave.open(str(recording)) as file:
+            rate, pcm = file.getframerate(), pcm + file.readframes(file.getnframes())
+
+    async def transcribe(faults: Sequence[Fault]) -> Heard:
+        async with LocalTranscribe("moonshine", faults=faults) as running:
+            async with TranscribeStreamingClient(
+                region="us-east-1",
+                endpoint_url=running.endpoint_url,
+                credential_resolver=running.credentials,
+            ) as client:
+                return await heard(resumable(client, media_sample_rate_hz=rate), pcm)
+
+    whole = await transcribe([])
+    cut = await transcribe([Fault("reset", after_seconds=(3, 5), times=2, seed=1)])
+    assert len(cut.losses) == 2
+    words = [[item.content for item in one.items] for one in (whole, cut)]
+    matcher = SequenceMatcher(None, *words, autojunk=False)
+    same = sum(block.size for block in matcher.get_matching_blocks())
+    assert len(words[0]) - same <= 2 * len(cut.losses)
+    assert len(words[1]) - same <= 2 * len(cut.losses)
 
 
 def test_parameters_that_cannot_be() -> None:
