@@ -16,6 +16,7 @@ from ..exceptions import (
     StreamException,
     TimeoutException,
 )
+from ._waiters import Waiters
 from .base import Origin
 
 MAX_UNREAD = 1024 * 1024
@@ -29,7 +30,7 @@ class _Pipe:
         self.failure: StreamException | None = None
         self._data: list[bytes] = []
         self._size = 0
-        self._changed = asyncio.Event()
+        self._changed = Waiters()
 
     async def write(self, data: bytes, timeout: float | None = None) -> None:
         if self.failure is not None:
@@ -38,9 +39,9 @@ class _Pipe:
             raise StreamClosedException("the stream was ended: nothing more can be sent")
         self._data.append(data)
         self._size += len(data)
-        self._changed.set()
+        self._changed.wake()
         while self._size > MAX_UNREAD and self.failure is None:
-            await self._change(timeout, "send")
+            await self._changed.wait(timeout, "send")
 
     async def read(self, timeout: float | None = None) -> bytes:
         while not self._data:
@@ -48,31 +49,24 @@ class _Pipe:
                 return b""
             if self.failure is not None:
                 raise self.failure
-            await self._change(timeout, "read")
+            await self._changed.wait(timeout, "read")
         return self.read_nowait()
 
     def read_nowait(self) -> bytes:
         data = b"".join(self._data)
         self._data.clear()
         self._size = 0
-        self._changed.set()
+        self._changed.wake()
         return data
 
     def end(self) -> None:
         self.ended = True
-        self._changed.set()
+        self._changed.wake()
 
     def fail(self, failure: StreamException) -> None:
         if not self.ended:
             self.failure = self.failure or failure
-        self._changed.set()
-
-    async def _change(self, timeout: float | None, phase: str) -> None:
-        self._changed.clear()
-        try:
-            await asyncio.wait_for(self._changed.wait(), timeout)
-        except asyncio.TimeoutError:
-            raise TimeoutException(phase, timeout or 0.0) from None
+        self._changed.wake()
 
 
 class MemoryStream:

@@ -1,0 +1,25 @@
+"""The in-memory transport: what the tests over it do not show by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+
+from amazon_transcribe.transports.base import Origin
+from amazon_transcribe.transports.memory import MAX_UNREAD, MemoryTransport
+
+
+async def test_a_writer_goes_on_when_its_first_reader_comes_late():
+    received = []
+
+    async def serve(exchange):
+        while data := await exchange.read():
+            received.append(len(data))
+
+    transport = MemoryTransport(serve)
+    stream = await transport.open(Origin("http", "nowhere", 80), "/", [], 1.0)
+    for _ in range(3):
+        await stream.write(bytes(MAX_UNREAD + 1), 5.0)
+    stream.end()
+    while sum(received) < 3 * (MAX_UNREAD + 1):
+        await asyncio.sleep(0)
+    await transport.close()
