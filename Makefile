@@ -41,7 +41,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest amazon_transcribe._codec
+	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml amazon_transcribe._codec
 	$(BIN)/cython-lint _codec
 
 bench: $(VENV)/.dev
