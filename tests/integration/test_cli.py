@@ -23,6 +23,8 @@ import pytest
 import amazon_transcribe
 from amazon_transcribe import cli
 from amazon_transcribe.audio import AudioSource
+from amazon_transcribe.auth import StaticCredentialResolver
+from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.exceptions import BadRequestException, SDKError, StreamClosedException
 from amazon_transcribe.local.engines import ENGINES
@@ -129,6 +131,13 @@ class TestUsage:
             ("serve --tls-port 0 --key k.pem", "--cert"),
             ("serve --tls-port 0 --cert c.pem --key k.pem", "c.pem"),
             ("serve --engine moonshine --script s.txt", "--script"),
+            ("serve --vocabulary-filter words.txt", "NAME=FILE"),
+            ("serve --engine scripted --vocabulary-filter names=missing.txt", "missing.txt"),
+            ("serve --engine scripted --vocabulary-filter a/b={wav}", "'a/b'"),
+            ("serve --engine scripted --categories missing.json", "missing.json"),
+            ("serve --engine scripted --categories {wav}", "no rules of categories"),
+            ("serve --max-streams 0", "'0'"),
+            ("serve --max-seconds inf", "'inf'"),
             ("inspect", "FILE"),
             ("inspect missing.bin", "missing.bin"),
             ("inspect .", "directory"),
@@ -465,6 +474,43 @@ class TestServe:
             refused = run("transcribe", *options, **KEYS)
         assert refused.returncode == 1
         assert_one_line(refused.stderr, "UnrecognizedClientException")
+
+    def test_longest_audio_and_lenience(self, talk: Path) -> None:
+        german = ["--no-realtime", "--language-code", "de-DE", talk]
+        with serving("--max-seconds", 11.9, "--lenient", **KEYS) as (process, (url,)):
+            done = run("transcribe", "--endpoint-url", url, *german, **KEYS)
+            assert done.returncode == 1
+            assert_one_line(done.stderr, "LimitExceededException", "audio length limit")
+            process.terminate()
+            _, log = process.communicate(timeout=15)
+            assert log == b"lenient: from now on ignored: LanguageCode\n"
+
+    def test_vocabulary_filter(self, tmp_path: Path) -> None:
+        words = tmp_path / "words.txt"
+        words.write_text("scripted engine\n")
+
+        async def transcribe(url: str) -> str:
+            async with TranscribeStreamingClient(
+                region="us-east-1",
+                endpoint_url=url,
+                credential_resolver=StaticCredentialResolver(*KEYS.values()),
+            ) as client:
+                stream = await client.start_stream_transcription(
+                    language_code="en-US",
+                    media_sample_rate_hz=8_000,
+                    media_encoding="pcm",
+                    vocab_filter_name="names",
+                    vocab_filter_method="remove",
+                )
+                for _ in range(5):
+                    await stream.input_stream.send_audio_event(audio_chunk=bytes(16_000))
+                await stream.input_stream.end_stream()
+                return "".join([str(event) async for event in stream.output_stream])
+
+        with serving("--vocabulary-filter", f"names={words}", **KEYS) as (_, (url,)):
+            said = asyncio.run(transcribe(url))
+        assert "This is the of the local server." in said
+        assert "scripted" not in said
 
     def test_wrong_secret_is_refused(self, talk: Path) -> None:
         wrong = {**KEYS, "AWS_SECRET_ACCESS_KEY": "wrong"}

@@ -51,6 +51,14 @@ def test_write_captions():
     assert re.fullmatch(r"1\n00:00:00,\d+ --> 00:00:0\d,\d+\nGo forward ten meters.\n", captions)
 
 
+def test_two_channels():
+    recordings = [f"examples/audio/sense_and_sensibility_{n}.wav" for n in ("0870", "0920")]
+    lines = output("examples/two_channels.py", *recordings, "Dashwood", "amiable").splitlines()
+    (first,), (second,) = ([line for line in lines if name in line] for name in ("ch_0", "ch_1"))
+    assert "ch_0: And Mr. John *** had then leisure" in first
+    assert "ch_1: Had he married a more *** woman" in second
+
+
 def test_readme_program(environment):
     (program,) = (block for block in README if "asyncio.run" in block)
     assert output("-c", program, environment=environment).startswith("This is")
