@@ -19,7 +19,6 @@ from wsproto.events import (
     Request,
 )
 from wsproto.frame_protocol import CloseReason
-from wsproto.utilities import RemoteProtocolError
 
 from ..transports._websocket import WebSocketStream
 from .faces import HELLO_TIMEOUT
@@ -128,12 +127,6 @@ class WebSocketExchange(WebSocketStream):
         self._stop_timer()
         super().connection_lost(error)
 
-    def data_received(self, data: bytes) -> None:
-        try:
-            super().data_received(data)
-        except UnicodeError as error:  # wsproto decodes the host's name unguarded
-            self._refuse_handshake(RemoteProtocolError(str(error)))
-
     def _shake_hands(self, event: Event) -> None:
         if isinstance(event, Request):
             self._stop_timer()
@@ -144,7 +137,7 @@ class WebSocketExchange(WebSocketStream):
             ]
             self._on_request(self)
 
-    def _refuse_handshake(self, error: RemoteProtocolError) -> None:
+    def _refuse_handshake(self, reason: str) -> None:
         if self._ws.state is ConnectionState.CONNECTING and self.failure is None:
             answer = RejectConnection(
                 status_code=426,

@@ -141,8 +141,8 @@ class WebSocketStream(asyncio.Protocol):
             self._ws.receive_data(data)
             for event in self._ws.events():
                 self._dispatch(event)
-        except RemoteProtocolError as error:
-            self._refuse_handshake(error)
+        except (RemoteProtocolError, UnicodeError) as error:  # the latter of odd headers
+            self._refuse_handshake(str(error))
         except LocalProtocolError:
             pass  # bytes after both close frames
 
@@ -250,5 +250,5 @@ class WebSocketStream(asyncio.Protocol):
     def _shake_hands(self, event: Event) -> None:
         raise NotImplementedError
 
-    def _refuse_handshake(self, error: RemoteProtocolError) -> None:
+    def _refuse_handshake(self, reason: str) -> None:
         raise NotImplementedError

@@ -8,7 +8,6 @@ from typing import cast
 
 from wsproto.connection import ConnectionState
 from wsproto.events import AcceptConnection, Event, Ping, RejectConnection, RejectData, Request
-from wsproto.utilities import RemoteProtocolError
 
 from ..exceptions import ConnectException, ConnectionLostException, HTTPException
 from ._http2 import PING_INTERVAL
@@ -77,7 +76,7 @@ class ClientStream(WebSocketStream):
             self._take_answer(200, event.extra_headers)
         elif isinstance(event, RejectConnection):
             if event.status_code // 100 == 2:
-                self._refuse_handshake(RemoteProtocolError(f"HTTP {event.status_code}"))
+                self._refuse_handshake(f"HTTP {event.status_code}")
                 return
             self._take_answer(event.status_code, event.headers)
             if not event.has_body:
@@ -98,9 +97,9 @@ class ClientStream(WebSocketStream):
         self._end_input()
         self._finish_closing()
 
-    def _refuse_handshake(self, error: RemoteProtocolError) -> None:
+    def _refuse_handshake(self, reason: str) -> None:
         where = f"{self._origin.host}:{self._origin.port}"
-        failure: HTTPException = ConnectException(f"{where} does not speak WebSocket: {error}")
+        failure: HTTPException = ConnectException(f"{where} does not speak WebSocket: {reason}")
         if self._answer is not None:  # a refusal whose body broke off
             failure = ConnectionLostException("the answer to the upgrade broke off")
         self._fail(failure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -440,6 +441,63 @@ def test_ports(url: str, websocket: bool, origin: int) -> None:
         assert parsed.authority.endswith(":8443")
 
 
+def mutated(data: bytes, dice: random.Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(dice.randint(1, 4)):
+        at = dice.randrange(len(changed) + 1)
+        kind = dice.randrange(4)
+        if kind == 0 and at < len(changed):
+            changed[at] ^= 1 << dice.randrange(8)
+        elif kind == 1:
+            del changed[at : at + dice.randint(1, 20)]
+        elif kind == 2:
+            changed[at:at] = dice.randbytes(dice.randint(1, 20))
+        else:
+            changed = changed[:at] + changed[dice.randrange(len(changed) + 1) :]
+    return bytes(changed)
+
+
+@pytest.fixture
+async def unhandled() -> list[dict[str, Any]]:
+    """What the loop reports that nobody handled."""
+    reports: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda loop, report: reports.append(report))
+    return reports
+
+
+async def test_mutated_answers_end_as_documented(unhandled: list[dict[str, Any]]) -> None:
+    dice = random.Random(1)
+    answer = frame(BINARY, TRANSCRIPT) + frame(PING) + frame(BINARY, TRANSCRIPT, fin=False)
+    answer += frame(0, TRANSCRIPT) + close_frame(1000)
+
+    async def script(peer: Socket) -> None:
+        whole = peer.writer.write
+        upset = dice.random() < 0.5
+        if upset:
+            peer.write = lambda data: whole(mutated(data, dice))  # type: ignore[method-assign]
+        await peer.accept()
+        whole(answer if upset else mutated(answer, dice))
+        await peer.writer.drain()
+        peer.writer.close()
+
+    async def one(client: TranscribeStreamingClient) -> None:
+        try:
+            async with await start(client) as stream:
+                async for _ in stream.output_stream:
+                    pass
+        except SDKError:
+            pass
+
+    async with websocket_server(script) as url:
+        client = client_at(url, start_timeout=1, start_attempts=1)
+        for _ in range(20):
+            await asyncio.gather(*(one(client) for _ in range(15)))
+        await asyncio.sleep(0.01)
+        assert client._websocket._streams == set()  # type: ignore[attr-defined]
+    assert unhandled == []
+
+
 # --- The local server -----------------------------------------------------------
 
 
@@ -667,6 +725,33 @@ async def test_other_http_gets_a_short_answer(server: LocalTranscribe, hello: by
         assert b"upgrade: websocket" in answer
     await asyncio.sleep(0.01)
     assert not server._connections
+
+
+async def test_mutated_calls_end_as_documented(unhandled: list[dict[str, Any]]) -> None:
+    dice = random.Random(1)
+    async with LocalTranscribe("scripted", audio_timeout=0.2) as server:
+
+        async def one() -> None:
+            caller = Caller(server)
+            hello = upgrade(caller.session.presigned(), caller.host)
+            data = frame(BINARY, caller.session.send_audio(SECOND), mask=True)
+            data += frame(BINARY, caller.session.end(), mask=True) + close_frame(1000, mask=True)
+            upset = dice.random() < 0.5
+            async with calling(server, mutated(hello, dice) if upset else hello) as socket:
+                if not upset:
+                    await socket.head()
+                socket.write(data if upset else mutated(data, dice))
+                await asyncio.wait({asyncio.ensure_future(socket.gone())}, timeout=0.1)
+
+        for _ in range(20):
+            await asyncio.gather(*(one() for _ in range(15)))
+        for _ in range(200):
+            if not server._streams and not server._connections:
+                break
+            await asyncio.sleep(0.01)
+        assert not server._streams
+        assert not server._connections
+    assert unhandled == []
 
 
 async def test_first_bytes_one_by_one(server: LocalTranscribe) -> None:
