@@ -91,7 +91,7 @@ class Walk:
 
     def request(self, ours: Operation, inputs: Model) -> Iterator[str]:
         members = {member.model_name: member for member in ours.members}
-        method = re.sub("(?<!^)([A-Z])", r"_\1", ours.name).lower()
+        method = method_of(ours)
         parameters = inspect.signature(getattr(TranscribeStreamingClient, method)).parameters
         described = inspect.getdoc(getattr(TranscribeStreamingClient, method)) or ""
         for name, theirs in inputs.items():
@@ -282,6 +282,11 @@ class Walk:
             yield "length is not described"
 
 
+def method_of(operation: Operation) -> str:
+    """The client's method for an operation."""
+    return re.sub("(?<!^)([A-Z])", r"_\1", operation.name).lower()
+
+
 @cache
 def json_hints(shape: type[Any]) -> dict[str, Any]:
     """The types of a structure's fields by their names in JSON, None left out of unions."""
@@ -320,8 +325,32 @@ def test_five_operations_and_nothing_missing() -> None:
     assert gaps(MODEL) == []
 
 
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=lambda operation: operation.name)
+async def test_every_parameter_reaches_the_request(
+    operation: Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+
+    async def start(self: Any, *request: Any) -> Any:
+        started.append(request)
+        raise NotImplementedError
+
+    monkeypatch.setattr(TranscribeStreamingClient, "_start", start)
+    method = getattr(TranscribeStreamingClient(region="us-east-1"), method_of(operation))
+    given = {member.name: member.model_name for member in operation.members}
+    extra = {"configuration": "first"} if operation.inputs else {}
+    with pytest.raises(NotImplementedError):
+        await method(**given, **extra)
+    [(called, request, *first)] = started
+    assert called is operation
+    assert {name: getattr(request, name) for name in request.__struct_fields__} == given
+    assert first == list(extra.values())
+
+
 def reachable() -> Iterator[tuple[str, ...]]:
     """The places of the model at which a difference must be seen: paths into it."""
+    for name in MODEL["operations"]:
+        yield from (("operations", name, part) for part in ("http_method", "uri", "errors"))
     todo = [theirs[end] for theirs in MODEL["operations"].values() for end in ("input", "output")]
     done: set[str] = set()
     while todo:
@@ -370,6 +399,11 @@ def test_a_difference_anywhere_is_a_gap(place: tuple[str, ...]) -> None:
             example = {**example, "event_name": "NextYear", "target": "AudioEvent"}
             example["message_type"] = "event"
         there["NextYear"] = {**example, "json_name": "NextYear", "http": {"header": "x-next-year"}}
+    elif last in ("http_method", "uri"):
+        parent[last] = "NEXT_YEAR"
+    elif last == "errors":
+        there.append("ResourceNotFoundException")
+        service["shapes"]["ResourceNotFoundException"]["http_status"] = 410
     elif last == "enum":
         there.append("NEXT_YEAR")
     elif last in ("range", "length"):
