@@ -42,7 +42,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml amazon_transcribe._codec
-	$(BIN)/cython-lint _codec
+	PATH="$(abspath $(BIN)):$$PATH" cython-lint _codec # it calls pycodestyle by name
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.wer
