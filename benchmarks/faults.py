@@ -32,7 +32,7 @@ from amazon_transcribe import _live
 from amazon_transcribe.auth import CredentialResolver, Credentials
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import encode_message
-from amazon_transcribe.exceptions import SDKError
+from amazon_transcribe.exceptions import SDKError, StreamResetException, TimeoutException
 from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
 from amazon_transcribe.transports._http2 import Http2Connection, Http2Stream
@@ -116,9 +116,9 @@ async def send(stream: Any, chunk: bytes = CHUNK) -> None:
 def described(error: BaseException) -> str:
     """The class, and what tells errors of a class apart."""
     name = type(error).__name__
-    if isinstance(error, asyncio.TimeoutError) and hasattr(error, "phase"):
+    if isinstance(error, TimeoutException):
         return f"{name} ({error.phase})"
-    if hasattr(error, "code"):
+    if isinstance(error, StreamResetException):
         return f"{name} ({ErrorCodes(error.code).name})"
     return name
 

@@ -26,7 +26,7 @@ from amazon_transcribe.resume import Reconnected, Reconnecting, ResumableTranscr
 
 RECORDING = Path(__file__).parents[1] / "examples" / "audio" / "sense_and_sensibility_all.wav"
 KINDS = ("drop", "reset", "goaway", "truncate", "corrupt", "exception")
-SECONDS_PER_CUT = 12.0  # of audio; two segments
+SECONDS_PER_CUT = 5.0  # of audio; about a segment
 
 
 @dataclass
@@ -119,7 +119,7 @@ async def main() -> int:
     repeats = max(1, round(arguments.cuts * SECONDS_PER_CUT / seconds))
     pcm = recording * repeats
     faults = [
-        Fault(kind, after_seconds=(1.0, 70.0), seed=arguments.seed * 100 + number)
+        Fault(kind, after_seconds=(1.0, 40.0), seed=arguments.seed * 100 + number)
         for number, kind in enumerate(KINDS)
     ]
     whole = await transcribe(pcm, rate, arguments.engine, [])

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from amazon_transcribe import resume
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import (
     BadRequestException,
@@ -336,6 +337,15 @@ async def test_sending_waits_while_the_buffer_is_full() -> None:
             filler.cancel()
     with pytest.raises(StreamClosedException):
         await stream.send_audio_event(silence)
+
+
+async def test_sending_fails_when_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resume, "_SEND_TIMEOUT", 0.1)
+    async with server("stop-reading") as (_, client):
+        async with resumable(client, replay_seconds=5) as stream:
+            with pytest.raises(TimeoutException) as late:
+                await send(stream, bytes(6 * BYTES_PER_SECOND))
+    assert late.value.phase == "send"
 
 
 async def test_all_audio_before_all_reading() -> None:
