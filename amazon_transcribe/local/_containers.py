@@ -55,7 +55,6 @@ class FlacFrames:
         self._data = bytearray()
         self._in_metadata = True
         self._opening = b""  # of every frame: the sync code
-        self._same = b""  # what the third byte of every frame has in common
         self._summed = 0  # bytes of the open frame that are in the checksum
         self._crc = 0
         self._limit = 0  # bytes of the longest frame
@@ -104,7 +103,7 @@ class FlacFrames:
         packed = int.from_bytes(info[10:14], "big")
         channels, bits = (packed >> 9 & 7) + 1, (packed >> 4 & 31) + 1
         self.header = Header(packed >> 12, channels, info)
-        samples = int.from_bytes(info[2:4], "big")
+        samples = int.from_bytes(info[2:4], "big") or 65_535  # in the longest frame
         self._limit = samples * channels * (bits + 1) // 8 + 256
 
     def _next_frame(self) -> bytes | None:

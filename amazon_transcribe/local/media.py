@@ -160,7 +160,7 @@ class _Container:
                 for frame in self._codec.decode(None):
                     block += self._resampled(frame)
                 block += self._resampled(None)
-        except (Malformed, av.FFmpegError) as error:
+        except (Malformed, av.FFmpegError, ValueError) as error:  # the last: PyAV's own checks
             raise BadRequestException(f"Could not decode the audio: {error}") from None
         if block:
             yield bytes(block)
@@ -197,5 +197,5 @@ _DECODERS: Mapping[str, Callable[[int, int], Decoder]] = {
     "g711-alaw": _ALaw,
     "g711-ulaw": _MuLaw,
     "flac": lambda _, channels: _Container("flac", FlacFrames(), channels),
-    "ogg-opus": lambda _, channels: _Container("libopus", OggPackets(), channels),
+    "ogg-opus": lambda _, channels: _Container("opus", OggPackets(), channels),
 }
