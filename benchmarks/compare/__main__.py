@@ -4,7 +4,9 @@
 
 Each peer lives in an environment of its own under `build/compare`, made by this command.
 The peers take turns, round by round, so that a busy machine is unfair to all alike.
-Writes `codec-speed-table.md`, `codec-speed.svg` and `codec-speed.json` into FOLDER.
+smithy-aws-event-stream needs Python 3.12, which PYTHON312 can name; Node's codec needs npm.
+Writes `codec-speed-goals.md`, `codec-speed-table.md`, `codec-speed.svg` and
+`codec-speed.json` into FOLDER.
 """
 
 from __future__ import annotations
@@ -13,12 +15,16 @@ import argparse
 import json
 import os
 import platform
+import re
+import shutil
 import statistics
 import subprocess
 import sys
 import tarfile
+from datetime import datetime, timezone
 from pathlib import Path
 
+from amazon_transcribe import __version__
 from amazon_transcribe.eventstream import encode_message
 
 from .picture import draw
@@ -34,6 +40,7 @@ PEERS: dict[str, list[str] | None] = {
     "upstream": ["amazon-transcribe==0.6.4"],
     "botocore": ["botocore"],
     "smithy": ["smithy-aws-event-stream"],
+    "node": [],
     "aws_c": ["cmake"],
     "sha256": None,
 }
@@ -43,6 +50,7 @@ TITLES = {
     "upstream": "amazon-transcribe 0.6.4",
     "botocore": "botocore",
     "smithy": "smithy-aws-event-stream",
+    "node": "@smithy/eventstream-codec (Node)",
     "aws_c": "aws-c-event-stream (C)",
     "sha256": "SHA-256 alone",
 }
@@ -52,6 +60,8 @@ EVENT = {
     ":content-type": "application/json",
 }
 AUDIO_SIZES = (3200, 32000)
+# What programs call, on top of the codec's own functions: in the table, not in the picture.
+LAYERS = ("EventStream", "EventSigner", "ClientSession", "send_audio", "async for")
 
 Figures = dict[str, dict[str, list[float]]]
 
@@ -95,12 +105,24 @@ def write_corpus() -> Path:
     return folder
 
 
+def python312() -> str:
+    """An interpreter of 3.12 or later, for the peers that need one."""
+    if sys.version_info >= (3, 12):
+        return sys.executable
+    names = (os.environ.get("PYTHON312"), "python3.14", "python3.13", "python3.12")
+    for name in names:
+        if name and (found := shutil.which(name)):
+            return found
+    raise OSError("no Python 3.12 or later was found; PYTHON312 can name one")
+
+
 def environment(peer: str, packages: list[str]) -> Path:
     """Make the peer's own environment, once; return its interpreter."""
+    python = python312() if peer == "smithy" else sys.executable
     folder = BUILD / peer
     interpreter = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not (folder / "ready").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
         pip = [interpreter, "-m", "pip", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", *packages], check=True)
         (folder / "ready").touch()
@@ -165,6 +187,22 @@ def build_aws_c(interpreter: Path) -> Path:
     return program
 
 
+def node_environment() -> Path:
+    """Install Node's codec into a folder of its own, once; return the program there."""
+    folder = BUILD / "node"
+    npm = shutil.which("npm")
+    if npm is None:
+        raise OSError("npm was not found")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "worker.mjs"):
+        shutil.copy(WORKER.with_name(name), folder)
+    if not (folder / "ready").exists():
+        options = ("--silent", "--no-audit", "--no-fund", "--no-package-lock")
+        subprocess.run([npm, "install", *options], cwd=folder, check=True)
+        (folder / "ready").touch()
+    return folder / "worker.mjs"
+
+
 def command(peer: str, corpus: Path) -> tuple[list[object], dict[str, str]]:
     """What to run for one round of a peer, and in which environment variables."""
     ours = ("AMAZON_TRANSCRIBE_", "PYTHON")
@@ -175,6 +213,8 @@ def command(peer: str, corpus: Path) -> tuple[list[object], dict[str, str]]:
         variables[f"AMAZON_TRANSCRIBE_{switch}"] = "1"
         variables["PYTHONPATH"] = str(ROOT)
         return [sys.executable, WORKER, peer, corpus], variables
+    if peer == "node":
+        return ["node", node_environment(), corpus], variables
     interpreter = environment(peer, packages)
     if peer == "aws_c":
         names = sorted(path.stem for path in corpus.iterdir())
@@ -208,15 +248,11 @@ def run(peers: list[str], rounds: int) -> Figures:
     return figures
 
 
-def sizes(corpus: Path) -> dict[str, int]:
-    """Bytes per operation of each case, for the throughput."""
-    found = {}
-    small = min(path.stat().st_size for path in corpus.glob("event-*"))
-    for path in corpus.iterdir():
-        kind, name = path.stem.split("-", 1)
-        for verb in ("decode", "transcript") if kind == "event" else ("encode", "sign"):
-            found[f"{verb} {name}"] = path.stat().st_size
-    return found | {"decode in 7-byte chunks": small, "decode in 1 MiB chunks": small}
+def size(case: str, corpus: Path) -> int:
+    """Bytes per operation of a case, for the throughput."""
+    if found := re.search(r"(\d+) B\b", case):
+        return int(found[1])
+    return min(path.stat().st_size for path in corpus.glob("event-*"))
 
 
 def table(figures: Figures, corpus: Path) -> str:
@@ -225,7 +261,6 @@ def table(figures: Figures, corpus: Path) -> str:
         "| Work | Codec | ns, minimum | ns, median | MB/s | times the speed of 0.6.4 |",
         "|---|---|--:|--:|--:|--:|",
     ]
-    length = sizes(corpus)
     reference = figures.get("upstream", {})
     cases = list(dict.fromkeys(case for found in figures.values() for case in found))
     for case in cases:
@@ -236,9 +271,131 @@ def table(figures: Figures, corpus: Path) -> str:
             ratio = f"{min(reference[case]) / least:.1f}" if case in reference else ""
             lines.append(
                 f"| {case} | {TITLES[peer]} | {least:,.0f} | {median:,.0f} "
-                f"| {length[case] / least * 1000:,.0f} | {ratio} |"
+                f"| {size(case, corpus) / least * 1000:,.0f} | {ratio} |"
             )
     return "\n".join(lines) + "\n"
+
+
+def goals(corpus: Path) -> list[tuple[str, str, str, float]]:
+    """Peer, case, what it is measured against, and how many times its speed it should have.
+
+    Against SHA-256 it is the least share of its speed.
+    """
+    small, middle, large = sorted(
+        (path.stem.removeprefix("event-") for path in corpus.glob("event-*")),
+        key=lambda name: int(name.split()[0]),
+    )
+    short, long = (f"{length} B" for length in AUDIO_SIZES)
+    return [
+        ("compiled", f"decode {small}", "upstream", 40),
+        ("compiled", f"decode {middle}", "upstream", 35),
+        ("compiled", f"decode {large}", "upstream", 18),
+        ("compiled", "decode in 7-byte chunks", "upstream", 11),
+        ("compiled", "decode in 1 MiB chunks", "upstream", 100),
+        ("compiled", f"encode {short}", "upstream", 16),
+        ("compiled", f"encode {long}", "upstream", 9),
+        ("compiled", f"sign {short}", "upstream", 5.5),
+        ("compiled", f"sign {short}", "sha256", 1 / 1.75),
+        ("compiled", f"sign {long}", "sha256", 1 / 1.2),
+        ("compiled", f"transcript {small}", "upstream", 17),
+        ("compiled", f"transcript {middle}", "upstream", 12),
+        ("compiled", f"transcript {large}", "upstream", 9),
+        ("compiled", f"decode {small}", "aws_c", 1),
+        ("compiled", f"decode {middle}", "aws_c", 1),
+        ("compiled", f"decode {large}", "aws_c", 1),
+        ("compiled", f"encode {short}", "aws_c", 1),
+        ("compiled", f"encode {long}", "aws_c", 1),
+        ("python", f"decode {small}", "upstream", 3.5),
+        ("python", f"encode {short}", "upstream", 2),
+        ("python", f"sign {short}", "upstream", 3),
+    ]
+
+
+def scores(figures: Figures, corpus: Path) -> str:
+    """Every goal, what was reached by minimum and by median, and whether that meets it."""
+    lines = [
+        "| Work | Codec | measured against | goal | by minimum | by median | |",
+        "|---|---|---|--:|--:|--:|---|",
+    ]
+    for peer, case, other, goal in goals(corpus):
+        ours, theirs = figures.get(peer, {}).get(case), figures.get(other, {}).get(case)
+        if ours is None or theirs is None:
+            continue
+        least = min(theirs) / min(ours)
+        median = statistics.median(theirs) / statistics.median(ours)
+        if other == "sha256":
+            want, got, usual = f"≤ {1 / goal:.4g}", f"{1 / least:.2f}", f"{1 / median:.2f}"
+        else:
+            want, got, usual = f"≥ {goal:g}", f"{least:.1f}", f"{median:.1f}"
+        lines.append(
+            f"| {case} | {TITLES[peer]} | {TITLES[other]} | {want} | {got} | {usual} "
+            f"| {'met' if least >= goal else '**missed**'} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def processor() -> str:
+    """The processor's name and how it calculates a CRC."""
+    name = platform.processor() or platform.machine()
+    try:
+        found = re.search("model name\\s*: (.*)", Path("/proc/cpuinfo").read_text())
+        name = found[1] if found else name
+    except OSError:
+        pass
+    try:
+        from amazon_transcribe._codec import _crc32_paths
+    except ImportError:
+        return name
+    return f"{name} ({platform.machine()}), CRC by {_crc32_paths()[-1]}"
+
+
+def circumstances(peers: list[str], rounds: int) -> dict[str, object]:
+    """The machine, the versions and the date of a run."""
+    versions = {}
+    for peer in peers:
+        packages = PEERS[peer]
+        if packages is None:
+            versions[peer] = __version__
+        elif peer == "aws_c":
+            versions[peer] = next((BUILD / peer).glob("awscrt-*/")).name
+        elif peer == "node":
+            manifest = json.loads(WORKER.with_name("package.json").read_text())
+            node = subprocess.check_output(["node", "--version"], text=True).strip()
+            versions[peer] = f"{next(iter(manifest['dependencies'].values()))} on Node {node}"
+        else:
+            name = packages[0].partition("==")[0]
+            code = (
+                "import platform as p, importlib.metadata as m;"
+                f"print(m.version({name!r}), 'on CPython', p.python_version())"
+            )
+            versions[peer] = subprocess.check_output(
+                [environment(peer, packages), "-c", code], text=True
+            ).strip()
+    return {
+        "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
+        "processor": processor(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "rounds": rounds,
+        "versions": versions,
+    }
+
+
+def caption(around: dict[str, object], figures: Figures) -> str:
+    """One paragraph of Markdown about a run."""
+    batches = min(len(times) for found in figures.values() for times in found.values())
+    versions = around["versions"]
+    assert isinstance(versions, dict)
+    peers = ", ".join(
+        f"{TITLES[peer]}: {version}"
+        for peer, version in versions.items()
+        if PEERS[peer] is not None
+    )
+    return (
+        f"{around['date']}, {around['processor']}, {around['system']}, CPython"
+        f" {around['python']}; {batches} batches or more of each case in {around['rounds']}"
+        f" rounds. {peers}.\n\n"
+    )
 
 
 def main() -> None:
@@ -247,25 +404,36 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PEERS, default=list(PEERS))
     parser.add_argument("--into", type=Path, default=BUILD)
     options = parser.parse_args()
-    peers = list(options.only)
-    if sys.version_info < (3, 12) and "smithy" in peers:
-        peers.remove("smithy")
-        print("smithy-aws-event-stream needs Python 3.12: left out", file=sys.stderr)
-    figures = run(peers, options.rounds)
-    result = table(figures, BUILD / "corpus")
+    figures = run(list(options.only), options.rounds)
+    corpus = BUILD / "corpus"
+    around = circumstances(list(figures), options.rounds)
+    head = caption(around, figures)
+    score = scores(figures, corpus)
+    result = table(figures, corpus)
+    drawn = {
+        peer: {
+            case: times
+            for case, times in found.items()
+            if not case.startswith(LAYERS) and "own" not in case
+        }
+        for peer, found in figures.items()
+    }
     options.into.mkdir(parents=True, exist_ok=True)
+    (options.into / "codec-speed-goals.md").write_text(head + score)
     (options.into / "codec-speed-table.md").write_text(result)
-    (options.into / "codec-speed.svg").write_text(draw(figures, TITLES))
+    (options.into / "codec-speed.svg").write_text(draw(drawn, TITLES))
     (options.into / "codec-speed.json").write_text(
-        json.dumps(
-            {
-                "machine": platform.machine(),
-                "python": platform.python_version(),
-                "figures": figures,
-            }
-        )
+        json.dumps({**around, "nanoseconds": rounded(figures)}, indent=1) + "\n"
     )
-    print(result)
+    print(head + score + "\n" + result)
+
+
+def rounded(figures: Figures) -> Figures:
+    """The figures to a tenth of a nanosecond."""
+    return {
+        peer: {case: [round(time, 1) for time in times] for case, times in found.items()}
+        for peer, found in figures.items()
+    }
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
-LABEL, WIDTH, BAR, GAP = 190, 760, 13, 16
+LABEL, WIDTH, BAR, GAP = 230, 760, 13, 16
 COLOURS = {
     "compiled": "#0a7d62",
     "python": "#5aa892",
     "upstream": "#c2571a",
     "botocore": "#8a6fb0",
     "smithy": "#b0803a",
+    "node": "#b5508a",
     "aws_c": "#3b78b5",
     "sha256": "#8a8a8a",
 }

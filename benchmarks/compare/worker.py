@@ -8,6 +8,8 @@ Time is this thread's CPU time. Nothing of this project is imported but by its o
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
 import sys
 import time
@@ -46,13 +48,22 @@ class Corpus:
 
 
 def compiled(corpus: Corpus) -> dict[str, Case]:
+    from amazon_transcribe import auth, eventstream, model
+    from amazon_transcribe._live import LiveStream
+    from amazon_transcribe._session import ClientSession
+    from amazon_transcribe._shapes import START_STREAM_TRANSCRIPTION
     from amazon_transcribe._signing import EventChain
-    from amazon_transcribe.eventstream import EventStreamDecoder, encode_message
-    from amazon_transcribe.model import TRANSCRIPT_EVENTS
+    from amazon_transcribe.transports.memory import MemoryTransport
 
-    feed = EventStreamDecoder().feed
-    parse = TRANSCRIPT_EVENTS.parse
+    feed = eventstream.EventStreamDecoder().feed
+    encode_message = eventstream.encode_message
+    parse = model.TRANSCRIPT_EVENTS.parse
     audio_event = EventChain(SECRET, REGION, SERVICE, bytes(32), time.time).audio_event
+    # A clock on which no two events share a millisecond.
+    milliseconds = itertools.count(1_700_000_000_000).__next__
+    sparse_event = EventChain(
+        SECRET, REGION, SERVICE, bytes(32), lambda: milliseconds() / 1000
+    ).audio_event
 
     def decode(data, count):
         for _ in range(count):
@@ -78,45 +89,121 @@ def compiled(corpus: Corpus) -> dict[str, Case]:
         for _ in range(count):
             audio_event(data)
 
-    return cases(corpus, decode, chunks, transcript, encode, sign)
+    def sign_each_ms(data, count):
+        for _ in range(count):
+            sparse_event(data)
+
+    def session():
+        request = model.StartStreamTranscriptionRequest("en-US", 16000, "pcm")
+        made = ClientSession(
+            START_STREAM_TRANSCRIPTION,
+            request,
+            auth.Credentials("AKIDEXAMPLE", SECRET),
+            region=REGION,
+            authority="localhost",
+        )
+        made.headers()
+        return made
+
+    made = session()
+
+    def session_send(data, count):
+        for _ in range(count):
+            made.send_audio(data)
+
+    async def live_send(stream, data, count):
+        send = model.AudioStream(LiveStream(session(), stream)).send_audio_event
+        for _ in range(count):
+            await send(data)
+
+    def send(data, count):
+        LOOP.run_until_complete(live_send(Sink(), data, count))
+
+    def send_memory(data, count):
+        async def serve(exchange):
+            while await exchange.read():
+                pass
+
+        async def run():
+            transport = MemoryTransport(serve)
+            stream = await transport.open(None, "", (), 1.0)
+            await live_send(stream, data, count)
+            await transport.close()
+
+        LOOP.run_until_complete(run())
+
+    def live_results(data, count):
+        async def run():
+            stream = model.TranscriptResultStream(LiveStream(session(), Source(data, count)))
+            async for _ in stream:
+                pass
+
+        LOOP.run_until_complete(run())
+
+    found = cases(corpus, decode, chunks, transcript, encode, sign)
+    found |= layers(corpus, eventstream, auth.Credentials)
+    found |= loops(corpus, send, partial(results, model.TranscriptResultStream))
+    for name, data in corpus.audio.items():
+        found[f"sign {name}, each in a millisecond of its own"] = partial(sign_each_ms, data)
+        found[f"ClientSession.send_audio {name}"] = partial(session_send, data)
+        found[f"send_audio_event {name}, memory transport"] = partial(send_memory, data)
+    for name, data in corpus.events.items():
+        found[f"async for {name}, from the client's stream"] = partial(live_results, data)
+    return found
 
 
 python = compiled
 
 
-def upstream(corpus: Corpus) -> dict[str, Case]:
-    from amazon_transcribe.auth import Credentials
-    from amazon_transcribe.deserialize import TranscribeStreamingEventParser  # isort: skip
-    from amazon_transcribe.eventstream import (
-        EventSigner,
-        EventStreamBuffer,
-        EventStreamMessageSerializer,
-    )
+LOOP = asyncio.new_event_loop()
 
-    buffer = EventStreamBuffer()
-    add_data = buffer.add_data
-    serialize = EventStreamMessageSerializer().serialize
-    sign_event = EventSigner(SERVICE, REGION).sign
-    credentials = Credentials("AKIDEXAMPLE", SECRET)
-    parse = TranscribeStreamingEventParser().parse
+
+class Sink:
+    """A stream that takes everything and keeps nothing."""
+
+    async def write(self, data, timeout=None):
+        pass
+
+
+class Source:
+    """A stream whose bytes come at once, one message after the other."""
+
+    def __init__(self, data: bytes, count: int) -> None:
+        self.chunk = itertools.chain(itertools.repeat(data, count), [b""]).__next__
+
+    async def read(self, timeout=None):
+        return self.chunk()
+
+    def abort(self):
+        pass
+
+    async def chunks(self):
+        while data := self.chunk():
+            yield data
+
+
+def results(stream_type, data, count, **parser):
+    """Read so many events in `async for`."""
+
+    async def run():
+        async for _ in stream_type(Source(data, count), **parser):
+            pass
+
+    LOOP.run_until_complete(run())
+
+
+def layers(corpus: Corpus, eventstream, credentials_type) -> dict[str, Case]:
+    """The original SDK's public codec classes, ours or its own."""
+    buffer = eventstream.EventStreamBuffer()
+    serialize = eventstream.EventStreamMessageSerializer().serialize
+    sign_event = eventstream.EventSigner(SERVICE, REGION).sign
+    credentials = credentials_type("AKIDEXAMPLE", SECRET)
 
     def decode(data, count):
         for _ in range(count):
-            add_data(data)
+            buffer.add_data(data)
             message = next(buffer)
             message.headers  # noqa: B018
-
-    def chunks(pieces, count):
-        for _ in range(count):
-            for piece in pieces:
-                add_data(piece)
-                for message in buffer:
-                    message.headers  # noqa: B018
-
-    def transcript(data, count):
-        for _ in range(count):
-            add_data(data)
-            parse(next(buffer))
 
     def encode(data, count):
         for _ in range(count):
@@ -130,7 +217,80 @@ def upstream(corpus: Corpus) -> dict[str, Case]:
             prior = headers[":chunk-signature"]
             serialize(headers, message)
 
-    return cases(corpus, decode, chunks, transcript, encode, sign)
+    found: dict[str, Case] = {}
+    for name, data in corpus.events.items():
+        found[f"EventStreamBuffer {name}"] = partial(decode, data)
+    for name, data in corpus.audio.items():
+        found[f"EventStreamMessageSerializer {name}"] = partial(encode, data)
+        found[f"EventSigner {name}"] = partial(sign, data)
+    return found
+
+
+def loops(corpus: Corpus, send, results) -> dict[str, Case]:
+    """What a program awaits: audio into a stream, events out of one."""
+    found: dict[str, Case] = {}
+    for name, data in corpus.audio.items():
+        found[f"send_audio_event {name}"] = partial(send, data)
+    for name, data in corpus.events.items():
+        found[f"async for {name}"] = partial(results, data)
+    return found
+
+
+def upstream(corpus: Corpus) -> dict[str, Case]:
+    from amazon_transcribe import auth, eventstream, model
+    from amazon_transcribe.deserialize import TranscribeStreamingEventParser  # isort: skip
+    from amazon_transcribe.serialize import AudioEventSerializer  # isort: skip
+
+    buffer = eventstream.EventStreamBuffer()
+    add_data = buffer.add_data
+    parser = TranscribeStreamingEventParser()
+    parse = parser.parse
+
+    def chunks(pieces, count):
+        for _ in range(count):
+            for piece in pieces:
+                add_data(piece)
+                for message in buffer:
+                    message.headers  # noqa: B018
+
+    def transcript(data, count):
+        for _ in range(count):
+            add_data(data)
+            parse(next(buffer))
+
+    class Stream:
+        def write(self, data):
+            pass
+
+    def send(data, count):
+        async def run():
+            send = model.AudioStream(
+                Stream(),
+                event_serializer=AudioEventSerializer(),
+                event_signer=eventstream.EventSigner(SERVICE, REGION),
+                initial_signature=bytes(32),
+                credential_resolver=auth.StaticCredentialResolver("AKIDEXAMPLE", SECRET),
+            ).send_audio_event
+            for _ in range(count):
+                await send(data)
+
+        LOOP.run_until_complete(run())
+
+    found = layers(corpus, eventstream, auth.Credentials)
+    # Its public classes are all it has.
+    for work, layer, data in (
+        ("decode", "EventStreamBuffer", corpus.events),
+        ("encode", "EventStreamMessageSerializer", corpus.audio),
+        ("sign", "EventSigner", corpus.audio),
+    ):
+        for name in data:
+            found[f"{work} {name}"] = found[f"{layer} {name}"]
+    for name in corpus.audio:
+        found[f"sign {name}, each in a millisecond of its own"] = found[f"EventSigner {name}"]
+    found |= cases(corpus, chunks=chunks, transcript=transcript)
+    return found | loops(
+        corpus, send, partial(results, model.TranscriptResultStream, parser=parser)
+    )
 
 
 def botocore(corpus: Corpus) -> dict[str, Case]:
