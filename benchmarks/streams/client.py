@@ -279,6 +279,8 @@ if __name__ == "__main__":
     what = json.loads(sys.argv[1])
     if what["core"] is not None:
         os.sched_setaffinity(0, {what["core"]})
+    if what["first"]:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     if what["loop"] == "uvloop":
         import uvloop
 

@@ -1,6 +1,6 @@
 """A server that is fast enough not to be measured: it answers, reads and says little.
 
-    python -m benchmarks.streams.server CERTIFICATE_AND_KEY [CORE]
+    python -m benchmarks.streams.server CERTIFICATE_AND_KEY [CORE [first]]
 
 It prints its port. Every stream is answered with status 200; every five messages bring one
 transcript event; the end of the input ends the answer. Signatures are not looked at: only
@@ -99,6 +99,8 @@ async def main(certificate: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) > 2:
         os.sched_setaffinity(0, {int(sys.argv[2])})
+    if sys.argv[3:] == ["first"]:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     import uvloop
 
     uvloop.run(main(sys.argv[1]))

@@ -1,0 +1,105 @@
+"""The main scenarios on uvloop: client and local server in one loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from amazon_transcribe.exceptions import (
+    BadRequestException,
+    ConnectException,
+    ConnectionLostException,
+    StreamClosedException,
+    TimeoutException,
+)
+from amazon_transcribe.local import Fault, LocalTranscribe
+from tests.integration.test_client import SECOND, client_at, final_texts, leftovers, start
+from tests.peers import Peer, peer_server
+
+uvloop = pytest.importorskip("uvloop")
+
+SAID = ["This is the scripted engine of the local server."]
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    async def bounded() -> None:
+        await asyncio.wait_for(main, 30)
+        await asyncio.sleep(0)
+        assert leftovers() == []
+
+    uvloop.run(bounded())
+
+
+@pytest.mark.parametrize("face", ["http", "https", "ws", "wss"])
+def test_many_streams(face: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with LocalTranscribe("scripted", tls=face in ("https", "wss")) as server:
+            if server.ca_file:
+                monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
+            url = server.endpoint_url.replace("http", "ws") if "ws" in face else server.endpoint_url
+            async with client_at(url, credential_resolver=server.credentials) as client:
+
+                async def one() -> list[str]:
+                    async with await start(client) as stream:
+                        for _ in range(4):
+                            await stream.input_stream.send_audio_event(SECOND)
+                        await stream.input_stream.end_stream()
+                        return await final_texts(stream)
+
+                assert await asyncio.gather(*(one() for _ in range(10))) == [SAID] * 10
+
+    run(main())
+
+
+def test_a_refusal_and_a_time_out() -> None:
+    async def main() -> None:
+        async with LocalTranscribe("scripted") as server:
+            async with client_at(
+                server.endpoint_url, credential_resolver=server.credentials
+            ) as client:
+                with pytest.raises(BadRequestException, match="LanguageCode"):
+                    await start(client, language_code="de-DE")
+        async with LocalTranscribe("scripted", faults=[Fault("silent")]) as server:
+            async with client_at(
+                server.endpoint_url, credential_resolver=server.credentials, start_timeout=0.2
+            ) as client:
+                with pytest.raises(TimeoutException):
+                    await start(client)
+
+    run(main())
+
+
+def test_a_connection_that_is_dropped() -> None:
+    async def script(peer: Peer) -> None:
+        peer.respond(await peer.request())
+        peer.drop()
+
+    async def main() -> None:
+        async with peer_server(script) as url:
+            stream = await start(client_at(url))
+            with pytest.raises(ConnectionLostException):
+                await final_texts(stream)
+        with pytest.raises(ConnectException):
+            await start(client_at(url, start_timeout=0.5))
+
+    run(main())
+
+
+def test_a_cancelled_read_and_a_stream_left_early() -> None:
+    async def main() -> None:
+        async with LocalTranscribe("scripted") as server:
+            client = client_at(server.endpoint_url, credential_resolver=server.credentials)
+            async with client, await start(client) as stream:
+                results = stream.output_stream.__aiter__()
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(results.__anext__(), 0.01)
+                await stream.input_stream.send_audio_event(SECOND)
+                event = await results.__anext__()
+                assert event.transcript.results[0].alternatives[0].transcript == "This is"
+            with pytest.raises(StreamClosedException):
+                await final_texts(stream)
+
+    run(main())

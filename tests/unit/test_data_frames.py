@@ -1,0 +1,151 @@
+"""The DATA frames that are written without h2, read by h2: the oracle of frames and windows."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, StreamEnded
+from h2.settings import SettingCodes, Settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amazon_transcribe.transports._http2 import Http2Connection, Http2Stream
+
+HEADERS = [(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/")]
+
+# What may happen next: bytes on a stream, its end, or the peer opening a window.
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), st.integers(0, 2), st.integers(0, 50_000)),
+        st.tuples(st.just("end"), st.integers(0, 2), st.just(0)),
+        st.tuples(st.just("window"), st.integers(0, 3), st.integers(1, 80_000)),
+        st.tuples(st.just("settings"), st.just(0), st.integers(0, 100_000)),
+        st.tuples(st.just("turn"), st.just(0), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+class Wire(asyncio.Transport):
+    """Keeps what was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.data = b""
+
+    def write(self, data: Any) -> None:
+        self.data += data
+
+    def close(self) -> None:
+        raise AssertionError("the connection was given up")
+
+
+class Joined:
+    """Our connection as the client, h2's as the server, and streams between them."""
+
+    def __init__(self, window: int, frame_size: int, streams: int) -> None:
+        self.ours = Http2Connection(client=True, max_unsent=2**40)
+        self.wire = Wire()
+        self.ours.connection_made(self.wire)
+        self.peer = H2Connection(H2Configuration(client_side=False))
+        self.peer.local_settings = Settings(
+            client=False,
+            initial_values={
+                SettingCodes.INITIAL_WINDOW_SIZE: window,
+                SettingCodes.MAX_FRAME_SIZE: frame_size,
+            },
+        )
+        self.peer.max_inbound_frame_size = frame_size
+        self.peer.initiate_connection()
+        self.received: dict[int, bytes] = {}
+        self.ended: set[int] = set()
+        self.exchange()
+        self.streams = [self.ours.request(HEADERS) for _ in range(streams)]
+        self.exchange()
+
+    def exchange(self) -> None:
+        """Carry both sides' bytes over until neither has any; h2 checks every frame."""
+        while True:
+            self.ours._flush()
+            data, self.wire.data = self.wire.data, b""
+            for event in self.peer.receive_data(data):
+                if isinstance(event, DataReceived):
+                    so_far = self.received.get(event.stream_id, b"")
+                    self.received[event.stream_id] = so_far + event.data
+                elif isinstance(event, StreamEnded):
+                    self.ended.add(event.stream_id)
+            answer = self.peer.data_to_send()
+            if answer:
+                self.ours.data_received(answer)
+            elif not data:
+                return
+
+    def check_windows(self) -> None:
+        """Both sides count the same windows."""
+        ours = self.ours._h2
+        assert ours.outbound_flow_control_window == self.peer.inbound_flow_control_window
+        for stream in self.streams:
+            if stream.id not in self.ended:
+                assert ours.streams[stream.id].outbound_flow_control_window == (
+                    self.peer.streams[stream.id].inbound_flow_control_window
+                )
+
+    def open_window(self, number: int, size: int) -> None:
+        """The connection's with 3, else a stream's."""
+        if number == 3:
+            self.peer.increment_flow_control_window(size)
+        elif self.streams[number].id not in self.ended:
+            self.peer.increment_flow_control_window(size, self.streams[number].id)
+
+
+async def conversation(window: int, frame_size: int, steps: list[tuple[str, int, int]]) -> None:
+    joined = Joined(window, frame_size, streams=3)
+    written = {stream.id: b"" for stream in joined.streams}
+    closed: set[Http2Stream] = set()
+    for kind, number, size in steps:
+        if kind == "turn":
+            joined.exchange()
+            joined.check_windows()
+        elif kind == "window":
+            joined.open_window(number, size)
+        elif kind == "settings":
+            joined.peer.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: size})
+        elif (stream := joined.streams[number]) in closed:
+            continue
+        elif kind == "end":
+            stream.end()
+            closed.add(stream)
+        else:
+            data = bytes([len(written[stream.id]) % 251]) * size
+            await stream.write(data)
+            written[stream.id] += data
+    joined.exchange()
+    joined.check_windows()
+    for stream in joined.streams:
+        received = joined.received.get(stream.id, b"")
+        assert written[stream.id].startswith(received)
+        held_back = len(received) < len(written[stream.id])
+        assert held_back == stream.has_unsent
+        if held_back:  # only for want of a window
+            window_left = joined.ours._h2.local_flow_control_window(stream.id)
+            assert window_left <= 0
+    # With windows wide open everything arrives, and each end after the last byte.
+    joined.peer.increment_flow_control_window(2**24)
+    for number, stream in enumerate(joined.streams):
+        if stream.id not in joined.ended:
+            joined.open_window(number, 2**24)
+        stream.end()
+    joined.exchange()
+    assert {id_: joined.received.get(id_, b"") for id_ in written} == written
+    assert joined.ended == set(written)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.integers(0, 100_000), st.sampled_from([16_384, 20_000, 65_536]), STEPS)
+def test_h2_reads_what_we_wrote(
+    window: int, frame_size: int, steps: list[tuple[str, int, int]]
+) -> None:
+    asyncio.run(conversation(window, frame_size, steps))
