@@ -161,7 +161,8 @@ class _Container:
                     block += self._resampled(frame)
                 block += self._resampled(None)
         except (Malformed, av.FFmpegError, ValueError) as error:  # the last: PyAV's own checks
-            raise BadRequestException(f"Could not decode the audio: {error}") from None
+            reason = getattr(error, "strerror", None) or str(error)  # FFmpeg's without its number
+            raise BadRequestException(f"Could not decode the audio: {reason}") from None
         if block:
             yield bytes(block)
 

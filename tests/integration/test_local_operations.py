@@ -308,6 +308,30 @@ async def test_a_session_that_failed(server: LocalTranscribe) -> None:
     assert details.stream_status == "FAILED"
 
 
+@pytest.mark.parametrize("transport", ["websocket", None])
+async def test_every_operation_by_either_face(
+    server: LocalTranscribe, transport: str | None
+) -> None:
+    client = TranscribeStreamingClient(
+        region="us-east-1",
+        endpoint_url=server.endpoint_url,
+        credential_resolver=server.credentials,
+        **({"transport": transport} if transport else {}),
+    )
+    async with client:
+        for stream in (
+            await client.start_stream_transcription(**AUDIO),
+            await client.start_medical_stream_transcription(
+                **AUDIO, specialty="ONCOLOGY", type="DICTATION"
+            ),
+            await client.start_call_analytics_stream_transcription(**AUDIO, configuration=CALL),
+            await client.start_medical_scribe_stream(**AUDIO, configuration=scribing()),
+        ):
+            assert "This is" in str(await converse(stream, 4 * SECOND))
+        details = await details_of(client, stream.response.session_id)
+    assert details.stream_status == "COMPLETED"
+
+
 async def test_a_session_that_never_was(server: LocalTranscribe) -> None:
     async with client_of(server) as client:
         with pytest.raises(ResourceNotFoundException):

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amazon_transcribe.exceptions import BadRequestException
+from amazon_transcribe.local._containers import _CRC16, FlacFrames
 from amazon_transcribe.local.media import obstacle, open_decoder
 from tests.sounds import encoded, interleaved, recording
 
@@ -135,6 +136,20 @@ def test_a_damaged_packet(encoding: str) -> None:
     data[len(data) // 2] ^= 0xFF
     with pytest.raises(BadRequestException, match="Could not decode the audio: .* damaged"):
         decode(bytes(data), encoding)
+
+
+def test_a_frame_that_only_its_checksum_is_right_of() -> None:
+    data = encoded(SOUND, RATE, "flac")
+    frames = FlacFrames()
+    first = next(frames.accept(data))
+    start = data.index(first)
+    body = first[:8] + b"\xff" * (len(first) - 10)
+    crc = 0
+    for byte in body:
+        crc = (crc << 8 & 0xFFFF) ^ _CRC16[crc >> 8 ^ byte]
+    wrong = data[:start] + body + crc.to_bytes(2, "big") + data[start + len(first) :]
+    with pytest.raises(BadRequestException, match="the audio: Invalid data found"):
+        decode(wrong, "flac")
 
 
 @pytest.mark.parametrize("encoding", CONTAINERS)
