@@ -4,7 +4,9 @@
 #   make test     the test suite; ARGS='-k framing' passes arguments to pytest
 #   make interop  official SDKs against the server, in one table; needs Python 3.12 and Node
 #   make lint     ruff, mypy --strict, stubtest, cython-lint
-#   make bench    benchmarks
+#   make bench    benchmarks: word errors, and the codec against others into docs
+#   make fuzz     the codec's twins against each other, FUZZ_SECONDS for each target
+#   make sanitize the codec's tests and FUZZ_ROUNDS rounds on an ASan and UBSan build
 #   make docs     the documentation, into docs/_build
 #   make dist     sdist and wheel, into dist, tried out in environments of their own
 #   make lowest   the test suite with the oldest dependencies that pyproject.toml allows
@@ -26,7 +28,11 @@ SWITCHES = CC=$(CC) \
 
 CLIENTS = tests/interop/clients
 
-.PHONY: demo test interop lint bench docs dist lowest clean always
+# How long `make fuzz` and `make sanitize` look for faults.
+FUZZ_ROUNDS ?= 100000
+FUZZ_SECONDS ?= 60
+
+.PHONY: demo test interop lint bench fuzz sanitize docs dist lowest clean always
 
 demo: $(VENV)/.installed
 	$(BIN)/amazon-transcribe transcribe --local $(AUDIO)
@@ -46,6 +52,35 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.wer
+	$(BIN)/python -m pytest -o timeout=0 benchmarks/micro
+	PYTHON312=$(PYTHON312) $(BIN)/python -m benchmarks.compare --into docs
+
+# Atheris has wheels for some interpreters only.
+fuzz: $(VENV)/.dev
+	@$(BIN)/python -c 'import amazon_transcribe._codec' || \
+		{ echo 'make fuzz: the compiled codec was not built: there is nothing to compare' >&2; exit 1; }
+	@$(PIP) install --only-binary :all: atheris || \
+		{ echo 'make fuzz: atheris has no wheel for this interpreter: set PYTHON and VENV' >&2; exit 1; }
+	$(BIN)/python -m tests.fuzz.differential $(FUZZ_ROUNDS)
+	for target in decode headers encode; do \
+		mkdir -p build/fuzz/$$target && $(BIN)/python -m tests.fuzz.targets $$target \
+			-max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/ build/fuzz/$$target || exit 1; \
+	done
+
+# Run from the folder of the sanitized build: what lies there is imported first.
+SANITIZED = cd build/sanitize && env AMAZON_TRANSCRIBE_REQUIRE_EXTENSIONS=1 PYTHONPATH=$(CURDIR) \
+	PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	$(abspath $(BIN))/python
+
+sanitize: $(VENV)/.dev
+	rm -rf build/sanitize
+	CC=gcc AMAZON_TRANSCRIBE_SANITIZE=1 AMAZON_TRANSCRIBE_REQUIRE_EXTENSIONS=1 $(BIN)/python setup.py --quiet \
+		build --build-base build/sanitize --build-lib build/sanitize --force
+	$(SANITIZED) -c 'from amazon_transcribe import _codec; assert "sanitize" in _codec.__file__, _codec'
+	$(SANITIZED) -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -p no:xdist -o timeout=0 \
+		$(addprefix $(CURDIR)/tests/,unit/test_codec.py unit/test_codec_compiled.py conformance fuzz)
+	$(SANITIZED) -m tests.fuzz.differential $(FUZZ_ROUNDS)
 
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build
