@@ -59,6 +59,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ._events import _checked_chunk
 from .exceptions import (
     BadRequestException,
     CredentialsException,
@@ -298,7 +299,7 @@ class ResumableTranscription:
         :raises StreamClosedException: after the end of the input.
         :raises SDKError: what ended the logical stream.
         """
-        chunk = _checked(audio_chunk)
+        chunk = bytes(_checked_chunk(audio_chunk))
         if not chunk:
             await self.end_stream()
             return
@@ -720,23 +721,6 @@ def _worth_another(error: SDKError) -> bool:
         again = (ServiceUnavailableException, InternalFailureException, LimitExceededException)
         return isinstance(error, again)
     return isinstance(error, (HTTPException, ParserError))
-
-
-def _checked(chunk: AudioChunk | None) -> bytes:
-    if chunk is None:
-        return b""
-    if not isinstance(chunk, (bytes, bytearray, memoryview)):
-        raise InvalidParameterException(
-            "audio_chunk",
-            f"audio_chunk must be bytes, bytearray or memoryview, not {type(chunk).__name__}",
-        )
-    data = bytes(chunk)
-    if len(data) > MAX_AUDIO_CHUNK:
-        raise InvalidParameterException(
-            "audio_chunk",
-            f"audio_chunk has {len(data):,} bytes; the most is {MAX_AUDIO_CHUNK:,}",
-        )
-    return data
 
 
 async def _happens(event: asyncio.Event, timeout: float) -> bool:
