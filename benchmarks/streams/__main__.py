@@ -5,7 +5,8 @@
 One run measures all of them against the same server, each client alone in a process, on
 one core, the server on another. The original and its successor live in environments of
 their own, which `make interop` builds beside this one; without them they are left out.
-`docs/streams.md` says what the figures mean. The tables go to standard output and to FILE.
+`docs/streams.md` says what the figures mean. The tables go to standard output and to
+FILE, in place of what stands behind its mark.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from amazon_transcribe.local.certificates import make_certificates
 ROOT = Path(__file__).parents[2]
 CLIENT = Path(__file__).with_name("client.py")
 LATE_MS = 20.0
+MARK = "<!-- What follows is written by python -m benchmarks.streams. -->"
 TIME_LIMIT = 120
 
 
@@ -47,7 +49,7 @@ class Subject:
     shared: bool = False
     environment: str | None = None
     crowd: int = 1000  # streams for the figures of many
-    capacity: tuple[int, ...] = (500, 1000, 1250, 1500, 2000)
+    capacity: tuple[int, ...] = (1000, 1250, 1500, 2000)
 
     @property
     def interpreter(self) -> Path:
@@ -56,13 +58,13 @@ class Subject:
         return Path(f"{sys.prefix}-{self.environment}") / "bin" / "python"
 
 
-PEERS = (50, 100, 200, 300, 400, 600)
+PEERS = (100, 200, 300, 400, 600)
 SUBJECTS = [
     Subject("ours-uvloop", "ours, uvloop", "ours", "uvloop"),
     Subject("ours", "ours, asyncio", "ours"),
     Subject("shared-uvloop", "ours, uvloop, one connection", "ours", "uvloop", shared=True),
     Subject("shared", "ours, asyncio, one connection", "ours", shared=True),
-    Subject("crt", "ours on awscrt, asyncio", "crt", capacity=(200, 300, 400, 500, 600)),
+    Subject("crt", "ours on awscrt, asyncio", "crt", capacity=(200, 400, 500, 600)),
     Subject(
         "original",
         "amazon-transcribe 0.6.4, one connection",
@@ -89,7 +91,7 @@ class Bench:
         self.url = url
         self.core = core
         self.rounds = 1 if options.quick else options.rounds
-        self.seconds = 2.0 if options.quick else 4.0
+        self.seconds = 2.0 if options.quick else options.seconds
         self.first = options.first
         kept = {n: v for n, v in os.environ.items() if not n.startswith(("AWS_", "PYTHON"))}
         self.environment = {**kept, "SSL_CERT_FILE": ca_file}
@@ -295,13 +297,14 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="one short round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
     parser.add_argument(
         "--first",
         action="store_true",
         help="lateness: before all other processes (SCHED_RR; needs the right to it)",
     )
     parser.add_argument("--only", nargs="+", choices=[subject.name for subject in SUBJECTS])
-    parser.add_argument("--into", type=Path, default=ROOT / "docs" / "streams-table.md")
+    parser.add_argument("--into", type=Path, default=ROOT / "docs" / "streams.md")
     options = parser.parse_args()
     subjects = [s for s in SUBJECTS if not options.only or s.name in options.only]
     for subject in subjects:
@@ -321,7 +324,9 @@ def main() -> None:
         ):
             parts += [f"## {title}", measure(bench, subjects)]
             print("\n\n".join(parts[-2:]), end="\n\n", flush=True)
-    options.into.write_text("\n\n".join(parts) + "\n")
+    page = options.into.read_text() if options.into.exists() else ""
+    text = page.partition(MARK)[0] + MARK
+    options.into.write_text("\n\n".join([text, *parts]) + "\n")
 
 
 if __name__ == "__main__":
