@@ -22,6 +22,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
+RECORDING = ROOT / "examples" / "audio" / "goforward.wav"
 NO_COMPILER = {"CC": "/nonexistent"}
 PURE = {"AMAZON_TRANSCRIBE_NO_EXTENSIONS": "1"}
 REQUIRED = {"AMAZON_TRANSCRIBE_REQUIRE_EXTENSIONS": "1"}
@@ -157,6 +158,9 @@ def dist() -> None:
         installed = {name for name in ALWAYS if _is_there(env, name)}
         check(installed == set(ALWAYS), "it brings its three dependencies")
         check(not _is_there(env, "onnxruntime"), "… and no recogniser")
+        scripted = ("transcribe", "--local", "--engine", "scripted", "--no-realtime")
+        said = env.run("amazon-transcribe", *scripted, str(RECORDING))
+        check(said.startswith("This is"), "… without which the scripted engine serves")
 
         env.install("--no-deps", "--force-reinstall", str(pure))
         check(env.python(IMPLEMENTATION) == "python", "the pure wheel: the pure codec serves")
