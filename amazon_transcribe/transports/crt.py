@@ -67,7 +67,8 @@ class CrtTransport:
         from awscrt import http
 
         # The newest of what is used here: manual writes came in 0.27, windows in 0.31.
-        if not hasattr(http.Http2ClientStream, "remote_end_stream_future"):
+        stream = getattr(http, "Http2ClientStream", None)
+        if not hasattr(stream, "remote_end_stream_future"):
             raise ValidationException(
                 f"CrtTransport needs awscrt 0.32 or later, not {awscrt.__version__}:"
                 " pip install 'awscrt>=0.32'"

@@ -26,9 +26,12 @@ async def test_without_tls_it_says_what_it_cannot() -> None:
         await start(client_at("http://127.0.0.1:1", transport=crt_transport()))
 
 
-def test_an_old_awscrt_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "missing", ["Http2ClientStream", "Http2ClientStream.remote_end_stream_future"]
+)
+def test_an_old_awscrt_is_named(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     crt_transport()
-    monkeypatch.delattr("awscrt.http.Http2ClientStream.remote_end_stream_future")
+    monkeypatch.delattr(f"awscrt.http.{missing}")
     with pytest.raises(ValidationException, match=r"awscrt>=0\.32"):
         CrtTransport()
 
