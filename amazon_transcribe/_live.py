@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -12,11 +13,14 @@ from .eventstream import BaseEvent
 from .exceptions import HTTPException, SDKError, StreamClosedException, TimeoutException
 from .limiter import Slot
 from .model import AudioChunk
+from .observe import end_of
 from .transports._waiters import Waiters
 from .transports.base import Stream
 
 # The service reads as fast as we speak; one that takes nothing for so long never will.
 SEND_TIMEOUT = 60.0
+
+logger = logging.getLogger("amazon_transcribe")
 
 _T = TypeVar("_T")
 
@@ -35,7 +39,7 @@ class LiveStream:
         self._slot = slot  # given back at the end
         self._session = session
         self._stream = stream
-        self._events: deque[BaseEvent] = deque()
+        self._events: deque[Any] = deque()
         self._over = False  # ended cleanly by the service
         self._failure: SDKError | None = None  # ended otherwise; events may stand before it
         self._end_sent = False
@@ -85,7 +89,8 @@ class LiveStream:
                 return None
             await self._receive()
         self._reader = asyncio.current_task()
-        return self._events.popleft()
+        event: BaseEvent = self._events.popleft()
+        return event
 
     async def drain(self, timeout: float) -> list[BaseEvent]:
         """End the input and wait for the service's end; the events that nobody took.
@@ -145,11 +150,16 @@ class LiveStream:
 
     def _take(self, data: bytes) -> None:
         """Turn bytes into events, of which the last may be the service's exception."""
-        for event in self._session.receive(data):
-            if isinstance(event, SDKError):
-                self._fail(event)
-            else:
-                self._events.append(event)
+        events = self._session.receive(data)
+        failure = events.pop() if events and isinstance(events[-1], SDKError) else None
+        self._keep(events, failure)
+
+    def _keep(
+        self, events: list[BaseEvent | SDKError], failure: BaseEvent | SDKError | None
+    ) -> None:
+        self._events.extend(events)
+        if isinstance(failure, SDKError):
+            self._fail(failure)
 
     def _end(self) -> None:
         """The service's bytes have ended."""
@@ -173,6 +183,11 @@ class LiveStream:
         """What there is to do once, at whatever end."""
         if self._slot is not None:
             self._slot.release()
+        level = logging.DEBUG if error is None else logging.INFO
+        if logger.isEnabledFor(level):
+            response = self.response
+            ids = (response.session_id, response.request_id)
+            logger.log(level, "session %s ends: %s (request %s)", ids[0], end_of(error), ids[1])
 
     def _reason(self, error: HTTPException) -> SDKError:
         """Why a write failed: the service's own exception where it came before the end."""

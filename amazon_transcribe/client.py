@@ -23,6 +23,7 @@ from ._shapes import (
     Operation,
     check_configuration,
 )
+from ._watched import IDLE_AFTER, Idle, IdlePolicy, WatchedStream, tell
 from .auth import AwsCrtCredentialResolver, CredentialResolver, Credentials
 from .endpoints import BaseEndpointResolver, StaticEndpointResolver, default_resolver
 from .eventstream import BaseEvent
@@ -31,6 +32,7 @@ from .exceptions import (
     HTTPException,
     InvalidParameterException,
     SDKError,
+    ServiceException,
     StreamClosedException,
     StreamException,
     TimeoutException,
@@ -54,6 +56,7 @@ from .model import (
     StartStreamTranscriptionEventStream,
     StartStreamTranscriptionRequest,
 )
+from .observe import Observer
 from .transports.base import Origin, Stream, Transport
 from .transports.h2 import H2Transport
 from .transports.websocket import WebSocketTransport
@@ -106,6 +109,7 @@ class TranscribeStreamingClient:
     :param limiter: Holds concurrent streams and starts per second under the account's
         limits, for this client alone or for several that share it; see `limiter`. A start
         waits there within its `start_timeout`.
+    :param observer: Told what happens, in numbers and times; see `observe`.
     :param transport: `"websocket"` reaches the endpoint by WebSocket, whatever the scheme
         of its URL, and the region's own on port 8443: for places where HTTP/2 does not
         pass. It needs `pip install 'amazon-transcribe[websocket]'`, and has a connection
@@ -133,6 +137,7 @@ class TranscribeStreamingClient:
         max_unsent: int = 1024 * 1024,
         ssl_context: ssl.SSLContext | None = None,
         limiter: StreamLimiter | None = None,
+        observer: Observer | None = None,
         transport: Transport | Literal["websocket"] | None = None,
     ) -> None:
         if not isinstance(region, str) or not region:
@@ -153,6 +158,7 @@ class TranscribeStreamingClient:
         self.start_timeout = start_timeout
         self.start_attempts = start_attempts
         self.limiter = limiter
+        self.observer = observer
         # Seconds by which the service's clock is ahead of ours, as far as it matters.
         self.clock_skew = 0.0
         self._endpoint_resolver = endpoint_resolver or default_resolver()
@@ -206,6 +212,8 @@ class TranscribeStreamingClient:
         identify_multiple_languages: bool | None = None,
         session_resume_window: int | None = None,
         transcript_format: str | None = None,
+        idle: Idle = "wait",
+        idle_after: float = IDLE_AFTER,
     ) -> StartStreamTranscriptionEventStream:
         """Start a transcription: what is wrong with it is told before anything is sent.
 
@@ -250,6 +258,12 @@ class TranscribeStreamingClient:
             `language_options`.
         :param session_resume_window: Minutes, 1–300, for which the session can be resumed.
         :param transcript_format: `"spoken"` or `"written"`.
+        :param idle: What to do when the program sends no audio for `idle_after` seconds:
+            `"wait"`, until the service ends the stream after 15 s; `"silence"` sends a
+            tenth of a second of it, again and again, with pcm only (it counts as audio:
+            in the transcript's times, in `audio_bytes_sent` and on the bill); `"end"`
+            ends the input, so that the stream ends cleanly with its last results.
+        :param idle_after: Above 0 and under 15 s.
         :returns: The open stream: audio in by `input_stream`, events by `output_stream`.
         :raises InvalidParameterException: for what the service would refuse; it is a
             `ValidationException` and a `BadRequestException`.
@@ -292,7 +306,8 @@ class TranscribeStreamingClient:
             session_resume_window=session_resume_window,
             transcript_format=transcript_format,
         )
-        live: LiveStream = await self._start(START_STREAM_TRANSCRIPTION, request)
+        policy = IdlePolicy(idle, idle_after, request)
+        live: LiveStream = await self._start(START_STREAM_TRANSCRIPTION, request, idle=policy)
         return StartStreamTranscriptionEventStream(AudioStream(input_stream=live), live.response)
 
     async def start_call_analytics_stream_transcription(
@@ -317,6 +332,8 @@ class TranscribeStreamingClient:
         identify_language: bool | None = None,
         language_options: Sequence[str] | str | None = None,
         preferred_language: str | None = None,
+        idle: Idle = "wait",
+        idle_after: float = IDLE_AFTER,
     ) -> StartCallAnalyticsStreamTranscriptionEventStream:
         """Start the analysis of a call between an agent and a customer.
 
@@ -382,8 +399,9 @@ class TranscribeStreamingClient:
             language_options=language_options,
             preferred_language=preferred_language,
         )
+        policy = IdlePolicy(idle, idle_after, request)
         live: LiveStream = await self._start(
-            START_CALL_ANALYTICS_STREAM_TRANSCRIPTION, request, configuration
+            START_CALL_ANALYTICS_STREAM_TRANSCRIPTION, request, configuration, idle=policy
         )
         return StartCallAnalyticsStreamTranscriptionEventStream(
             CallAnalyticsInputStream(input_stream=live), live.response
@@ -403,6 +421,8 @@ class TranscribeStreamingClient:
         enable_channel_identification: bool | None = None,
         number_of_channels: int | None = None,
         content_identification_type: str | None = None,
+        idle: Idle = "wait",
+        idle_after: float = IDLE_AFTER,
     ) -> StartMedicalStreamTranscriptionEventStream:
         """Start a medical transcription.
 
@@ -444,7 +464,10 @@ class TranscribeStreamingClient:
             number_of_channels=number_of_channels,
             content_identification_type=content_identification_type,
         )
-        live: LiveStream = await self._start(START_MEDICAL_STREAM_TRANSCRIPTION, request)
+        policy = IdlePolicy(idle, idle_after, request)
+        live: LiveStream = await self._start(
+            START_MEDICAL_STREAM_TRANSCRIPTION, request, idle=policy
+        )
         return StartMedicalStreamTranscriptionEventStream(
             AudioStream(input_stream=live), live.response
         )
@@ -457,6 +480,8 @@ class TranscribeStreamingClient:
         media_encoding: str,
         configuration: MedicalScribeConfigurationEvent,
         session_id: str | None = None,
+        idle: Idle = "wait",
+        idle_after: float = IDLE_AFTER,
     ) -> StartMedicalScribeStreamEventStream:
         """Start scribing a session between a clinician and a patient, or go on with it.
 
@@ -488,7 +513,10 @@ class TranscribeStreamingClient:
             media_sample_rate_hz=media_sample_rate_hz,
             media_encoding=media_encoding,
         )
-        live: LiveStream = await self._start(START_MEDICAL_SCRIBE_STREAM, request, configuration)
+        policy = IdlePolicy(idle, idle_after, request)
+        live: LiveStream = await self._start(
+            START_MEDICAL_SCRIBE_STREAM, request, configuration, idle=policy
+        )
         return StartMedicalScribeStreamEventStream(
             MedicalScribeInputStream(input_stream=live), live.response
         )
@@ -558,17 +586,24 @@ class TranscribeStreamingClient:
         await self.close()
 
     async def _start(
-        self, operation: Operation, request: object, configuration: BaseEvent | None = None
+        self,
+        operation: Operation,
+        request: object,
+        configuration: BaseEvent | None = None,
+        *,
+        idle: IdlePolicy | None = None,
     ) -> Any:
         """Make a request and wait for the service's answer, all before the deadline.
 
         :param configuration: The stream's first event.
+        :param idle: What happens to the stream when it gets no audio.
         :returns: The open `LiveStream`; the answer itself where there is no stream.
         """
         if self._closed:
             raise StreamClosedException("the client is closed")
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.start_timeout
+        began = loop.time()
+        deadline = began + self.start_timeout
         # Checked with stand-in credentials first: a wrong parameter needs no real ones.
         ClientSession(operation, request, Credentials("", ""), region="", authority="")
         check_configuration(operation, configuration)
@@ -582,15 +617,18 @@ class TranscribeStreamingClient:
         attempts = 0
         corrected = False
         while True:
-            attempt = _Attempt(self.clock_skew)
+            attempt = _Attempt(self.clock_skew, idle)
             try:
                 if self.limiter is not None and operation.result_stream is not None:
                     attempt.slot = await self.limiter.acquire(deadline - loop.time())
                 if credentials is None:
                     credentials = await self._credentials(deadline - loop.time())
-                return await self._attempt(
+                live = await self._attempt(
                     attempt, operation, request, configuration, origin, credentials, deadline
                 )
+                if isinstance(live, WatchedStream):
+                    live.opened(operation.name, loop.time() - began)
+                return live
             except BaseException as error:
                 if attempt.slot is not None:
                     attempt.slot.release()
@@ -604,16 +642,30 @@ class TranscribeStreamingClient:
                     logger.warning("the clock is %.0f s behind the service's", self.clock_skew)
                     continue
                 attempts += 1
-                if attempts >= self.start_attempts or not is_transient(error):
+                if self.observer is not None:
+                    self._tell_limit(operation, error)
+                final = attempts >= self.start_attempts or not is_transient(error)
+                delay = 0.0 if final else backoff(attempts, error)
+                if final or loop.time() + delay >= deadline:
+                    if self.observer is not None:
+                        took = loop.time() - began
+                        tell(self.observer, "start_failed", operation.name, took, error)
                     raise
-                delay = backoff(attempts, error)
-                if loop.time() + delay >= deadline:
-                    raise
+                if self.observer is not None:
+                    arguments = (operation.name, attempts, delay, error)
+                    tell(self.observer, "start_retried", *arguments)
                 logger.info(
                     "start %d of %d failed, again in %.2f s: %s",
                     *(attempts, self.start_attempts, delay, type(error).__name__),
                 )
             await asyncio.sleep(delay)
+
+    def _tell_limit(self, operation: Operation, error: SDKError) -> None:
+        assert self.observer is not None
+        if isinstance(error, TimeoutException) and error.phase == "slot":
+            tell(self.observer, "limit_hit", operation.name, "slot")
+        elif isinstance(error, ServiceException) and error.status_code == 429:
+            tell(self.observer, "limit_hit", operation.name, "service")
 
     async def _attempt(
         self,
@@ -672,8 +724,15 @@ class TranscribeStreamingClient:
         except BaseException:
             stream.abort()
             raise
-        live = LiveStream(session, stream, attempt.slot)
-        live.response = session.receive_response(answer, live)
+        idle = attempt.idle
+        live: LiveStream
+        if self.observer is None and (idle is None or idle.idle == "wait"):
+            live = LiveStream(session, stream, attempt.slot)
+        else:
+            idle = idle or IdlePolicy("wait", IDLE_AFTER, request)
+            live = WatchedStream(session, stream, attempt.slot, request, idle, self.observer)
+        live.response = response = session.receive_response(answer, live)
+        logger.debug("session %s begins: request %s", response.session_id, response.request_id)
         return live
 
     async def _credentials(self, timeout: float) -> Credentials:
@@ -699,10 +758,12 @@ class _Attempt:
     """One attempt at a start: its clock, and the stream once there is one.
 
     :param skew: Seconds by which the service's clock is ahead of ours.
+    :param idle: What happens to the stream when it gets no audio.
     """
 
-    def __init__(self, skew: float) -> None:
+    def __init__(self, skew: float, idle: IdlePolicy | None) -> None:
         self.skew = skew
+        self.idle = idle
         self.clock: Callable[[], float] = (lambda: time.time() + skew) if skew else time.time
         self.stream: Stream | None = None
         self.slot: Slot | None = None

@@ -11,6 +11,7 @@ Bounds: a stream holds at most `MAX_UNSENT` bytes unsent (then `write` waits) an
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -43,6 +44,10 @@ from ..exceptions import (
     TimeoutException,
 )
 from ._waiters import Waiters
+
+# At DEBUG it would write every header to the log, credentials among them.
+if logging.getLogger("hpack").level == logging.NOTSET:
+    logging.getLogger("hpack").setLevel(logging.INFO)
 
 MAX_UNSENT = 1024 * 1024
 MAX_UNREAD = 1024 * 1024

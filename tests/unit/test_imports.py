@@ -19,7 +19,19 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("model", "_shapes", "auth", "endpoints", "captions"),
     ("_session",),
     ("transports",),
-    ("_live", "_retry", "limiter", "client", "handlers", "utils", "audio", "resume"),
+    (
+        "_live",
+        "_retry",
+        "limiter",
+        "observe",
+        "_watched",
+        "otel",
+        "client",
+        "handlers",
+        "utils",
+        "audio",
+        "resume",
+    ),
     ("local", "cli", "pytest_plugin", "__main__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

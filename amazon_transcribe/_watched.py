@@ -1,0 +1,212 @@
+"""An open stream that somebody watches, or that must not fall silent."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+from collections.abc import Coroutine
+from typing import Any, Literal
+
+from . import _live
+from ._live import LiveStream
+from ._session import ClientSession
+from .exceptions import (
+    InvalidParameterException,
+    LimitExceededException,
+    SDKError,
+    StreamClosedException,
+    TimeoutException,
+)
+from .limiter import Slot
+from .model import MAX_AUDIO_CHUNK, AudioChunk
+from .observe import Observer, StreamInfo, end_of, results_of
+from .transports.base import Stream
+
+Idle = Literal["wait", "silence", "end"]
+
+# The service ends a stream that got no audio for 15 s.
+IDLE_AFTER = 10.0
+AUDIO_TIMEOUT = 15.0
+
+_SILENCE = 0.1  # seconds sent at a time: enough to count as audio
+
+logger = logging.getLogger("amazon_transcribe")
+
+
+def tell(observer: Observer, method: str, *arguments: object) -> None:
+    """Tell an observer, whatever it makes of it."""
+    try:
+        getattr(observer, method)(*arguments)
+    except Exception:
+        logger.exception("the observer failed in %s", method)
+
+
+class IdlePolicy:
+    """What happens to a stream that gets no audio.
+
+    :param idle: `"wait"` for the service's end, `"silence"` or `"end"`.
+    :param after: Seconds without audio, above 0 and under 15.
+    :param request: The stream's request: silence can be made for pcm only.
+    """
+
+    def __init__(self, idle: str, after: float, request: Any) -> None:
+        if idle not in ("wait", "silence", "end"):
+            raise InvalidParameterException(
+                "idle", f"idle must be 'wait', 'silence' or 'end', not {idle!r}"
+            )
+        if not 0 < after < AUDIO_TIMEOUT:
+            raise InvalidParameterException(
+                "idle_after",
+                f"idle_after must be above 0 and under the service's {AUDIO_TIMEOUT:g} s,"
+                f" not {after!r}",
+            )
+        self.idle = idle
+        self.after = after
+        if idle == "silence" and request.media_encoding != "pcm":
+            raise InvalidParameterException(
+                "idle", f"silence can be sent as pcm only, not as {request.media_encoding}"
+            )
+
+
+class WatchedStream(LiveStream):
+    """A `LiveStream` with an observer, an idle policy, or both.
+
+    It owns no task: the policy is a timer, which holds no reference to the stream.
+    """
+
+    def __init__(
+        self,
+        session: ClientSession,
+        stream: Stream,
+        slot: Slot | None,
+        request: Any,
+        policy: IdlePolicy,
+        observer: Observer | None,
+    ) -> None:
+        super().__init__(session, stream, slot)
+        self._policy = policy
+        self._observer = observer or Observer()
+        self._info = StreamInfo("", None, None)
+        self._loop = asyncio.get_running_loop()
+        self._opened = self._last_audio = self._loop.time()
+        self._first_audio = 0.0
+        self._told_partial = self._told_final = False
+        self._ended_idle = False
+        self._blocked_since: float | None = None
+        self._is_over = False
+        self._silence = b""
+        self._byte_rate = 0
+        if request.media_encoding == "pcm":
+            channels = getattr(request, "number_of_channels", None) or 1
+            self._byte_rate = request.media_sample_rate_hz * 2 * channels
+            # Whole samples of two channels where the request names none: right for one too.
+            samples = int(request.media_sample_rate_hz * _SILENCE) // 2 * 2
+            self._silence = bytes(min(samples * 2 * channels, MAX_AUDIO_CHUNK // 4 * 4))
+        self._timer: asyncio.TimerHandle | None = None
+        if policy.idle != "wait":
+            self._wait_until(self._opened + policy.after)
+
+    def opened(self, operation: str, seconds: float) -> None:
+        """Tell that the stream is open, once its response is there."""
+        self._info = StreamInfo(operation, self.response.request_id, self.response.session_id)
+        tell(self._observer, "stream_opened", self._info, seconds)
+
+    async def send_audio(self, chunk: AudioChunk) -> None:
+        if self._ended_idle and self._failure is None:
+            raise self._described(
+                StreamClosedException(
+                    f"the input was ended after {self._policy.after:g} s without audio"
+                )
+            )
+        before = self._session.audio_bytes_sent
+        try:
+            await super().send_audio(chunk)
+        finally:
+            # Also when the wait behind it was cancelled: the audio is on its way.
+            if self._session.audio_bytes_sent > before:
+                self._last_audio = self._loop.time()
+                self._first_audio = self._first_audio or self._last_audio
+                tell(self._observer, "audio_sent", self._info, memoryview(chunk).nbytes)
+
+    def _take(self, data: bytes) -> None:
+        if not data:
+            return
+        events = self._session.receive(data)
+        failure = events.pop() if events and isinstance(events[-1], SDKError) else None
+        tell(self._observer, "events_received", self._info, len(data), len(events))
+        for event in events:
+            for is_partial, end in results_of(event):
+                self._tell_result(is_partial, end)
+        self._keep(events, failure)
+
+    def _tell_result(self, is_partial: bool, end: float) -> None:
+        since = self._loop.time() - (self._first_audio or self._opened)
+        if is_partial and not self._told_partial:
+            self._told_partial = True
+            tell(self._observer, "first_partial", self._info, since)
+        elif not is_partial and not self._told_final:
+            self._told_final = True
+            tell(self._observer, "first_final", self._info, since)
+        if self._byte_rate:
+            sent = self._session.audio_bytes_sent / self._byte_rate
+            tell(self._observer, "audio_lag", self._info, max(sent - end, 0.0))
+
+    def _ended(self, error: SDKError | None) -> None:
+        super()._ended(error)
+        if isinstance(error, LimitExceededException):
+            tell(self._observer, "limit_hit", self._info.operation, "service")
+        self._tell_end(end_of(error), error)
+
+    def _tell_end(self, end: str, error: SDKError | None) -> None:
+        self._is_over = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        seconds = self._loop.time() - self._opened
+        tell(self._observer, "stream_ended", self._info, end, seconds, error)
+
+    def __del__(self) -> None:
+        if not self._is_over and self._info.operation:
+            self._tell_end("dropped", None)
+
+    # The idle policy
+
+    def _wait_until(self, due: float) -> None:
+        self._timer = self._loop.call_at(due, _look_after, weakref.ref(self))
+
+    def look_after(self) -> None:
+        """Act if there was no audio for too long, and come back in time."""
+        if self._is_over or self._session.ended:
+            return
+        due = self._last_audio + self._policy.after
+        now = self._loop.time()
+        if now >= due:
+            if self._policy.idle == "end":
+                self._ended_idle = True
+                self._do(self.end_audio())
+                return
+            if self._do(self._write(self._session.send_audio(self._silence))):
+                self._blocked_since = None
+            elif self._blocked_since is None:
+                self._blocked_since = now
+            elif now - self._blocked_since >= _live.SEND_TIMEOUT:
+                self._fail(TimeoutException("send", _live.SEND_TIMEOUT))
+            self._last_audio = now
+            due = now + self._policy.after
+        if not self._is_over:
+            self._wait_until(due)
+
+    def _do(self, call: Coroutine[Any, Any, None]) -> bool:
+        """Whether a coroutine went through without a wait; one that waits is given up."""
+        try:
+            call.send(None)
+        except (StopIteration, SDKError):
+            return True  # what failed, the program is told by its next call
+        call.close()
+        return False
+
+
+def _look_after(stream: weakref.ref[WatchedStream]) -> None:
+    if (live := stream()) is not None:
+        live.look_after()

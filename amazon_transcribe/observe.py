@@ -1,0 +1,124 @@
+"""Watching a client at work: counters and times, without a look at what was said.
+
+    class Lag(Observer):
+        def audio_lag(self, stream, seconds):
+            print(stream.session_id, f"{seconds:.1f} s behind")
+
+    client = TranscribeStreamingClient(region="us-east-2", observer=Lag())
+
+`otel.OpenTelemetryObserver` is one that feeds OpenTelemetry. What happens is also logged
+by the logger `amazon_transcribe`: ids and kinds, never credentials, audio or transcripts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .exceptions import (
+    ConnectionLostException,
+    SDKError,
+    ServiceException,
+    StreamClosedException,
+    StreamResetException,
+    TimeoutException,
+    TruncatedStreamException,
+)
+
+__all__ = ["Observer", "StreamInfo", "end_of"]
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """Which stream an observer is told of.
+
+    :param operation: E.g. `"StartStreamTranscription"`.
+    :param request_id: The service's name for the request.
+    :param session_id: The session's id.
+    """
+
+    operation: str
+    request_id: str | None
+    session_id: str | None
+
+
+class Observer:
+    """Told what a client does. Made to be subclassed: every method here does nothing.
+
+    The methods are called in the event loop and must be quick. What they raise is logged
+    and goes no further. All times are in seconds.
+    """
+
+    def start_retried(self, operation: str, attempt: int, delay: float, error: SDKError) -> None:
+        """A start failed and is tried again after `delay`; `attempt` counts from 1."""
+
+    def start_failed(self, operation: str, seconds: float, error: SDKError) -> None:
+        """A start failed for good, after so long."""
+
+    def limit_hit(self, operation: str, limit: str) -> None:
+        """A limit was met: `"slot"`, no place in the limiter in time, or `"service"`,
+        the service refused or ended a stream for a limit of its own (HTTP 429)."""
+
+    def stream_opened(self, stream: StreamInfo, seconds: float) -> None:
+        """A stream is open; the whole start took so long."""
+
+    def audio_sent(self, stream: StreamInfo, size: int) -> None:
+        """So many bytes of audio, one event, were handed over."""
+
+    def events_received(self, stream: StreamInfo, size: int, count: int) -> None:
+        """So many bytes came, and completed so many events."""
+
+    def first_partial(self, stream: StreamInfo, seconds: float) -> None:
+        """The first partial result came, so long after the first audio."""
+
+    def first_final(self, stream: StreamInfo, seconds: float) -> None:
+        """The first final result came, so long after the first audio."""
+
+    def audio_lag(self, stream: StreamInfo, seconds: float) -> None:
+        """A result came, and ends so much before the audio sent so far; pcm only."""
+
+    def stream_ended(
+        self, stream: StreamInfo, end: str, seconds: float, error: SDKError | None
+    ) -> None:
+        """A stream is over, so long after it opened; for the ends see `end_of`.
+
+        One more is `"dropped"`: the program let go of the stream without an end.
+        """
+
+
+def end_of(error: SDKError | None) -> str:
+    """How a stream ended, in one word.
+
+    `"clean"`, `"truncated"`, `"reset"`, `"lost"` (the connection), `"timeout"`,
+    `"exception"` (the service's), `"closed"` (by this side) or `"malformed"` (bytes or
+    events that are none of the protocol's).
+    """
+    if error is None:
+        return "clean"
+    for kind, word in _ENDS:
+        if isinstance(error, kind):
+            return word
+    return "malformed"
+
+
+_ENDS: tuple[tuple[type[SDKError], str], ...] = (
+    (TruncatedStreamException, "truncated"),
+    (StreamResetException, "reset"),
+    (ConnectionLostException, "lost"),
+    (TimeoutException, "timeout"),
+    (ServiceException, "exception"),
+    (StreamClosedException, "closed"),
+)
+
+
+def results_of(event: Any) -> Iterator[tuple[bool, float]]:
+    """Of each result in an event: whether it is partial, and the second it ends at."""
+    transcript = getattr(event, "transcript", None)
+    if transcript is not None and not isinstance(transcript, str):
+        for result in transcript.results or ():
+            yield bool(result.is_partial), result.end_time or 0.0
+    elif (segment := getattr(event, "transcript_segment", None)) is not None:
+        yield bool(segment.is_partial), segment.end_audio_time or 0.0
+    elif (milliseconds := getattr(event, "end_offset_millis", None)) is not None:
+        yield bool(event.is_partial), milliseconds / 1000

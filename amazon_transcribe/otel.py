@@ -1,0 +1,104 @@
+"""OpenTelemetry metrics of a client: an `observe.Observer` that feeds a meter.
+
+    client = TranscribeStreamingClient(region="us-east-2", observer=OpenTelemetryObserver())
+
+It needs `pip install 'amazon-transcribe[otel]'`. Every instrument's name begins with
+`amazon_transcribe.client.`; the attribute `operation` is on each of them. Ids are no
+attributes: they belong in the logs, not in metrics.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .exceptions import SDKError, ValidationException
+from .observe import Observer, StreamInfo
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import Counter, Histogram, MeterProvider
+
+__all__ = ["OpenTelemetryObserver"]
+
+_PREFIX = "amazon_transcribe.client."
+
+
+class OpenTelemetryObserver(Observer):
+    """Counts and times in OpenTelemetry's instruments. One serves any number of clients.
+
+    :param meter_provider: Where the meter comes from; by default the global one.
+    :raises ValidationException: when OpenTelemetry is not installed.
+    """
+
+    def __init__(self, meter_provider: MeterProvider | None = None) -> None:
+        try:
+            from opentelemetry.metrics import get_meter
+        except ImportError as error:
+            raise ValidationException(
+                f"OpenTelemetryObserver needs a package more ({error.name}):"
+                " pip install 'amazon-transcribe[otel]'"
+            ) from error
+        meter = get_meter("amazon_transcribe", meter_provider=meter_provider)
+
+        def count(name: str, unit: str, what: str) -> Counter:
+            return meter.create_counter(_PREFIX + name, unit, what)
+
+        def time(name: str, what: str) -> Histogram:
+            return meter.create_histogram(_PREFIX + name, "s", what)
+
+        self._open = meter.create_up_down_counter(
+            _PREFIX + "open_streams", "{stream}", "Streams that are open"
+        )
+        self._sent = count("audio_sent", "By", "Audio handed over to be sent")
+        self._sent_events = count("audio_events", "{event}", "Audio events sent")
+        self._received = count("received", "By", "Bytes of the event streams received")
+        self._events = count("events", "{event}", "Events received")
+        self._retries = count("start_retries", "{retry}", "Starts that were tried again")
+        self._failures = count("start_failures", "{start}", "Starts that failed for good")
+        self._limits = count("limits", "{hit}", "Limits that were met")
+        self._ends = count("ends", "{stream}", "Streams that ended, by the kind of end")
+        self._start = time("start.duration", "From the call of a start to its response")
+        self._partial = time("first_partial.duration", "From the first audio to a partial result")
+        self._final = time("first_final.duration", "From the first audio to a final result")
+        self._lag = time("audio_lag", "How far results are behind the audio sent")
+        self._stream = time("stream.duration", "From a stream's opening to its end")
+
+    def start_retried(self, operation: str, attempt: int, delay: float, error: SDKError) -> None:
+        self._retries.add(1, {"operation": operation, "error.type": type(error).__name__})
+
+    def start_failed(self, operation: str, seconds: float, error: SDKError) -> None:
+        self._failures.add(1, {"operation": operation, "error.type": type(error).__name__})
+
+    def limit_hit(self, operation: str, limit: str) -> None:
+        self._limits.add(1, {"operation": operation, "limit": limit})
+
+    def stream_opened(self, stream: StreamInfo, seconds: float) -> None:
+        attributes = {"operation": stream.operation}
+        self._open.add(1, attributes)
+        self._start.record(seconds, attributes)
+
+    def audio_sent(self, stream: StreamInfo, size: int) -> None:
+        attributes = {"operation": stream.operation}
+        self._sent.add(size, attributes)
+        self._sent_events.add(1, attributes)
+
+    def events_received(self, stream: StreamInfo, size: int, count: int) -> None:
+        attributes = {"operation": stream.operation}
+        self._received.add(size, attributes)
+        self._events.add(count, attributes)
+
+    def first_partial(self, stream: StreamInfo, seconds: float) -> None:
+        self._partial.record(seconds, {"operation": stream.operation})
+
+    def first_final(self, stream: StreamInfo, seconds: float) -> None:
+        self._final.record(seconds, {"operation": stream.operation})
+
+    def audio_lag(self, stream: StreamInfo, seconds: float) -> None:
+        self._lag.record(seconds, {"operation": stream.operation})
+
+    def stream_ended(
+        self, stream: StreamInfo, end: str, seconds: float, error: SDKError | None
+    ) -> None:
+        attributes = {"operation": stream.operation}
+        self._open.add(-1, attributes)
+        self._stream.record(seconds, attributes)
+        self._ends.add(1, {**attributes, "end": end})
