@@ -31,8 +31,9 @@ on a new one, under the same session id, as fast as it is taken. So:
 What is tried again: lost, refused and reset connections, truncated and damaged streams,
 time-outs, an early end, ServiceUnavailable, InternalFailure, LimitExceeded (in the
 stream: its audio is too long; at the start: too many streams), HTTP 429 and 5xx. Each
-time after a pause that doubles, with jitter. After `max_failures` in a row, without a
-final result or 30 s of life between them, the last error is raised. What is raised at
+time after a pause that doubles, with jitter, until the service sends something. After
+`max_failures` in a row, without a final result or 30 s of life between them, the last
+error is raised: what cuts every segment would go on for ever. What is raised at
 once: a refusal of parameters, audio or credentials, ConflictException (somebody else uses
 the session id: two that fight over it would never end), a closed client.
 
@@ -228,7 +229,8 @@ class ResumableTranscription:
 
         self._connection: _Connection | None = None
         self._connections = 0
-        self._failures = 0
+        self._failures = 0  # since the last final result
+        self._pauses = 0  # since the last event
         self._lost_at = 0.0
         self._ended = False  # the input
         self._over = False  # the logical stream
@@ -366,6 +368,7 @@ class ResumableTranscription:
             else:
                 connection.heard_at = asyncio.get_running_loop().time()
                 self._buffer.heard(connection.heard_at)
+                self._pauses = 0
                 if isinstance(event, TranscriptEvent):
                     self._take(connection, event)
                 else:
@@ -470,7 +473,7 @@ class ResumableTranscription:
         if clean:
             reason = StreamException("the service ended the stream before the audio did")
         if asyncio.get_running_loop().time() - last.opened_at >= _HEALTHY_SECONDS:
-            self._failures = 0
+            self._failures = self._pauses = 0
         idle = isinstance(reason, BadRequestException) and "no new audio" in reason.message
         while not (self._ended and self._buffer.settled >= self._buffer.end):
             delay = 0.0
@@ -480,7 +483,8 @@ class ResumableTranscription:
                 self._failures += 1
                 if self._failures > self._max_failures:
                     raise reason.with_traceback(None)
-                limit = min(self._backoff * 2 ** (self._failures - 1), self._max_backoff)
+                limit = min(self._backoff * 2**self._pauses, self._max_backoff)
+                self._pauses += 1
                 delay = random.uniform(limit / 2, limit)  # noqa: S311  # jitter is no secret
             logger.info(
                 "session %s: %s, failure %d; next connection in %.2f s",
