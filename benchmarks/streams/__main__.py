@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -306,6 +307,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=[subject.name for subject in SUBJECTS])
     parser.add_argument("--into", type=Path, default=ROOT / "docs" / "streams.md")
     options = parser.parse_args()
+    if find_spec("uvloop") is None:
+        sys.exit("benchmarks.streams needs uvloop: pip install 'amazon-transcribe[uvloop]'")
     subjects = [s for s in SUBJECTS if not options.only or s.name in options.only]
     for subject in subjects:
         if not subject.interpreter.exists():
