@@ -1,7 +1,9 @@
 """The face over WebSocket: a connection is an exchange.
 
 The request is a GET with a presigned URL. What is refused is answered by HTTP, before
-the upgrade; what is accepted gets no headers but the request's id.
+the upgrade; what is accepted gets no headers but the request's id. Browsers hide such an
+answer from their programs, and AWS's JavaScript SDK ends the process on it in Node: they
+are refused by an exception event after the upgrade.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from wsproto.events import (
 )
 from wsproto.frame_protocol import CloseReason
 
+from .._framing import encode_message
 from ..transports._websocket import WebSocketStream
 from .faces import HELLO_TIMEOUT
 
@@ -47,6 +50,7 @@ class WebSocketExchange(WebSocketStream):
         self.headers: Sequence[tuple[str, str]] = ()
         self._on_request = on_request
         self._refused = False
+        self._exception = ""  # the name of a refusal that is told by an event
         self._timer: asyncio.TimerHandle | None = None
 
     # What the service calls
@@ -56,7 +60,9 @@ class WebSocketExchange(WebSocketStream):
         if self.failure is not None:
             return
         fields = [(name.encode(), value.encode()) for name, value in headers]
-        if status == 200:
+        if status != 200 and self._needs_events():
+            self._exception = dict(headers).get("x-amzn-errortype", "")
+        if status == 200 or self._exception:
             told = [field for field in fields if field[0] == b"x-amzn-request-id"]
             self._send(self._ws.send(AcceptConnection(extra_headers=told)))
         else:
@@ -67,6 +73,13 @@ class WebSocketExchange(WebSocketStream):
 
     async def write(self, data: bytes, timeout: float | None = None) -> None:
         """Send a message, or the body of a refusal."""
+        if self._exception:
+            kind = {
+                ":message-type": "exception",
+                ":exception-type": self._exception,
+                ":content-type": "application/json",
+            }
+            data = encode_message(kind, data)
         if not self._refused:
             await super().write(data, timeout)
         elif self.failure is None:
@@ -108,6 +121,10 @@ class WebSocketExchange(WebSocketStream):
         """Say that the server goes away; a connection has no other streams to refuse."""
         if not graceful:
             self._give_up(CloseReason.GOING_AWAY, "told to go away")
+
+    def _needs_events(self) -> bool:
+        by_the_javascript_sdk = "x-amz-user-agent=" in self.target.lower()
+        return by_the_javascript_sdk or any(name == "origin" for name, _ in self.headers)
 
     # What the server calls
 

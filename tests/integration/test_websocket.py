@@ -698,6 +698,19 @@ async def test_a_wrong_url_is_refused(
         assert b'{"Message":' in await socket.reader.read()
 
 
+async def test_browsers_are_refused_by_an_event(server: LocalTranscribe) -> None:
+    """They hide the answer to an upgrade from their programs."""
+    caller = Caller(server)
+    target = caller.session.presigned().replace("en-US", "en-GB")
+    hello = upgrade(target, caller.host).replace(b"\r\n\r\n", b"\r\nOrigin: http://x\r\n\r\n")
+    async with calling(server, hello) as socket:
+        assert (await socket.head()).startswith(b"HTTP/1.1 101 ")
+        socket.write(bare(SECOND))
+        payloads, code = await socket.frames_until_close()
+        assert exception(payloads).startswith("InvalidSignatureException: {")
+        assert code == 1000
+
+
 async def test_an_expired_url_is_refused(server: LocalTranscribe) -> None:
     caller = Caller(server, clock=lambda: 1_548_726_977.25)
     async with calling(server, upgrade(caller.session.presigned(), caller.host)) as socket:
