@@ -53,7 +53,7 @@ class Client:
     def label(self) -> str:
         """What is driven, with its version, as its environment is built from it."""
         if self.driver.endswith(".cjs"):
-            ((package, version),) = _package_json()["dependencies"].items()
+            package, version = next(iter(_package_json()["dependencies"].items()))
             return f"{package}@{version}"
         return (DRIVERS / self.driver).with_suffix(".txt").read_text().strip()
 

@@ -20,12 +20,13 @@ async function* audio(task) {
   }
 }
 
-async function transcribe(task, finals) {
+async function transcribe(task, options, finals) {
   const client = new TranscribeStreamingClient({
     region: "us-east-1",
     endpoint: task.endpoint,
     credentials: { accessKeyId: task.key, secretAccessKey: task.secret },
     maxAttempts: 1,
+    ...options,
   });
   try {
     const answer = await client.send(
@@ -46,15 +47,16 @@ async function transcribe(task, finals) {
   }
 }
 
-async function main() {
+async function main(options) {
   const finals = [];
   let error = null;
   try {
-    await transcribe(JSON.parse(process.argv[2]), finals);
+    await transcribe(JSON.parse(process.argv[2]), options, finals);
   } catch (raised) {
     error = { class: raised.name, code: raised.$fault ?? null, message: raised.message };
   }
   console.log(JSON.stringify({ finals, error }));
 }
 
-main();
+if (require.main === module) main({});
+module.exports = { main };
