@@ -212,7 +212,7 @@ def lower_bounds() -> list[str]:
         if here and requirement.name not in TOOLS:
             (lower,) = [s.version for s in requirement.specifier if s.operator in (">=", "==")]
             bounds.append(f"{requirement.name}=={lower}")
-    return bounds
+    return list(dict.fromkeys(bounds))
 
 
 def main(arguments: list[str]) -> None:
