@@ -35,21 +35,9 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from .._events import SERVICE_EXCEPTIONS
 from ..eventstream import decode_message, encode_message
-from ..exceptions import (
-    BadRequestException,
-    ConflictException,
-    ConnectionLostException,
-    HTTPException,
-    InternalFailureException,
-    LimitExceededException,
-    ParserError,
-    ResourceNotFoundException,
-    SerializationException,
-    ServiceException,
-    ServiceUnavailableException,
-    ValidationException,
-)
+from ..exceptions import ConnectionLostException, HTTPException, ParserError, ValidationException
 from .service import LINGER_TIMEOUT, WRITE_TIMEOUT, Exchange
 
 if TYPE_CHECKING:
@@ -139,10 +127,9 @@ class Fault:
             )
         if self.kind == "exception" and self.error is not None:
             name = self.error.removesuffix("Exception") + "Exception"
-            if name not in _SERVICE_EXCEPTIONS:
+            if name not in SERVICE_EXCEPTIONS:
                 raise ValidationException(
-                    f"error cannot be {self.error}; the service has"
-                    f" {', '.join(_SERVICE_EXCEPTIONS)}"
+                    f"error cannot be {self.error}; the service has {', '.join(SERVICE_EXCEPTIONS)}"
                 )
             object.__setattr__(self, "error", name)
 
@@ -201,18 +188,6 @@ def _flag(text: str) -> bool:
     return text not in ("0", "false")
 
 
-_SERVICE_EXCEPTIONS: dict[str, type[ServiceException]] = {
-    kind.__name__: kind
-    for kind in (
-        BadRequestException,
-        ConflictException,
-        InternalFailureException,
-        LimitExceededException,
-        ResourceNotFoundException,
-        SerializationException,
-        ServiceUnavailableException,
-    )
-}
 _TEXT_NAMES = {
     "after_events": "after",
     "after_seconds": "seconds",
@@ -330,7 +305,7 @@ def _delay(fault: Fault) -> float:
 
 def _http_error(fault: Fault) -> tuple[list[tuple[str, str]], bytes]:
     status = fault.status or 503
-    kinds = (kind for kind in _SERVICE_EXCEPTIONS.values() if kind.status_code == status)
+    kinds = (kind for kind in SERVICE_EXCEPTIONS.values() if kind.status_code == status)
     name = fault.error or next((kind.__name__ for kind in kinds), None)
     body = msgspec.json.encode({"Message": fault.message or "A fault that was asked for."})
     headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
