@@ -149,8 +149,11 @@ class Bench:
         """The most streams whose events are in time, and the figures of that run."""
         best: tuple[int, dict[str, float]] = (0, {})
         for streams in subject.capacity:
-            for _ in range(self.rounds):  # the machine may have been busy with something else
-                figures = self.run(subject, streams, real_time=self.seconds, first=self.first)
+            for attempt in range(max(self.rounds, 2)):
+                # A thread that never sleeps takes whole turns of 100 ms from the others
+                # under SCHED_RR: who fails so gets a chance without.
+                first = self.first and attempt % 2 == 0
+                figures = self.run(subject, streams, real_time=self.seconds, first=first)
                 if figures and figures["p99_ms"] <= LATE_MS:
                     best = (streams, figures)
                     break
