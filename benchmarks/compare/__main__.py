@@ -5,8 +5,8 @@
 Each peer lives in an environment of its own under `build/compare`, made by this command.
 The peers take turns, round by round, so that a busy machine is unfair to all alike.
 smithy-aws-event-stream needs Python 3.12, which PYTHON312 can name; Node's codec needs npm.
-Writes `codec-speed-goals.md`, `codec-speed-table.md`, `codec-speed.svg` and
-`codec-speed.json` into FOLDER.
+Writes `codec-speed-goals.md`, `codec-speed-layers.md`, `codec-speed-table.md`,
+`codec-speed.svg` and `codec-speed.json` into FOLDER.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ EVENT = {
 }
 AUDIO_SIZES = (3200, 32000)
 # What programs call, on top of the codec's own functions: in the table, not in the picture.
-LAYERS = ("EventStream", "EventSigner", "ClientSession", "send_audio", "async for")
+LAYERS = ("EventStream", "EventSigner", "ClientSession", "send_audio", "async for", "JSON alone")
 
 Figures = dict[str, dict[str, list[float]]]
 
@@ -334,6 +334,47 @@ def scores(figures: Figures, corpus: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def layers(figures: Figures, corpus: Path) -> str:
+    """What each layer of the compiled product adds, by minimum, small messages."""
+    event = min(corpus.glob("event-*"), key=lambda path: path.stat().st_size).stem[6:]
+    audio = f"{AUDIO_SIZES[0]} B"
+    ladders = (
+        (
+            ("SHA-256 of the inner message", "sha256", f"sign {audio}"),
+            ("date, HMAC, both frames, both CRCs: `EventChain`", "compiled", f"sign {audio}"),
+            ("state and checks: `ClientSession`", "compiled", f"ClientSession.send_audio {audio}"),
+            (
+                "two coroutines and the transport's: `send_audio_event`",
+                "compiled",
+                f"send_audio_event {audio}",
+            ),
+            (
+                "handing over to a reading task, whose joined copy is in it",
+                "compiled",
+                f"send_audio_event {audio}, memory transport",
+            ),
+        ),
+        (
+            ("bytes to message: `EventStreamDecoder.feed`", "compiled", f"decode {event}"),
+            ("JSON to `TranscriptEvent`, by msgspec", "compiled", f"transcript {event}"),
+            (
+                "session, coroutines and the transport's: `async for`",
+                "compiled",
+                f"async for {event}, from the client's stream",
+            ),
+        ),
+    )
+    lines = ["| Layer | adds, ns | in all, ns |", "|---|--:|--:|"]
+    for ladder in ladders:
+        below = 0.0
+        for name, peer, case in ladder:
+            if case in figures.get(peer, {}):
+                least = min(figures[peer][case])
+                lines.append(f"| {name} | {least - below:,.0f} | {least:,.0f} |")
+                below = least
+    return "\n".join(lines) + "\n"
+
+
 def processor() -> str:
     """The processor's name and how it calculates a CRC."""
     name = platform.processor() or platform.machine()
@@ -420,6 +461,7 @@ def main() -> None:
     }
     options.into.mkdir(parents=True, exist_ok=True)
     (options.into / "codec-speed-goals.md").write_text(head + score)
+    (options.into / "codec-speed-layers.md").write_text(layers(figures, corpus))
     (options.into / "codec-speed-table.md").write_text(result)
     (options.into / "codec-speed.svg").write_text(draw(drawn, TITLES))
     (options.into / "codec-speed.json").write_text(

@@ -48,6 +48,8 @@ class Corpus:
 
 
 def compiled(corpus: Corpus) -> dict[str, Case]:
+    import msgspec
+
     from amazon_transcribe import auth, eventstream, model
     from amazon_transcribe._live import LiveStream
     from amazon_transcribe._session import ClientSession
@@ -147,8 +149,16 @@ def compiled(corpus: Corpus) -> dict[str, Case]:
         found[f"sign {name}, each in a millisecond of its own"] = partial(sign_each_ms, data)
         found[f"ClientSession.send_audio {name}"] = partial(session_send, data)
         found[f"send_audio_event {name}, memory transport"] = partial(send_memory, data)
+    from_json = msgspec.json.Decoder(model.TranscriptEvent).decode
+
+    def json_alone(payload, count):
+        for _ in range(count):
+            from_json(payload)
+
     for name, data in corpus.events.items():
         found[f"async for {name}, from the client's stream"] = partial(live_results, data)
+        payload = eventstream.decode_message(data).payload
+        found[f"JSON alone, by msgspec, of {name}"] = partial(json_alone, payload)
     return found
 
 
