@@ -18,6 +18,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("serve")
     ca_file, log = folder / "ca.pem", folder / "log"
     command = [sys.executable, "-m", "amazon_transcribe", "serve", "--tls-port", "0"]
+    names = folder / "names.txt"
+    names.write_text("Dashwood\namiable\n")
+    command += ["--vocabulary-filter", f"names={names}"]
     with (
         log.open("w") as errors,
         subprocess.Popen(

@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,10 @@ class Server:
 
 @dataclass(frozen=True)
 class Task:
-    """What a driver is to do; what is not given is right."""
+    """What a driver is to do; what is not given is right.
+
+    `parameters` are more of the request's members; the JavaScript driver alone takes them.
+    """
 
     endpoint: str
     audio: str = str(COMMAND)
@@ -101,6 +104,7 @@ class Task:
     language: str = "en-US"
     sample_rate: int = 16_000
     chunk: int = 3200
+    parameters: dict[str, Any] = field(default_factory=dict)
 
 
 def drive(client: Client, server: Server, task: Task) -> dict[str, Any]:

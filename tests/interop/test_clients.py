@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import wave
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.interop.harness import CLIENTS, RECORDING, Client, Server, Task, drive
+from tests.sounds import interleaved, recording
 
 each_client = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 
@@ -46,6 +49,33 @@ def test_recording_is_transcribed(client: Client, server: Server, expected: list
 def test_recording_is_transcribed_without_tls(client, server, expected):
     outcome = drive(client, server, Task(server.plaintext, audio=str(RECORDING)))
     assert outcome == {"finals": expected, "error": None}
+
+
+@pytest.mark.parametrize(
+    "client", [c for c in CLIENTS if c.name == "javascript"], ids=lambda client: client.name
+)
+def test_two_channels_and_a_filter(client: Client, server: Server, tmp_path: Path):
+    pair = [recording(f"sense_and_sensibility_{number}")[0] for number in ("0870", "0920")]
+    path = tmp_path / "call.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((2, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(interleaved(*pair))
+    for method, name, word in (
+        ("mask", "*** ", "*** "),
+        ("remove", "", ""),
+        ("tag", "Dashwood ", "amiable "),
+    ):
+        parameters = {
+            "EnableChannelIdentification": True,
+            "NumberOfChannels": 2,
+            "VocabularyFilterName": "names",
+            "VocabularyFilterMethod": method,
+        }
+        outcome = drive(client, server, Task(server.tls, audio=str(path), parameters=parameters))
+        assert outcome["error"] is None
+        first, second = sorted(outcome["finals"])
+        assert first.startswith(f"ch_0: And Mr. John {name}had then leisure")
+        assert second.startswith(f"ch_1: Had he married a more {word}woman")
 
 
 @each_client

@@ -34,12 +34,15 @@ async function transcribe(task, options, finals) {
         LanguageCode: task.language,
         MediaSampleRateHertz: task.sample_rate,
         MediaEncoding: "pcm",
+        ...task.parameters,
         AudioStream: audio(task),
       }),
     );
     for await (const event of answer.TranscriptResultStream) {
       for (const result of event.TranscriptEvent?.Transcript?.Results ?? []) {
-        if (!result.IsPartial) finals.push(result.Alternatives[0].Transcript);
+        if (result.IsPartial) continue;
+        const channel = result.ChannelId ? `${result.ChannelId}: ` : "";
+        finals.push(channel + result.Alternatives[0].Transcript);
       }
     }
   } finally {
