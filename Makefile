@@ -106,7 +106,7 @@ $(VENV)/.installed: $(VENV)/.switches $(SOURCES)
 	$(INSTALL)
 	@touch $@
 
-$(VENV)/.dev: EXTRAS = dev,local
+$(VENV)/.dev: EXTRAS = dev,local,otel,uvloop
 $(VENV)/.dev: $(VENV)/.switches $(SOURCES)
 	$(INSTALL)
 	@touch $(VENV)/.installed $@

@@ -6,7 +6,6 @@ import datetime
 import uuid
 
 import pytest
-from differential import compare, decoded, fed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from amazon_transcribe._headers import (
     Int64HeaderValue,
 )
 from amazon_transcribe.exceptions import SerializationError
+from tests.fuzz.differential import compare, decoded, fed
 
 WRAPPERS = {
     8: Int8HeaderValue,

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import Recording, best, read_recording, recognise
 
 from amazon_transcribe.exceptions import SDKError
 from amazon_transcribe.local.engines import (
@@ -27,6 +26,7 @@ from amazon_transcribe.local.engines.base import Stability
 from amazon_transcribe.local.engines.results import Word, build_result, split_mark
 from amazon_transcribe.local.engines.stabilizer import OPEN_WORDS, Stabilizer
 from amazon_transcribe.model import Result
+from tests.unit.recordings import Recording, best, read_recording, recognise
 
 LEVELS: list[Stability] = ["low", "medium", "high"]
 

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from recordings import read_recording
 
 from amazon_transcribe.local.engines.alignment import (
     Aligner,
@@ -16,6 +15,7 @@ from amazon_transcribe.local.engines.alignment import (
     spread,
 )
 from amazon_transcribe.local.resample import Samples
+from tests.unit.recordings import read_recording
 
 TEXT = "And Mr. John Dashwood had then leisure to consider how much"
 

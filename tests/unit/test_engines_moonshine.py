@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 import pytest
-from recordings import best, read_recording, recognise, transcripts
 
 from amazon_transcribe.local.engines import Engine, RecognitionOptions
 from amazon_transcribe.local.engines.moonshine import MoonshineEngine
+from tests.unit.recordings import best, read_recording, recognise, transcripts
 
 Wave = npt.NDArray[np.float64]
 

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-from recordings import best, recognise, transcripts
 
 from amazon_transcribe.local.engines import RecognitionOptions, load_engine
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
+from tests.unit.recordings import best, recognise, transcripts
 
 RATE = 16_000
 SCRIPT = "Hello, world.\n\nThis is Mr. X!\n"

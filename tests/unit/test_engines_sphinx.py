@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from recordings import best, read_recording, recognise, transcripts
-
 from amazon_transcribe.local.engines import Engine, RecognitionOptions
 from amazon_transcribe.local.engines.sphinx import PocketSphinxEngine
+from tests.unit.recordings import best, read_recording, recognise, transcripts
 
 
 def test_simple_words_are_recognised(pocketsphinx: Engine) -> None:

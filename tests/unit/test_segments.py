@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from recordings import read_recording
 
 from amazon_transcribe.local.resample import SAMPLE_RATE, Samples
 from amazon_transcribe.local.segments import MAX_SECONDS, Segment, Segmenter, has_voice
+from tests.unit.recordings import read_recording
 
 
 def samples_of(name: str) -> Samples:

@@ -331,7 +331,7 @@ async def test_every_parameter_reaches_the_request(
 ) -> None:
     started: list[Any] = []
 
-    async def start(self: Any, *request: Any) -> Any:
+    async def start(self: Any, *request: Any, **how: Any) -> Any:
         started.append(request)
         raise NotImplementedError
 
