@@ -464,9 +464,9 @@ def main() -> None:
     (options.into / "codec-speed-layers.md").write_text(layers(figures, corpus))
     (options.into / "codec-speed-table.md").write_text(result)
     (options.into / "codec-speed.svg").write_text(draw(drawn, TITLES))
-    (options.into / "codec-speed.json").write_text(
-        json.dumps({**around, "nanoseconds": rounded(figures)}, indent=1) + "\n"
-    )
+    whole = json.dumps({**around, "nanoseconds": rounded(figures)}, indent=1)
+    # A case to a line.
+    (options.into / "codec-speed.json").write_text(re.sub(r"\n +(?=[\d\]])", "", whole) + "\n")
     print(head + score + "\n" + result)
 
 
