@@ -27,6 +27,7 @@ NO_COMPILER = {"CC": "/nonexistent"}
 PURE = {"AMAZON_TRANSCRIBE_NO_EXTENSIONS": "1"}
 REQUIRED = {"AMAZON_TRANSCRIBE_REQUIRE_EXTENSIONS": "1"}
 ALWAYS = ("awscrt", "h2", "msgspec")
+EXTRAS = ("", "dev", "local", "otel", "uvloop")
 
 # What `lowest` leaves at its newest: it is not part of what runs.
 TOOLS = ("build", "cython-lint", "mypy", "ruff", "towncrier")
@@ -207,7 +208,7 @@ def lower_bounds() -> list[str]:
     for line in requires("amazon-transcribe") or []:
         requirement = Requirement(line)
         here = not requirement.marker or any(
-            requirement.marker.evaluate({"extra": extra}) for extra in ("", "dev", "local")
+            requirement.marker.evaluate({"extra": extra}) for extra in EXTRAS
         )
         if here and requirement.name not in TOOLS:
             (lower,) = [s.version for s in requirement.specifier if s.operator in (">=", "==")]
