@@ -263,6 +263,10 @@ def presigned_query(
     return f"{query}&{_SIGNATURE}={signature.hex()}", signature
 
 
+# Given twice, they could be checked once and used the other time.
+_PRESIGNED = {"X-Amz-Algorithm", _CREDENTIAL, _DATE, _EXPIRES, _SIGNED_HEADERS, _SIGNATURE}
+
+
 class PresignedQuery(NamedTuple):
     """The signature in a presigned URL's query, taken apart."""
 
@@ -282,7 +286,7 @@ class PresignedQuery(NamedTuple):
         fields: dict[str, str] = {}
         for part in query.split("&"):
             name, _, value = map(unquote, part.partition("="))
-            if name.startswith("X-Amz-") and name in fields:
+            if name in _PRESIGNED and name in fields:
                 raise ValueError(f"{name} is given twice")
             fields[name] = value
         try:

@@ -176,6 +176,8 @@ class Http2Stream:
     async def write(self, data: bytes, timeout: float | None = None) -> None:
         """Send bytes; waits while more than `max_unsent` are unsent."""
         self._check_open()
+        if not data:
+            return
         self._outbox.append(memoryview(data))
         self._unsent += len(data)
         self.connection.send_soon(self)

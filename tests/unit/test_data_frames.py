@@ -93,6 +93,18 @@ class Joined:
                     self.peer.streams[stream.id].inbound_flow_control_window
                 )
 
+    def resize_windows(self, size: int) -> None:
+        """Change the first window of streams, those that are open included.
+
+        h2 refuses even an empty frame while its window is below zero, which RFC 9113,
+        6.9 allows: so what a smaller window takes is given back at once.
+        """
+        taken = self.peer.local_settings.initial_window_size - size
+        self.peer.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: size})
+        for number in range(len(self.streams)):
+            if taken > 0:
+                self.open_window(number, taken)
+
     def open_window(self, number: int, size: int) -> None:
         """The connection's with 3, else a stream's."""
         if number == 3:
@@ -112,7 +124,7 @@ async def conversation(window: int, frame_size: int, steps: list[tuple[str, int,
         elif kind == "window":
             joined.open_window(number, size)
         elif kind == "settings":
-            joined.peer.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: size})
+            joined.resize_windows(size)
         elif (stream := joined.streams[number]) in closed:
             continue
         elif kind == "end":
