@@ -7,6 +7,7 @@
 #   make bench    benchmarks: word errors, and the codec against others into docs
 #   make fuzz     the codec's twins against each other, FUZZ_SECONDS for each target
 #   make sanitize the codec's tests and FUZZ_ROUNDS rounds on an ASan and UBSan build
+#   make emulate  the CRC's other processors, aarch64 and a big-endian one, in qemu
 #   make docs     the documentation, into docs/_build
 #   make dist     sdist and wheel, into dist, tried out in environments of their own
 #   make lowest   the test suite with the oldest dependencies that pyproject.toml allows
@@ -32,7 +33,7 @@ CLIENTS = tests/interop/clients
 FUZZ_ROUNDS ?= 100000
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test interop lint bench fuzz sanitize docs dist lowest clean always
+.PHONY: demo test interop lint bench fuzz sanitize emulate docs dist lowest clean always
 
 demo: $(VENV)/.installed
 	$(BIN)/amazon-transcribe transcribe --local $(AUDIO)
@@ -65,6 +66,15 @@ fuzz: $(VENV)/.dev
 	for target in decode headers encode; do \
 		mkdir -p build/fuzz/$$target && $(BIN)/python -m tests.fuzz.targets $$target \
 			-max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/ build/fuzz/$$target || exit 1; \
+	done
+
+# Needs Debian's qemu-user, gcc-aarch64-linux-gnu, gcc-s390x-linux-gnu and the cross
+# libraries that these recommend.
+emulate:
+	@mkdir -p build/emulate
+	for cpu in aarch64 s390x; do \
+		$$cpu-linux-gnu-gcc -O2 -Wall -Wextra -Werror -static -I_codec tests/emulated/crc32.c \
+			-o build/emulate/crc32-$$cpu && qemu-$$cpu build/emulate/crc32-$$cpu || exit 1; \
 	done
 
 # Run from the folder of the sanitized build: what lies there is imported first.

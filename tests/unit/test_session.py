@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,8 +12,8 @@ from hypothesis import strategies as st
 
 from amazon_transcribe._session import ClientSession, RequestRefused, ServerSession
 from amazon_transcribe._shapes import START_STREAM_TRANSCRIPTION
-from amazon_transcribe.auth import Credentials
-from amazon_transcribe.eventstream import encode_message
+from amazon_transcribe.auth import Credentials, StaticCredentialResolver
+from amazon_transcribe.eventstream import EventSigner, encode_message
 from amazon_transcribe.exceptions import (
     BadRequestException,
     ConflictException,
@@ -23,6 +25,7 @@ from amazon_transcribe.exceptions import (
 )
 from amazon_transcribe.model import (
     Alternative,
+    AudioStream,
     Item,
     Result,
     StartStreamTranscriptionRequest,
@@ -331,3 +334,27 @@ def test_a_truncated_stream_is_told(clock: Clock) -> None:
     error = client.receive_end()
     assert isinstance(error, TruncatedStreamException)
     assert isinstance(error, ParserError)
+
+
+async def test_both_ways_to_send_give_the_same_bytes(clock: Clock) -> None:
+    """The client's own stream in one call, and `AudioStream` on a foreign input stream."""
+    client = client_of(clock)
+    authorization = dict(client.headers())["authorization"]
+    secret = next(iter(SECRETS.values()))
+    written: list[bytes] = []
+    stream = AudioStream(
+        input_stream=SimpleNamespace(write=written.append, end_stream=lambda: None),
+        event_signer=EventSigner(
+            "transcribe", "us-east-1", lambda: datetime.fromtimestamp(clock.now, timezone.utc)
+        ),
+        initial_signature=bytes.fromhex(authorization.rpartition("=")[2]),
+        credential_resolver=StaticCredentialResolver("AKIDEXAMPLE", secret),
+    )
+    fused = []
+    for chunk in (b"first", bytes(3200), b"x" * 32_768):
+        clock.now += 0.125  # of no rounding
+        fused.append(client.send_audio(chunk))
+        await stream.send_audio_event(chunk)
+    fused.append(client.end())
+    await stream.end_stream()
+    assert written == fused
