@@ -72,6 +72,18 @@ def test_a_refusal_and_a_time_out() -> None:
     run(main())
 
 
+def test_a_connection_that_is_refused() -> None:
+    async def main() -> None:
+        async with LocalTranscribe("scripted", faults=[Fault("refuse")]) as server:
+            async with client_at(
+                server.endpoint_url, credential_resolver=server.credentials, start_attempts=1
+            ) as client:
+                with pytest.raises(ConnectException):
+                    await start(client)
+
+    run(main())
+
+
 def test_a_connection_that_is_dropped() -> None:
     async def script(peer: Peer) -> None:
         peer.respond(await peer.request())
