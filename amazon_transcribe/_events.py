@@ -46,10 +46,10 @@ MAX_AUDIO_CHUNK = 32 * 1024
 
 AudioChunk = bytes | bytearray | memoryview
 
-_Shape = TypeVar("_Shape", bound=Struct)
 # The service sends its last results within a few seconds of the input's end.
 DRAIN_TIMEOUT = 30.0
 
+_Shape = TypeVar("_Shape", bound=Struct)
 _Input = TypeVar("_Input", bound="AudioStream")
 _Response = TypeVar("_Response")
 

@@ -337,7 +337,7 @@ class TranscribeStreamingClient:
     ) -> StartCallAnalyticsStreamTranscriptionEventStream:
         """Start the analysis of a call between an agent and a customer.
 
-        What is said of pace and checks at `start_stream_transcription` holds here.
+        What is said of pace, checks and `idle` at `start_stream_transcription` holds here.
 
         :param language_code: The spoken language: `"en-US"`, `"en-GB"`, `"es-US"`,
             `"fr-CA"`, `"fr-FR"`, `"en-AU"`, `"it-IT"`, `"de-DE"` or `"pt-BR"`; leave it
@@ -426,7 +426,7 @@ class TranscribeStreamingClient:
     ) -> StartMedicalStreamTranscriptionEventStream:
         """Start a medical transcription.
 
-        What is said of pace and checks at `start_stream_transcription` holds here.
+        What is said of pace, checks and `idle` at `start_stream_transcription` holds here.
 
         :param language_code: The spoken language, e.g. `"en-US"`.
         :param media_sample_rate_hz: The sample rate, 8,000–48,000 Hz.
@@ -489,7 +489,7 @@ class TranscribeStreamingClient:
         A stream that is left or closed without it leaves the session as it is: another
         start with its `session_id` goes on with it.
 
-        What is said of pace and checks at `start_stream_transcription` holds here.
+        What is said of pace, checks and `idle` at `start_stream_transcription` holds here.
 
         :param language_code: The spoken language: `"en-US"`.
         :param media_sample_rate_hz: The sample rate, 16,000–48,000 Hz.
@@ -639,11 +639,10 @@ class TranscribeStreamingClient:
                 moved = abs(self.clock_skew - attempt.skew)
                 if refuses_signature(error) and moved > CLOCK_TOLERANCE and not corrected:
                     corrected = True
-                    logger.warning("the clock is %.0f s behind the service's", self.clock_skew)
+                    logger.warning("the service's clock is %+.0f s from ours", self.clock_skew)
                     continue
                 attempts += 1
-                if self.observer is not None:
-                    self._tell_limit(operation, error)
+                self._tell_limit(operation, error)
                 final = attempts >= self.start_attempts or not is_transient(error)
                 delay = 0.0 if final else backoff(attempts, error)
                 if final or loop.time() + delay >= deadline:
@@ -661,7 +660,8 @@ class TranscribeStreamingClient:
             await asyncio.sleep(delay)
 
     def _tell_limit(self, operation: Operation, error: SDKError) -> None:
-        assert self.observer is not None
+        if self.observer is None:
+            return
         if isinstance(error, TimeoutException) and error.phase == "slot":
             tell(self.observer, "limit_hit", operation.name, "slot")
         elif isinstance(error, ServiceException) and error.status_code == 429:

@@ -6,15 +6,19 @@
     ├── SerializerException          an event of a kind that cannot be sent
     ├── ValidationException          a parameter that the service would refuse
     ├── CredentialsException         no usable credentials
-    ├── HTTPException                the network, TLS or HTTP/2
+    ├── HTTPException                the network, TLS, HTTP/2 or WebSocket
     │   ├── ConnectException         no connection could be made
     │   ├── TimeoutException         a wait ran out; says which
     │   └── StreamException          an open stream ended other than cleanly
-    └── ServiceException             the service's own refusals and failures
-        └── BadRequestException, ConflictException, …
+    ├── ServiceException             the service's own refusals and failures
+    │   └── BadRequestException, ConflictException, …
+    ├── InvalidEventException        an event that does not fit the service model
+    ├── audio.AudioFileException     audio that cannot be read
+    └── local.engines.EngineUnavailable   a recogniser whose packages are missing
 
-`InvalidParameterException` is both a `ValidationException` and a
-`BadRequestException`: a program that catches the service's refusal catches ours.
+Two are of two kinds, so that a program that catches either catches them:
+`InvalidParameterException` is a `ValidationException` and a `BadRequestException`, the
+service's refusal; `TruncatedStreamException` is a `StreamException` and a `ParserError`.
 """
 
 from __future__ import annotations
@@ -208,7 +212,7 @@ class CredentialsException(SDKError):
 
 
 class HTTPException(SDKError):
-    """Anything that went wrong below the service: network, TLS, HTTP/2."""
+    """Anything that went wrong below the service: network, TLS, HTTP/2, WebSocket."""
 
 
 class ConnectException(HTTPException):

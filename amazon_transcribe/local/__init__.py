@@ -1,11 +1,13 @@
 """A Transcribe of one's own: the real protocol, real speech recognition, no account.
 
-async with LocalTranscribe() as server:
-    client = TranscribeStreamingClient(
-        region="us-east-1",
-        endpoint_url=server.endpoint_url,
-        credential_resolver=server.credentials,
-    )
+It runs as long as the block does:
+
+    async with LocalTranscribe() as server:
+        client = TranscribeStreamingClient(
+            region="us-east-1",
+            endpoint_url=server.endpoint_url,
+            credential_resolver=server.credentials,
+        )
 """
 
 from .faults import Fault

@@ -311,6 +311,7 @@ class Http2Connection(asyncio.Protocol):
     :param on_change: Called when the connection may take more streams, has fewer, or is
         gone.
     :param max_unsent: Bytes of one stream unsent before `write` waits.
+    :param max_streams: How many streams the peer may have open at a time.
     """
 
     def __init__(

@@ -119,7 +119,7 @@ class H2Transport:
                     await self._unclaimed(pooled)
 
     async def close(self) -> None:
-        """Close every connection, those that are being opened too; bounded by 2 s."""
+        """Close every connection, those that are being opened too; bounded by 3 s."""
         self._closed = True
         everything = [pooled for pool in self._pool.values() for pooled in pool]
         self._pool.clear()
