@@ -108,7 +108,7 @@ class UnknownEvent(BaseEvent):
         return f"UnknownEvent(event_type={self.event_type!r}, <{len(self.payload)} bytes>)"
 
 
-# --- The two directions of an open stream ---------------------------------------
+# The two directions of an open stream
 
 
 class AudioStream(BaseStream):
@@ -320,7 +320,7 @@ class OpenStream(Generic[_Input, _Response]):
         await self.close()
 
 
-# --- Messages to events ---------------------------------------------------------
+# Messages to events
 
 _INVALID_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 

@@ -61,7 +61,7 @@ from .model import (
 
 PREFIX = "x-amzn-transcribe-"
 
-# --- Rules ----------------------------------------------------------------------
+# Rules
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ def _between(low: int, high: int) -> str:
     return f"{low}" if low == high else f"{low} to {high:,}"
 
 
-# --- Members --------------------------------------------------------------------
+# Members
 
 
 class Member:
@@ -357,7 +357,7 @@ _MEMBERS = (
     Member("TranscriptFormat", OneOf(("spoken", "written")), "stream"),
 )
 
-# --- Members of what is sent as JSON ----------------------------------------------
+# Members of what is sent as JSON
 
 _STRING = Text()
 _NON_EMPTY = Text(1, 2000, r"(?s:.*\S.*)")
@@ -488,7 +488,7 @@ _SESSION_CONTROL = Structure(
     (Member("Type", OneOf((END_OF_SESSION,)), required=True),),
 )
 
-# --- Operations -------------------------------------------------------------------
+# Operations
 
 
 @dataclass(frozen=True)
@@ -710,7 +710,7 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 """The operations by their path."""
 
-# --- The client's side ----------------------------------------------------------
+# The client's side
 
 
 def request_headers(operation: Operation, request: Any) -> list[tuple[str, str]]:
@@ -781,7 +781,7 @@ def read_answer(operation: Operation, body: bytes) -> Any:
     return json_decoder(operation.response, strict=False)(body)
 
 
-# --- The server's side ----------------------------------------------------------
+# The server's side
 
 
 def operation_at(path: str) -> tuple[Operation, dict[str, str]] | None:
@@ -865,7 +865,7 @@ def _with_seconds(value: Any) -> Any:
     return value.timestamp() if isinstance(value, datetime) else value
 
 
-# --- Both -----------------------------------------------------------------------
+# Both
 
 
 _json = msgspec.json.Encoder()

@@ -59,7 +59,7 @@ def signing_key(secret_access_key: str, date: str, region: str, service: str) ->
     return key
 
 
-# --- Requests -------------------------------------------------------------------
+# Requests
 
 
 def timestamp(now: datetime) -> str:
@@ -216,7 +216,7 @@ def _parse_signature(text: str) -> bytes:
     return bytes.fromhex(text)
 
 
-# --- Presigned URLs -------------------------------------------------------------
+# Presigned URLs
 
 _CREDENTIAL, _DATE, _EXPIRES = "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires"
 _SIGNED_HEADERS, _SIGNATURE = "X-Amz-SignedHeaders", "X-Amz-Signature"
@@ -321,7 +321,7 @@ class PresignedQuery(NamedTuple):
         return self.stamp[:8] == self.scope.date and hmac.compare_digest(expected, self.signature)
 
 
-# --- Events ---------------------------------------------------------------------
+# Events
 
 AUDIO_EVENT_HEADERS = encode_headers(
     {

@@ -214,7 +214,7 @@ class Lookahead:
             yield chunk
 
 
-# --- Bytes --------------------------------------------------------------------------
+# Bytes
 
 
 class _Source:
@@ -355,7 +355,7 @@ def _is_valid_rate(rate: int) -> bool:
     return MIN_SAMPLE_RATE_HZ <= rate <= MAX_SAMPLE_RATE_HZ
 
 
-# --- WAV ----------------------------------------------------------------------------
+# WAV
 # RIFF: "RIFF" | length | "WAVE", then chunks of id | length | bytes, padded to even.
 
 _LENGTH_UNKNOWN = (0, 0xFFFFFFFF)
@@ -465,7 +465,7 @@ def _remedy(source: _Source, option: str = "") -> str:
     return f"convert it: ffmpeg -i {name} -ac 1 {option}-c:a pcm_s16le out.wav"
 
 
-# --- Microphone ---------------------------------------------------------------------
+# Microphone
 
 
 def _sounddevice() -> Any:

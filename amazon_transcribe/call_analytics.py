@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from ._events import AudioStream, EventParser, EventShape, OpenStream, ResultStream, Shape
 
-# --- Sent -----------------------------------------------------------------------
+# Sent
 
 
 class ChannelDefinition(Shape):
@@ -51,7 +51,7 @@ class ConfigurationEvent(EventShape):
     post_call_analytics_settings: PostCallAnalyticsSettings | None = None
 
 
-# --- Results --------------------------------------------------------------------
+# Results
 
 
 class CallAnalyticsLanguageWithScore(Shape):
@@ -145,7 +145,7 @@ class PointsOfInterest(Shape):
     timestamp_ranges: list[TimestampRange] | None = None
 
 
-# --- Events ---------------------------------------------------------------------
+# Events
 
 
 class UtteranceEvent(EventShape):
@@ -196,7 +196,7 @@ CALL_ANALYTICS_EVENTS = EventParser(
 )
 """The events of StartCallAnalyticsStreamTranscription."""
 
-# --- Start: request and response ------------------------------------------------
+# Start: request and response
 
 
 class _Settings(Struct, kw_only=True, repr_omit_defaults=True):
@@ -241,7 +241,7 @@ class StartCallAnalyticsStreamTranscriptionResponse(_Settings):
     request_id: str | None = None
 
 
-# --- The open stream ------------------------------------------------------------
+# The open stream
 
 
 class CallAnalyticsInputStream(AudioStream):

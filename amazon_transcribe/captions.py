@@ -154,7 +154,7 @@ def _character_width(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-# --- Text ---------------------------------------------------------------------------
+# Text
 
 
 def _texts(results: Iterable[Result]) -> Iterator[str]:
@@ -203,7 +203,7 @@ def _as_written(transcript: str, items: Iterable[Item]) -> list[tuple[str, bool,
     return found if place == len(transcript) else None
 
 
-# --- Words and their times ----------------------------------------------------------
+# Words and their times
 
 # Times beyond this are taken for garbage; the service's streams end after four hours.
 _LATEST = 1e6
@@ -321,7 +321,7 @@ def _pieces(word: _Word) -> Iterator[_Word]:
     yield _Word(piece, spaced, start, max(start, word.end))
 
 
-# --- Cues and lines -----------------------------------------------------------------
+# Cues and lines
 
 
 def _join(words: Sequence[_Word]) -> str:

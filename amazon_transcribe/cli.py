@@ -87,7 +87,7 @@ def _command(argv: Sequence[str] | None) -> int:
     return code
 
 
-# --- Arguments ----------------------------------------------------------------------
+# Arguments
 
 
 class _Parser(argparse.ArgumentParser):
@@ -357,7 +357,7 @@ def _check_readable(option: str, path: str) -> None:
         raise _Unusable(f"{option}: cannot read {path}: {_reason(error)}") from error
 
 
-# --- transcribe ---------------------------------------------------------------------
+# transcribe
 
 
 def _transcribe(arguments: argparse.Namespace) -> int:
@@ -622,7 +622,7 @@ def _document(kind: str, results: Sequence[Result], seconds: float) -> str:
     return captions.to_text(results)
 
 
-# --- serve --------------------------------------------------------------------------
+# serve
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -678,7 +678,7 @@ async def _serve_until_cancelled(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-# --- inspect ------------------------------------------------------------------------
+# inspect
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
@@ -751,7 +751,7 @@ def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-# --- Running ------------------------------------------------------------------------
+# Running
 
 
 def _run(coroutine: Coroutine[Any, Any, int], interrupts: list[Callable[[], None]]) -> int:
@@ -837,7 +837,7 @@ def _notice(line: str) -> None:
             print(line, file=sys.stderr, flush=True)
 
 
-# --- Output -------------------------------------------------------------------------
+# Output
 
 
 def _write(output: TextIO, text: str) -> None:

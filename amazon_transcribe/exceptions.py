@@ -76,7 +76,7 @@ class SDKError(Exception):
     audio_bytes_sent: int = 0
 
 
-# --- The wire format: reading ---------------------------------------------------
+# The wire format: reading
 
 
 class ParserError(SDKError):
@@ -145,7 +145,7 @@ class DuplicateHeader(ParserError):
         self.header = header
 
 
-# --- The wire format: writing ---------------------------------------------------
+# The wire format: writing
 
 
 class SerializationError(SDKError):
@@ -193,7 +193,7 @@ class PayloadBytesExceedMaxLength(_ExceedsMaxLength):
     _message = "Payload exceeded max serialization length of 16 MiB at {} bytes"
 
 
-# --- Before anything is sent ----------------------------------------------------
+# Before anything is sent
 
 
 class SerializerException(SDKError):
@@ -208,7 +208,7 @@ class CredentialsException(SDKError):
     """Credentials could not be resolved, or lack their access key or secret."""
 
 
-# --- The network ----------------------------------------------------------------
+# The network
 
 
 class HTTPException(SDKError):
@@ -276,7 +276,7 @@ class StreamClosedException(StreamException):
     """The stream was ended on our side: `end_stream()` or `close()` came first."""
 
 
-# --- The service ----------------------------------------------------------------
+# The service
 
 
 class ServiceException(SDKError):

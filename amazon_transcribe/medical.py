@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from ._events import AudioStream, EventParser, EventShape, OpenStream, ResultStream, Shape
 
-# --- Results --------------------------------------------------------------------
+# Results
 
 
 class MedicalEntity(Shape):
@@ -102,7 +102,7 @@ class MedicalTranscriptEvent(EventShape, omit_defaults=False):
 MEDICAL_TRANSCRIPT_EVENTS = EventParser({"TranscriptEvent": MedicalTranscriptEvent})
 """The events of StartMedicalStreamTranscription."""
 
-# --- Start: request and response ------------------------------------------------
+# Start: request and response
 
 
 class _Settings(Struct, kw_only=True, repr_omit_defaults=True):
@@ -140,7 +140,7 @@ class StartMedicalStreamTranscriptionResponse(_Settings):
     request_id: str | None = None
 
 
-# --- The open stream ------------------------------------------------------------
+# The open stream
 
 
 class MedicalTranscriptResultStream(ResultStream):

@@ -21,7 +21,7 @@ from ._events import (
 
 END_OF_SESSION = "END_OF_SESSION"
 
-# --- Sent -----------------------------------------------------------------------
+# Sent
 
 
 class MedicalScribeAudioEvent(AudioEvent):
@@ -123,7 +123,7 @@ class MedicalScribeSessionControlEvent(EventShape, omit_defaults=False):
     type: str = END_OF_SESSION
 
 
-# --- Results --------------------------------------------------------------------
+# Results
 
 
 class MedicalScribeTranscriptItem(Shape):
@@ -243,7 +243,7 @@ class MedicalScribeStreamDetails(Shape):
     medical_scribe_context_provided: bool | None = None
 
 
-# --- Requests and responses -----------------------------------------------------
+# Requests and responses
 
 
 class GetMedicalScribeStreamRequest(Struct):
@@ -292,7 +292,7 @@ class StartMedicalScribeStreamResponse(_Settings):
     request_id: str | None = None
 
 
-# --- The open stream ------------------------------------------------------------
+# The open stream
 
 
 class MedicalScribeInputStream(AudioStream):

@@ -165,7 +165,7 @@ __all__ = [
     "service_exception",
 ]
 
-# --- Results --------------------------------------------------------------------
+# Results
 
 
 class LanguageWithScore(Shape):
@@ -267,7 +267,7 @@ class Transcript(Shape):
     results: list[Result] = field(default_factory=list)
 
 
-# --- Events ---------------------------------------------------------------------
+# Events
 
 
 class TranscriptEvent(EventShape, omit_defaults=False):
@@ -279,7 +279,7 @@ class TranscriptEvent(EventShape, omit_defaults=False):
     transcript: Transcript = field(default_factory=Transcript)
 
 
-# --- Start: request and response ------------------------------------------------
+# Start: request and response
 
 
 class _Settings(Struct, kw_only=True, repr_omit_defaults=True):
@@ -354,7 +354,7 @@ class StartStreamTranscriptionResponse(_Settings):
     vocab_filter_method: str | None = None
 
 
-# --- The open stream ------------------------------------------------------------
+# The open stream
 
 TRANSCRIPT_EVENTS = EventParser({"TranscriptEvent": TranscriptEvent})
 """The events of StartStreamTranscription."""

@@ -69,7 +69,7 @@ class Seen:
     left: int
 
 
-# --- The faults of the local server -------------------------------------------------
+# The faults of the local server
 
 
 def fault(text: str, expected: str, chunk: bytes = CHUNK) -> Row:
@@ -182,7 +182,7 @@ FAULTS = [
     ),
 ]
 
-# --- The original's defects ---------------------------------------------------------
+# The original's defects
 
 
 async def idle_streams_rest() -> str:
@@ -407,7 +407,7 @@ DEFECTS = [
 ROWS = [*FAULTS, *DEFECTS]
 
 
-# --- Measuring ----------------------------------------------------------------------
+# Measuring
 
 
 async def measure(row: Row) -> Seen:

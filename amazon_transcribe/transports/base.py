@@ -86,7 +86,7 @@ class Stream(Protocol):
 
         The bytes are taken before the wait: a write that is cancelled still sends them.
 
-        :param timeout: Seconds to wait without any progress.
+        :param timeout: Seconds to wait; None for ever.
         :raises HTTPException: when the stream has failed; the bytes may be lost.
         """
 

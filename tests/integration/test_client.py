@@ -277,7 +277,7 @@ async def test_the_peer_s_limit_is_obeyed() -> None:
     assert len(connections) == 2
 
 
-# --- Peers that misbehave -------------------------------------------------------
+# Peers that misbehave
 
 
 async def reading(url: str) -> tuple[StartStreamTranscriptionEventStream, SDKError]:
@@ -553,7 +553,7 @@ async def test_two_starts_share_a_connection_of_which_one_is_cancelled() -> None
             await stream.close()
 
 
-# --- Before anything is sent ----------------------------------------------------
+# Before anything is sent
 
 
 class Unasked(CredentialResolver):

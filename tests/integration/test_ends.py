@@ -239,7 +239,7 @@ async def test_two_readers_share_the_events() -> None:
         assert sum(await counts) == 5
 
 
-# --- Draining -------------------------------------------------------------------
+# Draining
 
 
 def text_of(event: Any) -> str:
@@ -317,7 +317,7 @@ async def test_draining_a_stream_whose_peer_reads_nothing_is_bounded() -> None:
         await stream.close()
 
 
-# --- Cancellation and shutdown --------------------------------------------------
+# Cancellation and shutdown
 
 
 @pytest.fixture(params=["http", "https"])

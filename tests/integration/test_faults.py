@@ -153,7 +153,7 @@ async def test_faults_over_websocket(fault: Fault, kind: type[SDKError]) -> None
             await events(client)
 
 
-# --- The description -------------------------------------------------------------
+# The description
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ async def converse(stream: Any, audio: bytes) -> list[Any]:
     return events
 
 
-# --- Call analytics -------------------------------------------------------------
+# Call analytics
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ async def test_a_call_needs_its_channels(
             await converse(stream, SECOND)
 
 
-# --- Medical --------------------------------------------------------------------
+# Medical
 
 
 async def test_medical_transcription() -> None:
@@ -212,7 +212,7 @@ async def test_what_no_engine_can_do_medically(
             )
 
 
-# --- Medical scribe -------------------------------------------------------------
+# Medical scribe
 
 
 def scribing(**parameters: Any) -> MedicalScribeConfigurationEvent:
@@ -338,7 +338,7 @@ async def test_a_session_that_never_was(server: LocalTranscribe) -> None:
             await client.get_medical_scribe_stream(session_id=str(uuid.uuid4()))
 
 
-# --- Sessions and limits --------------------------------------------------------
+# Sessions and limits
 
 
 async def test_a_second_stream_takes_the_session_over(server: LocalTranscribe) -> None:
@@ -406,7 +406,7 @@ async def test_a_lenient_server_passes_over_what_it_cannot_do(
     ]
 
 
-# --- Files ----------------------------------------------------------------------
+# Files
 
 
 @pytest.mark.parametrize("rules", [b"{", b"[]", b'{"A": "b"}', b'{"A": [1]}', b"\xff"])

@@ -229,7 +229,7 @@ async def test_nobody_listens_at_the_proxy(environment: pytest.MonkeyPatch) -> N
         assert "hunter2" not in str(failed.value)
 
 
-# --- Which proxy ----------------------------------------------------------------
+# Which proxy
 
 
 def proxy_of(url: str) -> str | None:

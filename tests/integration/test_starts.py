@@ -212,7 +212,7 @@ async def test_a_kept_connection_that_takes_no_more_is_replaced_at_once(
     assert delays == []
 
 
-# --- Clocks ---------------------------------------------------------------------
+# Clocks
 
 
 class Wrong:
@@ -284,7 +284,7 @@ async def test_the_local_transcribe_tells_its_date() -> None:
             await start(client, language_code="de-DE")
 
 
-# --- The limiter ----------------------------------------------------------------
+# The limiter
 
 
 async def test_starts_wait_for_a_slot() -> None:

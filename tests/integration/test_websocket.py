@@ -77,7 +77,7 @@ def leftovers() -> list[asyncio.Task[Any]]:
     return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
 
-# --- The client -----------------------------------------------------------------
+# The client
 
 
 async def test_the_response_is_made_from_the_request() -> None:
@@ -498,7 +498,7 @@ async def test_mutated_answers_end_as_documented(unhandled: list[dict[str, Any]]
     assert unhandled == []
 
 
-# --- The local server -----------------------------------------------------------
+# The local server
 
 
 class Caller:

@@ -82,7 +82,7 @@ def frame(block: bytes, payload: bytes = b"", *, total=None, headers=None, crcs=
     return message + struct.pack(">I", zlib.crc32(message))
 
 
-# --- The selector ---------------------------------------------------------------
+# The selector
 
 
 def test_twins_export_what_the_selector_picks(codec):
@@ -95,7 +95,7 @@ def test_twins_say_which_they_are(codec):
     assert expected == codec.IMPLEMENTATION
 
 
-# --- CRC ------------------------------------------------------------------------
+# CRC
 
 
 def test_crc32_is_that_of_zlib(codec):
@@ -124,7 +124,7 @@ def test_crc32_takes_the_low_bits_of_a_start_value(codec):
     assert codec.crc32(b"audio", -1) == zlib.crc32(b"audio", 0xFFFFFFFF)
 
 
-# --- Bytes-like arguments -------------------------------------------------------
+# Bytes-like arguments
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_bytes_with_gaps_are_a_type_error(codec):
         assert str(caught.value) == "a contiguous bytes-like object is required"
 
 
-# --- Writing --------------------------------------------------------------------
+# Writing
 
 
 def test_every_type_is_written_and_read(codec):
@@ -314,7 +314,7 @@ def test_payloads_up_to_16_mib_are_written(codec):
         codec.encode_message({}, payload + b"\x00")
 
 
-# --- Signed events --------------------------------------------------------------
+# Signed events
 
 HEAD = b"AWS4-HMAC-SHA256-PAYLOAD\n20190129T015617Z\n20190129/us-east-1/transcribe/aws4_request\n"
 
@@ -401,7 +401,7 @@ def test_signed_events_keep_to_the_limits(codec):
         encode(b"", b"", 2**63)
 
 
-# --- Reading one message --------------------------------------------------------
+# Reading one message
 
 
 def test_a_message_keeps_its_prelude_and_crc(codec):
@@ -551,7 +551,7 @@ def test_the_order_of_checks(codec):
             codec.EventStreamDecoder().feed(data)
 
 
-# --- Reading a stream -----------------------------------------------------------
+# Reading a stream
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 11, 12, 13, 100, 10_000])

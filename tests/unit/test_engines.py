@@ -54,7 +54,7 @@ def results(engine: Engine, speech: Recording) -> list[Result]:
     return recognise(engine.open(RecognitionOptions(speech.sample_rate)), speech.pcm)
 
 
-# --- Loading --------------------------------------------------------------------------
+# Loading
 
 
 def test_unknown_engine_is_refused_with_the_known_names() -> None:
@@ -115,7 +115,7 @@ print(len(recognition.accept(bytes(32_000)) + recognition.finish()))
     assert (run.stdout.strip(), run.stderr) == ("2", "")
 
 
-# --- Results --------------------------------------------------------------------------
+# Results
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def check_times(result: Result) -> None:
     assert times == sorted(times)
 
 
-# --- Stable words ---------------------------------------------------------------------
+# Stable words
 
 
 def stable_items(result: Result) -> list[str | None]:
@@ -234,7 +234,7 @@ def test_stable_words_stand_on_real_speech(
     assert any(stable_items(result) for result in results if result.is_partial)
 
 
-# --- Every engine ---------------------------------------------------------------------
+# Every engine
 
 
 def test_results_keep_the_rules_of_the_service(results: list[Result], speech: Recording) -> None:

@@ -67,7 +67,7 @@ def words(*texts: str) -> bytes:
     return b"".join(encode_message({"n": 1}, text.encode()) for text in texts)
 
 
-# --- Serializer and header values ------------------------------------------------
+# Serializer and header values
 
 
 def test_plain_integers_are_int32_by_default():
@@ -95,7 +95,7 @@ def test_unknown_value_types_say_so():
         EventStreamMessageSerializer().serialize({"v": []}, b"")
 
 
-# --- Buffer ----------------------------------------------------------------------
+# Buffer
 
 
 def test_a_buffer_stops_and_goes_on():
@@ -133,7 +133,7 @@ def test_a_buffer_keeps_the_original_limits():
         buffer.next()
 
 
-# --- Event stream ----------------------------------------------------------------
+# Event stream
 
 
 async def test_events_come_whole_however_they_are_cut():
@@ -192,7 +192,7 @@ async def test_an_event_that_cannot_be_parsed_raises_and_reading_goes_on():
     assert await stream.__anext__() == "two"
 
 
-# --- Sending ---------------------------------------------------------------------
+# Sending
 
 
 class Wire:

@@ -193,7 +193,7 @@ def joined(operation: Operation, **parameters: Any) -> tuple[ClientSession, Serv
     return client, server
 
 
-# --- Two sessions -----------------------------------------------------------------
+# Two sessions
 
 
 @pytest.mark.parametrize(
@@ -496,7 +496,7 @@ def test_each_operation_has_a_path_of_its_own() -> None:
         )
 
 
-# --- The client -------------------------------------------------------------------
+# The client
 
 Serve = Callable[[ServerSession, MemoryExchange], Coroutine[Any, Any, None]]
 

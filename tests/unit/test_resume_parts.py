@@ -68,7 +68,7 @@ def test_what_a_lost_connection_was_sent_is_unsent_again() -> None:
     assert buffer.wait_for(1, now=1e6) > 0
 
 
-# --- Results --------------------------------------------------------------------------
+# Results
 
 
 def result(
