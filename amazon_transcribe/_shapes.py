@@ -71,6 +71,10 @@ class Rule:
     def problem(self, value: Any) -> str | None:
         raise NotImplementedError
 
+    def is_unset(self, value: Any) -> bool:
+        """Whether a value says that the parameter is not set: it is not sent then."""
+        return value is None
+
     def fault(self, value: Any, path: str, naming: Naming) -> tuple[str, str] | None:
         """Where in a value something is wrong, and what: `problem` for a value of one piece."""
         problem = self.problem(value)
@@ -152,7 +156,13 @@ class Text(Rule):
 
 @dataclass(frozen=True)
 class TextList(Text):
-    """A list of strings, or one string with commas between them, as it is sent."""
+    """A list of strings, or one string with commas between them, as it is sent.
+
+    An empty list is none, as with the original SDK: programs pass the lists they have.
+    """
+
+    def is_unset(self, value: Any) -> bool:
+        return value is None or (isinstance(value, (list, tuple)) and not value)
 
     def problem(self, value: Any) -> str | None:
         if isinstance(value, str):
@@ -900,7 +910,7 @@ def _first_fault(
     for member in members:
         part = getattr(value, member.name)
         # The rule's own words for a missing value name what is allowed.
-        if part is None and member.name not in required:
+        if member.rule.is_unset(part) and member.name not in required:
             continue
         if found := member.rule.fault(part, prefix + naming(member), naming):
             return found
@@ -911,5 +921,6 @@ def _written(operation: Operation, request: Any) -> list[tuple[str, str]]:
     return [
         (member.header, member.rule.write(value))
         for member in operation.members
-        if not operation.is_label(member) and (value := getattr(request, member.name)) is not None
+        if not operation.is_label(member)
+        and not member.rule.is_unset(value := getattr(request, member.name))
     ]

@@ -47,6 +47,21 @@ def test_headers_of_a_plain_request() -> None:
     }
 
 
+@pytest.mark.parametrize("empty", [[], ()])
+def test_empty_list_is_not_set_as_in_the_original(empty: Any) -> None:
+    plain = StartStreamTranscriptionRequest("en-US", 16_000, "pcm")
+    request = StartStreamTranscriptionRequest(
+        "en-US",
+        16_000,
+        "pcm",
+        vocabulary_names=empty,
+        vocabulary_filter_names=empty,
+        pii_entity_types=empty,
+        language_options=empty,
+    )
+    assert _shapes.request_headers(START, request) == _shapes.request_headers(START, plain)
+
+
 def test_lists_are_joined_and_booleans_lower_case() -> None:
     headers = headers_of(
         language_code=None,
