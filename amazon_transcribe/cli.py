@@ -862,6 +862,16 @@ def _print_document(text: str) -> None:
     _write(sys.stdout, text)
 
 
+def _is_standard_output(output: str) -> bool:
+    """Whether a path leads to standard output, as /dev/stdout does."""
+    try:
+        return sys.stdout is not None and os.path.samestat(
+            Path(output).stat(), os.fstat(sys.stdout.fileno())
+        )
+    except (OSError, ValueError):
+        return False
+
+
 @contextmanager
 def _output_file(output: str | None, audio: str) -> Iterator[Callable[[str], None] | None]:
     """What writes the document to a file, all at once; None for standard output.
@@ -869,10 +879,15 @@ def _output_file(output: str | None, audio: str) -> Iterator[Callable[[str], Non
     The file's place is tried at once, so that nothing is sent in vain. Leaving the
     context without having written leaves nothing behind.
     """
-    if output in (None, "-"):
+    if output is None or output == "-":
         yield None
         return
-    path = Path(os.path.realpath(str(output)))
+    if not output:
+        raise _Unusable("-o needs the name of a file")
+    if _is_standard_output(output):
+        yield None  # a file in place of the one behind it would cost what is in it
+        return
+    path = Path(os.path.realpath(output))
     part = path.with_name(f".amazon-transcribe-{secrets.token_hex(8)}.part")
     try:
         mode = path.stat().st_mode if path.exists() else None
@@ -900,8 +915,9 @@ def _output_file(output: str | None, audio: str) -> Iterator[Callable[[str], Non
             raise SDKError(f"cannot write {output}: {_reason(error)}") from error
 
     try:
-        with file:
-            yield write
+        yield write
     finally:
+        with suppress(OSError):  # `write` has flushed, or told why it could not
+            file.close()
         if part is not path:
             part.unlink(missing_ok=True)

@@ -332,6 +332,38 @@ class TestTranscribe:
         assert done.returncode == 1
         assert_one_line(done.stderr.partition(b"\n")[2], "No space left")
 
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+    def test_full_disk_behind_an_output_file_names_it(
+        self, talk: Path, local: list[object]
+    ) -> None:
+        done = run("transcribe", *local, "-o", "/dev/full", talk)
+        assert done.returncode == 1
+        assert_one_line(done.stderr.partition(b"\n")[2], "cannot write /dev/full: No space left")
+
+    @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
+    def test_output_file_that_is_standard_output_keeps_what_is_there(
+        self, tmp_path: Path, talk: Path, local: list[object]
+    ) -> None:
+        out = tmp_path / "out.txt"
+        with out.open("wb") as file:
+            file.write(b"before\n")
+            file.flush()
+            subprocess.run(
+                [*COMMAND, "transcribe", *map(str, local), "-o", "/dev/stdout", str(talk)],
+                stdout=file,
+                env=environment(),
+                check=True,
+            )
+            file.write(b"after\n")
+        lines = out.read_text().splitlines()
+        assert (lines[0], lines[-1]) == ("before", "after")
+        assert len(lines) > 2
+
+    def test_output_file_without_a_name_is_bad_usage(self, talk: Path, local: list[object]) -> None:
+        done = run("transcribe", *local, "-o", "", talk)
+        assert done.returncode == 2
+        assert_one_line(done.stderr, "-o")
+
     def test_output_that_the_encoding_lacks_is_replaced(
         self, talk: Path, script: Path, local: list[object]
     ) -> None:
