@@ -28,7 +28,8 @@ __all__ = ["AWSCRTEventLoop", "__version__", *_EXPORTS]
 
 def __getattr__(name: str) -> Any:
     if name == "AWSCRTEventLoop":
-        return _crt_event_loop()
+        # Kept, so that everyone who asks gets the same class.
+        return globals().setdefault(name, _crt_event_loop())
     if name in _EXPORTS:
         return getattr(import_module(f".{_EXPORTS[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -178,3 +178,10 @@ def test_no_botocore_is_imported() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
     )
     assert done.stdout == "[]\n"
+
+
+def test_the_event_loop_of_awscrt_is_one_class() -> None:
+    import amazon_transcribe
+
+    first = amazon_transcribe.AWSCRTEventLoop
+    assert amazon_transcribe.AWSCRTEventLoop is first
