@@ -568,9 +568,8 @@ class TranscribeStreamingClient:
     async def close(self) -> None:
         """Close every connection, within 4 s; streams still open fail, a new start raises."""
         self._closed = True
-        await self._transport.close()
-        if self._websocket is not self._transport:
-            await self._websocket.close()
+        transports = {id(t): t for t in (self._transport, self._websocket)}
+        await asyncio.gather(*(transport.close() for transport in transports.values()))
 
     async def __aenter__(self) -> Self:
         if isinstance(self._transport, H2Transport):

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..exceptions import ValidationException
 from .engines import EngineUnavailable
 
 if TYPE_CHECKING:
@@ -120,11 +121,17 @@ def server_context(cert: Path, key: Path | None) -> ssl.SSLContext:
 
     :param cert: The certificate chain, PEM.
     :param key: Its key; None when it stands in the same file.
-    :raises OSError: when the files cannot be read or do not belong together.
+    :raises OSError: when a file cannot be read.
+    :raises ValidationException: when they are no certificate and its key.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(cert, key)
+    try:
+        context.load_cert_chain(cert, key)
+    except ssl.SSLError as error:
+        raise ValidationException(
+            f"{cert}: no certificate chain in PEM with the key that belongs to it"
+        ) from error
     context.set_alpn_protocols(["h2", "http/1.1"])
     return context
 

@@ -20,6 +20,7 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.local import LocalTranscribe
+from amazon_transcribe.local.certificates import make_certificates
 from amazon_transcribe.model import Item, Result
 
 AUDIO = Path(__file__).parents[2] / "examples/audio"
@@ -232,8 +233,6 @@ async def test_bytes_that_are_no_http2() -> None:
 
 
 async def test_its_own_certificate(tmp_path: Path) -> None:
-    from amazon_transcribe.local.certificates import make_certificates
-
     made = make_certificates(["localhost"])
     (tmp_path / "cert.pem").write_bytes(made.certificate)
     (tmp_path / "key.pem").write_bytes(made.key)
@@ -245,6 +244,14 @@ async def test_its_own_certificate(tmp_path: Path) -> None:
         port = int(server.endpoint_url.rpartition(":")[2])
         _, writer = await asyncio.open_connection("localhost", port, ssl=context)
         writer.close()
+
+
+async def test_a_certificate_without_its_key_is_refused_by_name(tmp_path: Path) -> None:
+    made = make_certificates(["localhost"])
+    (tmp_path / "cert.pem").write_bytes(made.certificate)
+    server = LocalTranscribe("scripted", tls=True, cert=tmp_path / "cert.pem")
+    with pytest.raises(ValidationException, match=r"cert\.pem"):
+        await server.start()
 
 
 @pytest.fixture
