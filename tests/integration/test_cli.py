@@ -24,6 +24,9 @@ import amazon_transcribe
 from amazon_transcribe import cli
 from amazon_transcribe.audio import AudioSource
 from amazon_transcribe.auth import StaticCredentialResolver
+from amazon_transcribe.cli import conversation, server
+from amazon_transcribe.cli.conversation import Conversation
+from amazon_transcribe.cli.display import Display
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.exceptions import BadRequestException, SDKError, StreamClosedException
@@ -186,7 +189,7 @@ class TestUsage:
         assert done.stdout.splitlines()[-1] == b""
 
     def test_engines_are_those_of_the_local_server(self) -> None:
-        assert cli.ENGINES == ENGINES
+        assert server.ENGINES == ENGINES
 
 
 class TestTranscribe:
@@ -720,7 +723,7 @@ class Terminal(io.StringIO):
 
 
 def shown(output: io.StringIO, *results: tuple[str, bool]) -> str:
-    display = cli._Display(output)
+    display = Display(output)
     for text, partial in results:
         display.show(Result("r", 0.0, 1.0, partial, [Alternative(text, [])]))
     display.clear()
@@ -791,7 +794,7 @@ async def silence(count: int | None = None) -> AsyncIterator[bytes]:
 
 async def hold(stream: Any, chunks: AsyncIterator[bytes]) -> Any:
     """Hold a conversation; no task is left of it."""
-    talking = cli._Conversation(stream, AudioSource(8_000, chunks), realtime=False, display=None)
+    talking = Conversation(stream, AudioSource(8_000, chunks), realtime=False, display=None)
     before = asyncio.all_tasks()
     try:
         await talking.run()
@@ -833,7 +836,7 @@ class TestConversation:
             await hold(FakeStream(events()), silence())
 
     async def test_failing_audio_ends_the_reading(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(cli, "_REASON_SECONDS", 0.01)
+        monkeypatch.setattr(conversation, "_REASON_SECONDS", 0.01)
 
         async def events() -> AsyncIterator[Any]:
             await asyncio.Event().wait()
@@ -864,7 +867,7 @@ class TestConversation:
     async def test_service_that_stays_silent_at_the_end_is_a_failure(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(cli, "_RESULT_SECONDS", 0.01)
+        monkeypatch.setattr(conversation, "_RESULT_SECONDS", 0.01)
 
         async def events() -> AsyncIterator[Any]:
             await asyncio.Event().wait()

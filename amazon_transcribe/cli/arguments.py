@@ -1,0 +1,52 @@
+"""How the arguments are read."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from .errors import UNUSABLE
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(UNUSABLE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def port_number(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= 65_535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to 65535")
+
+
+def positive_count(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text):
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+
+
+def positive_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if 0 < seconds < float("inf"):
+        return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+
+
+def named_file(text: str) -> tuple[str, Path]:
+    name, _, path = text.partition("=")
+    if name and path:
+        return name, Path(path)
+    raise argparse.ArgumentTypeError("not of the form NAME=FILE")
+
+
+def key_pair(text: str) -> tuple[str, str]:
+    access_key, _, secret_key = text.partition(":")
+    if access_key and secret_key:
+        return access_key, secret_key
+    raise argparse.ArgumentTypeError("not of the form ACCESS_KEY:SECRET_KEY")

@@ -1,0 +1,165 @@
+"""`amazon-transcribe serve`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from .arguments import key_pair, named_file, port_number, positive_count, positive_seconds
+from .errors import DONE, Unusable
+from .output import write_to
+from .running import run
+from .server import add_engine, check_readable, engine_options, parse_faults, start_server
+
+
+def add_serve(commands: Any) -> None:
+    parser = commands.add_parser(
+        "serve",
+        help="run a local Transcribe server",
+        description="Serve Amazon Transcribe's streaming protocol on this machine, over HTTP/2 "
+        "and WebSocket, with signatures checked. Prints 'listening on URL' for each face once "
+        "it takes connections, and ends on SIGINT and SIGTERM.",
+        epilog="""examples:
+  amazon-transcribe serve --port 8770 --credentials AKID:secret
+  amazon-transcribe serve --tls-port 0 --ca-file ca.pem
+  amazon-transcribe serve --fault drop:seconds=1.5,probability=0.2,seed=7
+
+Point any client at it:
+  export AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING=http://127.0.0.1:8770""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=_serve)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port",
+        type=port_number,
+        default=0,
+        help="port without TLS, 0 for a free one (default: 0)",
+    )
+    parser.add_argument(
+        "--tls-port", type=port_number, metavar="PORT", help="port with TLS, 0 for a free one"
+    )
+    parser.add_argument(
+        "--ca-file",
+        metavar="FILE",
+        help="where to write the certificate of the throwaway authority behind --tls-port",
+    )
+    parser.add_argument(
+        "--cert", metavar="FILE", help="certificate chain of your own for --tls-port (PEM)"
+    )
+    parser.add_argument(
+        "--key", metavar="FILE", help="its private key (PEM), unless that is in the same file"
+    )
+    parser.add_argument(
+        "--credentials",
+        action="append",
+        type=key_pair,
+        metavar="ACCESS_KEY:SECRET_KEY",
+        help="a pair of keys to accept; may be repeated (default: AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY, else a pair made up and printed)",
+    )
+    parser.add_argument(
+        "--vocabulary-filter",
+        action="append",
+        default=[],
+        type=named_file,
+        metavar="NAME=FILE",
+        help="a vocabulary filter: words and phrases, one a line; may be repeated",
+    )
+    parser.add_argument(
+        "--categories",
+        type=Path,
+        metavar="FILE",
+        help='categories of call analytics: JSON, {"NAME": ["phrase", ...], ...}',
+    )
+    parser.add_argument(
+        "--max-streams",
+        type=positive_count,
+        metavar="N",
+        help="streams at a time; more are refused (default: any number)",
+    )
+    parser.add_argument(
+        "--max-seconds",
+        type=positive_seconds,
+        default=14_400.0,
+        metavar="SECONDS",
+        help="the longest audio of a stream (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--lenient",
+        action="store_true",
+        help="accept and ignore what only the real service can do, such as speaker labels "
+        "and other languages, instead of refusing it; says so on standard error",
+    )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="KIND[:NAME=VALUE,...]",
+        help="what is to go wrong, may be repeated; KIND: refuse, silent, delay, http, reset, "
+        "drop, goaway, truncate, corrupt, stop-reading or exception; when: after=EVENTS or "
+        "seconds=OF_AUDIO, either may be a range such as 1..5; whom: times=STREAMS, "
+        "probability=P, seed=N; besides: by=SECONDS (delay), status=, error= and message= "
+        "(http, exception), code= (reset, goaway), graceful (goaway)",
+    )
+    add_engine(parser)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    if arguments.tls_port is None and (arguments.ca_file or arguments.cert or arguments.key):
+        raise Unusable("--ca-file, --cert and --key go with --tls-port")
+    if arguments.key and not arguments.cert:
+        raise Unusable("--key goes with --cert")
+    if arguments.cert and arguments.ca_file:
+        raise Unusable("--ca-file goes with a throwaway authority, not with --cert")
+    if arguments.cert:
+        check_readable("--cert", arguments.cert)
+    if arguments.key:
+        check_readable("--key", arguments.key)
+    code = run(_serve_until_cancelled(arguments), [])
+    return DONE if code > 128 else code
+
+
+async def _serve_until_cancelled(arguments: argparse.Namespace) -> int:
+    from ..auth import environment_credentials
+
+    known = dict(arguments.credentials or ())
+    if not known and (found := environment_credentials()):
+        known = {found.access_key_id: found.secret_access_key}
+    async with AsyncExitStack() as stack:
+        server = await start_server(
+            stack,
+            host=arguments.host,
+            port=arguments.port,
+            tls_port=arguments.tls_port,
+            ca_file=arguments.ca_file,
+            cert=arguments.cert,
+            key=arguments.key,
+            credentials=known or None,
+            faults=parse_faults(arguments.fault),
+            vocabulary_filters=dict(arguments.vocabulary_filter),
+            categories=arguments.categories,
+            max_streams=arguments.max_streams,
+            max_seconds=arguments.max_seconds,
+            lenient=arguments.lenient,
+            **engine_options(arguments),
+        )
+        if sys.stdout is not None:
+            for url in server.endpoint_urls:
+                write_to(sys.stdout, f"listening on {url}\n")
+            if not known:
+                made = server.credentials
+                write_to(
+                    sys.stdout,
+                    f"export AWS_ACCESS_KEY_ID={made.access_key_id} "
+                    f"AWS_SECRET_ACCESS_KEY={made.secret_access_key}\n",
+                )
+        await asyncio.Event().wait()
+    return DONE

@@ -1,0 +1,82 @@
+"""The local server, as `serve` and `transcribe --local` start it."""
+
+from __future__ import annotations
+
+import argparse
+import ssl
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import Unusable, reason
+
+if TYPE_CHECKING:
+    from ..local import Fault, LocalTranscribe
+
+ENGINES = ("moonshine", "pocketsphinx", "scripted")
+
+
+def add_engine(parser: argparse.ArgumentParser, when: str = "") -> None:
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        help=f"{when}what recognises the speech (default: moonshine; scripted with --script)",
+    )
+    parser.add_argument(
+        "--script",
+        metavar="FILE",
+        help=f"{when}text that the scripted engine speaks, one segment a line",
+    )
+
+
+def engine_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of a `LocalTranscribe` that choose what recognises."""
+    script = arguments.script
+    engine = arguments.engine or ("scripted" if script else "moonshine")
+    if script is not None:
+        if engine != "scripted":
+            raise Unusable(f"--script goes with --engine scripted, not {engine}")
+        check_readable("--script", script)
+    return {"engine": engine, "script": Path(script) if script else None}
+
+
+def check_readable(option: str, path: str) -> None:
+    try:
+        with Path(path).open("rb") as file:
+            file.read(1)
+    except (OSError, ValueError) as error:
+        raise Unusable(f"{option}: cannot read {path}: {reason(error)}") from error
+
+
+async def start_server(stack: AsyncExitStack, **options: Any) -> LocalTranscribe:
+    try:
+        from ..local import LocalTranscribe
+        from ..local.engines import EngineUnavailable
+    except ImportError as error:
+        raise Unusable(_missing_extra(error)) from error
+    try:
+        return await stack.enter_async_context(LocalTranscribe(**options))
+    except ImportError as error:
+        raise Unusable(_missing_extra(error)) from error
+    except (EngineUnavailable, ValueError, ssl.SSLError) as error:
+        raise Unusable(str(error)) from error
+    except OSError as error:
+        if error.filename is None:
+            raise  # an address that cannot be listened on
+        raise Unusable(f"{error.filename}: {reason(error)}") from error
+
+
+def parse_faults(texts: Sequence[str]) -> list[Fault]:
+    try:
+        from ..local import Fault
+    except ImportError as error:
+        raise Unusable(_missing_extra(error)) from error
+    return [Fault.parse(text) for text in texts]
+
+
+def _missing_extra(error: ImportError) -> str:
+    return (
+        f"the local server needs the extra local (there is no {error.name}): "
+        "pip install 'amazon-transcribe[local]'"
+    )

@@ -1,0 +1,184 @@
+"""`amazon-transcribe transcribe`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+from ..audio import open_audio
+from .conversation import Conversation
+from .display import Display
+from .errors import DONE, Unusable, notice
+from .output import output_file, print_document
+from .running import run
+from .server import add_engine, engine_options, start_server
+
+if TYPE_CHECKING:
+    from ..client import TranscribeStreamingClient
+    from ..model import Result
+
+FORMATS = ("text", "json", "srt", "vtt")
+
+
+def add_transcribe(commands: Any) -> None:
+    parser = commands.add_parser(
+        "transcribe",
+        help="transcribe a file, standard input or the microphone",
+        description="Send audio to Amazon Transcribe, or to a local stand-in, and write what "
+        "was said. On a terminal the words appear while they are spoken.",
+        epilog="""examples:
+  amazon-transcribe transcribe --local talk.wav
+  amazon-transcribe transcribe --region us-west-2 --format srt -o talk.srt talk.wav
+  ffmpeg -i talk.mp4 -ac 1 -ar 16000 -f wav - | amazon-transcribe transcribe --local -
+  arecord -f S16_LE -r 16000 | amazon-transcribe transcribe --region eu-west-1 -
+  amazon-transcribe transcribe --local mic        (Ctrl-C ends the recording)""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=_transcribe)
+    parser.add_argument(
+        "audio",
+        metavar="AUDIO",
+        help="16-bit mono audio: a WAV file or raw PCM, '-' for standard input, 'mic' for the "
+        "microphone",
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--local",
+        action="store_true",
+        help="recognise on this machine, without AWS and its credentials",
+    )
+    where.add_argument(
+        "--endpoint-url", metavar="URL", help="another server, e.g. one that 'serve' started"
+    )
+    parser.add_argument(
+        "--region",
+        help="AWS region (default: AWS_REGION, AWS_DEFAULT_REGION; us-east-1 with a server "
+        "of your own)",
+    )
+    parser.add_argument(
+        "--language-code",
+        default="en-US",
+        metavar="CODE",
+        help="language that is spoken (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="text",
+        help="text as it comes, or at the end one document: JSON with 'transcript' and "
+        "'results', or captions (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sample-rate",
+        type=int,
+        metavar="HZ",
+        help="sample rate of raw PCM, 8000 to 48000; a WAV file brings its own",
+    )
+    parser.add_argument(
+        "--no-realtime",
+        action="store_true",
+        help="send faster than speech, at most 240 s of audio ahead of the last result",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write to a file, which appears once it is complete",
+    )
+    add_engine(parser, "with --local: ")
+
+
+def _transcribe(arguments: argparse.Namespace) -> int:
+    if not arguments.local and (arguments.engine or arguments.script):
+        raise Unusable("--engine and --script go with --local")
+    interrupts: list[Callable[[], None]] = []
+    return run(_transcribe_audio(arguments, interrupts), interrupts)
+
+
+async def _transcribe_audio(
+    arguments: argparse.Namespace, interrupts: list[Callable[[], None]]
+) -> int:
+    region = _region(arguments)
+    with output_file(arguments.output, arguments.audio) as write_document:
+        async with AsyncExitStack() as stack:
+            audio = await stack.enter_async_context(
+                open_audio(arguments.audio, sample_rate_hz=arguments.sample_rate)
+            )
+            client = await _connect(arguments, region, stack)
+            stream = await client.start_stream_transcription(
+                language_code=arguments.language_code,
+                media_sample_rate_hz=audio.sample_rate_hz,
+                media_encoding="pcm",
+            )
+            if audio.stop:
+                interrupts.append(audio.stop)
+            display = None
+            if arguments.format == "text" and write_document is None:
+                display = Display(sys.stdout)
+            conversation = Conversation(stream, audio, not arguments.no_realtime, display)
+            try:
+                await conversation.run()
+            finally:
+                if display:
+                    display.clear()
+        if display is None:
+            document = _document(arguments.format, conversation.results, conversation.seconds)
+            (write_document or print_document)(document)
+    return DONE
+
+
+def _region(arguments: argparse.Namespace) -> str:
+    from ..endpoints import StaticEndpointResolver, default_resolver
+
+    region = (
+        arguments.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    )
+    if region:
+        return str(region)
+    if (
+        arguments.local
+        or arguments.endpoint_url
+        or isinstance(default_resolver(), StaticEndpointResolver)
+    ):
+        return "us-east-1"
+    raise Unusable(
+        "no region: name one with --region or AWS_REGION, or recognise on this machine with --local"
+    )
+
+
+async def _connect(
+    arguments: argparse.Namespace, region: str, stack: AsyncExitStack
+) -> TranscribeStreamingClient:
+    from ..auth import StaticCredentialResolver
+    from ..client import TranscribeStreamingClient
+
+    endpoint_url, credentials = arguments.endpoint_url, None
+    if arguments.local:
+        server = await start_server(stack, **engine_options(arguments))
+        endpoint_url = server.endpoint_url
+        credentials = StaticCredentialResolver(
+            server.credentials.access_key_id, server.credentials.secret_access_key
+        )
+        notice(f"local: {server.engine_name} answers")
+    return await stack.enter_async_context(
+        TranscribeStreamingClient(
+            region=region, endpoint_url=endpoint_url, credential_resolver=credentials
+        )
+    )
+
+
+def _document(kind: str, results: Sequence[Result], seconds: float) -> str:
+    from .. import captions
+
+    if kind == "json":
+        return captions.to_json(results)
+    if kind == "srt":
+        return captions.to_srt(results, seconds)
+    if kind == "vtt":
+        return captions.to_vtt(results, seconds)
+    return captions.to_text(results)
