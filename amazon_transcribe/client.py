@@ -105,7 +105,8 @@ class TranscribeStreamingClient:
     :param max_unsent: Bytes of one stream's audio that may be on their way unsent before
         `send_audio_event` waits.
     :param ssl_context: For `https`; by default the system's authorities and those in
-        SSL_CERT_FILE and AWS_CA_BUNDLE are trusted.
+        SSL_CERT_FILE and AWS_CA_BUNDLE are trusted. Clients may share one; its ALPN is
+        set anew for each connection.
     :param limiter: Holds concurrent streams and starts per second under the account's
         limits, for this client alone or for several that share it; see `limiter`. A start
         waits there within its `start_timeout`.

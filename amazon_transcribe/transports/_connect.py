@@ -8,7 +8,8 @@ import socket
 import ssl
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TypeVar, cast
+from threading import Lock
+from typing import Any, TypeVar, cast
 
 from ..exceptions import ConnectException
 from ._proxy import open_tunnel, proxy_for
@@ -27,12 +28,15 @@ async def connect(
     """Open a connection to an origin, through the proxy that the environment names for it.
 
     :param make: Makes the connection's protocol, which is a `Connection` too.
-    :param ssl_context: For an origin with TLS; None makes one that trusts the system's
-        authorities and those in SSL_CERT_FILE and AWS_CA_BUNDLE.
+    :param ssl_context: For an origin with TLS; its ALPN is overwritten. None makes one that
+        trusts the system's authorities and those in SSL_CERT_FILE and AWS_CA_BUNDLE.
     :param alpn: The protocol to ask for with TLS.
     :raises ConnectException: whatever it failed by.
     """
-    context = _context(ssl_context, alpn) if origin.is_secure else None
+    context = None
+    if origin.is_secure:
+        wanted = _Asking(alpn, ssl_context or _default_context(*map(os.environ.get, _AUTHORITIES)))
+        context = cast(ssl.SSLContext, wanted)
     loop = asyncio.get_running_loop()
     proxy = proxy_for(origin)
     where = f"{origin.host}:{origin.port}"
@@ -71,21 +75,32 @@ def _is_transient(error: OSError | UnicodeError) -> bool:
     return isinstance(error, OSError)
 
 
-def _context(given: ssl.SSLContext | None, alpn: str) -> ssl.SSLContext:
-    if given is not None:
-        given.set_alpn_protocols([alpn])
-        return given
-    return _default_context(
-        os.environ.get("AWS_CA_BUNDLE"),
-        os.environ.get("SSL_CERT_FILE"),
-        os.environ.get("SSL_CERT_DIR"),
-        alpn,
-    )
+class _Asking:
+    """A TLS context that asks for one protocol, as far as asyncio and uvloop use a context.
+
+    ALPN belongs to the context, which may be the program's own, in use for other
+    connections too, and cannot be copied. What is set counts for those begun from then
+    on: so it is set at the moment in which a connection begins.
+    """
+
+    _beginning = Lock()
+
+    def __init__(self, alpn: str, context: ssl.SSLContext) -> None:
+        self._alpn = alpn
+        self._context = context
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        with self._beginning:
+            self._context.set_alpn_protocols([self._alpn])
+            return self._context.wrap_bio(*args, **kwargs)
+
+
+_AUTHORITIES = ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @lru_cache(maxsize=8)
 def _default_context(
-    bundle: str | None, cert_file: str | None, cert_dir: str | None, alpn: str
+    bundle: str | None, cert_file: str | None, cert_dir: str | None
 ) -> ssl.SSLContext:
     """The system's authorities, with OpenSSL's own variables, and AWS's bundle besides."""
     try:
@@ -97,5 +112,4 @@ def _default_context(
             f"the authorities in AWS_CA_BUNDLE={bundle} do not load: {error}"
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols([alpn])
     return context

@@ -26,7 +26,8 @@ class WebSocketTransport:
     """Opens streams, each on a WebSocket connection of its own.
 
     :param connect_timeout: Seconds for name resolution, TCP and TLS.
-    :param ssl_context: For `wss` endpoints, as `H2Transport`'s. ALPN is set to `http/1.1`.
+    :param ssl_context: For `wss` endpoints, as `H2Transport`'s. Its ALPN is set to
+        `http/1.1` for each connection.
     :param max_unsent: Bytes of one stream on their way unsent before `write` waits.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Coroutine
 from typing import Any
 
@@ -24,13 +25,13 @@ uvloop = pytest.importorskip("uvloop")
 SAID = ["This is the scripted engine of the local server."]
 
 
-def run(main: Coroutine[Any, Any, None]) -> None:
+def run(main: Coroutine[Any, Any, None], loop: Any = uvloop) -> None:
     async def bounded() -> None:
         await asyncio.wait_for(main, 30)
         await asyncio.sleep(0)
         assert leftovers() == []
 
-    uvloop.run(bounded())
+    loop.run(bounded())
 
 
 @pytest.mark.parametrize("face", ["http", "https", "ws", "wss"])
@@ -52,6 +53,24 @@ def test_many_streams(face: str, monkeypatch: pytest.MonkeyPatch) -> None:
                 assert await asyncio.gather(*(one() for _ in range(10))) == [SAID] * 10
 
     run(main())
+
+
+@pytest.mark.parametrize("loop", [asyncio, uvloop])
+def test_one_tls_context_serves_both_protocols_at_once(loop: Any) -> None:
+    async def main() -> None:
+        async with LocalTranscribe("scripted", tls=True) as server:
+            context = ssl.create_default_context(cafile=str(server.ca_file))
+            options = {"ssl_context": context, "credential_resolver": server.credentials}
+            async with (
+                client_at(server.endpoint_url, **options) as http2,
+                client_at(server.endpoint_url, transport="websocket", **options) as websocket,
+            ):
+                clients = [http2, websocket, http2, websocket]
+                for stream in await asyncio.gather(*map(start, clients)):
+                    await stream.input_stream.end_stream()
+                    assert await final_texts(stream) == []
+
+    run(main(), loop)
 
 
 def test_a_refusal_and_a_time_out() -> None:
