@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..exceptions import SDKError
 from .errors import Unusable, reason
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ async def start_server(stack: AsyncExitStack, **options: Any) -> LocalTranscribe
     except (EngineUnavailable, ValueError, ssl.SSLError) as error:
         raise Unusable(str(error)) from error
     except OSError as error:
-        if error.filename is None:
-            raise  # an address that cannot be listened on
+        if error.filename is None:  # an address that cannot be listened on
+            raise SDKError(reason(error)) from error
         raise Unusable(f"{error.filename}: {reason(error)}") from error
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import secrets
+import socket
 import ssl
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 from ..auth import StaticCredentialResolver
-from ..exceptions import HTTPException, ValidationException
+from ..exceptions import HTTPException, SDKError, ValidationException
 from ..transports._http2 import Headers, Http2Connection, Http2Stream
 from .categories import read_categories
 from .certificates import server_context, throwaway_context
@@ -44,7 +47,8 @@ class LocalTranscribe:
 
     It speaks HTTP/2 and, on the same ports, WebSocket; it checks every signature,
     recognises with the engine and behaves as the service where that is known; `docs/`
-    says where it differs.
+    says where it differs. It can be started again once it is closed, at another port if
+    the port is 0.
 
     :param engine: `"moonshine"`, `"pocketsphinx"`, `"scripted"`, or an engine object.
     :param host: The address to listen on; loopback unless told otherwise.
@@ -72,6 +76,9 @@ class LocalTranscribe:
     :param faults: What goes wrong, and when; see `faults`. Several may strike one stream.
     :raises EngineUnavailable: from `start`, when the engine's packages are missing.
     :raises OSError: from `start`, when a port is taken or a file cannot be used.
+    :raises SDKError: from `start`, when it runs already.
+
+    A start that fails leaves nothing behind.
     """
 
     def __init__(
@@ -123,10 +130,10 @@ class LocalTranscribe:
         self._faults = Faults(faults)
         self._worker_count = workers or os.cpu_count() or 1
         self._service: TranscriptionService
+        self._ends: AsyncExitStack | None = None  # what `close` has to do
         self._listeners: list[asyncio.Server] = []
         self._connections: set[Connection] = set()
         self._streams: set[asyncio.Task[None]] = set()
-        self._owns_ca_file = False
         self._urls: list[str] = []
 
     @property
@@ -142,6 +149,8 @@ class LocalTranscribe:
     @property
     def endpoint_url(self) -> str:
         """The URL for clients: the TLS face's if there is one."""
+        if not self._urls:
+            raise SDKError("the server has not been started")
         return self._urls[-1]
 
     @property
@@ -151,6 +160,23 @@ class LocalTranscribe:
 
     async def start(self) -> None:
         """Load the engine and listen."""
+        if self._ends is not None:
+            raise SDKError("the server runs already")
+        self._urls.clear()
+        self._ends = AsyncExitStack()
+        try:
+            await self._start(self._ends)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Stop listening, end every stream and release the engine."""
+        ends, self._ends = self._ends, None
+        if ends is not None:
+            await ends.aclose()
+
+    async def _start(self, ends: AsyncExitStack) -> None:
         filters = {name: read_phrases(words) for name, words in self._vocabulary_filters.items()}
         categories = self._categories
         if isinstance(categories, Path):
@@ -161,6 +187,7 @@ class LocalTranscribe:
             engine = await asyncio.get_running_loop().run_in_executor(
                 None, lambda: load_engine(str(self._engine), script=self._script)
             )
+            ends.callback(engine.close)
         self._service = TranscriptionService(
             engine,
             self._secrets,
@@ -172,16 +199,13 @@ class LocalTranscribe:
             categories=categories,
             lenient=self._lenient,
         )
-        try:
-            await self._listen("http", self._port, None)
-            if self._tls_port is not None:
-                await self._listen("https", self._tls_port, self._tls_context())
-        except BaseException:
-            await self.close()
-            raise
+        ends.push_async_callback(self._service.close)
+        ends.push_async_callback(self._hang_up)
+        await self._listen("http", self._port, None)
+        if self._tls_port is not None:
+            await self._listen_with_tls(self._tls_port, ends)
 
-    async def close(self) -> None:
-        """Stop listening, end every stream and release the engine."""
+    async def _hang_up(self) -> None:
         for listener in self._listeners:
             listener.close()
         for task in self._streams:
@@ -200,11 +224,6 @@ class LocalTranscribe:
         for listener in self._listeners:
             await listener.wait_closed()
         self._listeners.clear()
-        await self._service.close()
-        if isinstance(self._engine, str):
-            self._service.engine.close()
-        if self._owns_ca_file and self.ca_file is not None:
-            self.ca_file.unlink(missing_ok=True)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -220,16 +239,39 @@ class LocalTranscribe:
 
     async def _listen(self, scheme: str, port: int, context: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
-        listener = await loop.create_server(
-            lambda: self._faults.guarded(self._new_connection),
-            self.host,
-            port,
-            ssl=context,
-            backlog=1024,
-        )
+        try:
+            listener = await loop.create_server(
+                lambda: self._faults.guarded(self._new_connection),
+                self.host,
+                port,
+                ssl=context,
+                backlog=1024,
+            )
+        except OSError as error:
+            # asyncio gives no number where the host has no address of this machine.
+            number = error.errno or errno.EADDRNOTAVAIL
+            reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(number)
+            raise OSError(number, f"cannot listen on {self.host}, port {port}: {reason}") from error
         self._listeners.append(listener)
         host = f"[{self.host}]" if ":" in self.host else self.host
         self._urls.append(f"{scheme}://{host}:{listener.sockets[0].getsockname()[1]}")
+
+    async def _listen_with_tls(self, port: int, ends: AsyncExitStack) -> None:
+        if self._cert is not None:
+            await self._listen("https", port, server_context(self._cert, self._key))
+            return
+        context, authority = throwaway_context(["localhost", "127.0.0.1", self.host])
+        await self._listen("https", port, context)
+        if self.ca_file is None:
+            handle, name = tempfile.mkstemp(prefix="amazon-transcribe-ca-", suffix=".pem")
+            os.close(handle)
+            self.ca_file = Path(name)
+            ends.callback(self._forget_ca_file, self.ca_file)
+        self.ca_file.write_bytes(authority)
+
+    def _forget_ca_file(self, path: Path) -> None:
+        self.ca_file = None
+        path.unlink(missing_ok=True)
 
     def _new_connection(self) -> NewConnection:
         return NewConnection(
@@ -247,18 +289,6 @@ class LocalTranscribe:
         from .websocket import WebSocketExchange
 
         return WebSocketExchange(on_request=self._begin, on_change=self._connection_changed)
-
-    def _tls_context(self) -> ssl.SSLContext:
-        if self._cert is not None:
-            return server_context(self._cert, self._key)
-        context, authority = throwaway_context(["localhost", "127.0.0.1", self.host])
-        if self.ca_file is None:
-            handle, name = tempfile.mkstemp(prefix="amazon-transcribe-ca-", suffix=".pem")
-            os.close(handle)
-            self.ca_file = Path(name)
-            self._owns_ca_file = True
-        self.ca_file.write_bytes(authority)
-        return context
 
     def _begin(self, exchange: _Exchange) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(exchange))

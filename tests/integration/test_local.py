@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import ssl
+import tempfile
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,6 +23,7 @@ from amazon_transcribe.exceptions import (
 )
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.local.certificates import make_certificates
+from amazon_transcribe.local.engines.scripted import ScriptedEngine
 from amazon_transcribe.model import Item, Result
 
 AUDIO = Path(__file__).parents[2] / "examples/audio"
@@ -280,8 +283,82 @@ def test_a_server_that_cannot_be(options: dict[str, Any]) -> None:
         LocalTranscribe(**options)
 
 
-async def test_a_port_that_is_taken() -> None:
-    async with LocalTranscribe("scripted") as server:
-        port = int(server.endpoint_url.rpartition(":")[2])
-        with pytest.raises(OSError, match="address"):
-            await LocalTranscribe("scripted", port=port).start()
+async def test_a_server_is_started_once_at_a_time() -> None:
+    server = LocalTranscribe("scripted", tls=True)
+    with pytest.raises(SDKError, match="not been started"):
+        _ = server.endpoint_url
+    await server.close()
+    await server.start()
+    urls = server.endpoint_urls
+    with pytest.raises(SDKError, match="runs already"):
+        await server.start()
+    assert server.endpoint_urls == urls
+    await can_be_reached(server)
+    await server.close()
+    await server.close()
+
+
+async def test_a_server_can_be_started_again() -> None:
+    server = LocalTranscribe("scripted", tls=True)
+    for _ in range(2):
+        async with server:
+            assert len(server.endpoint_urls) == 2
+            ca_file = server.ca_file
+            await can_be_reached(server)
+        assert ca_file is not None
+        assert not ca_file.exists()
+
+
+async def can_be_reached(server: LocalTranscribe) -> None:
+    context = ssl.create_default_context(cafile=str(server.ca_file))
+    async with TranscribeStreamingClient(
+        region="us-east-1",
+        endpoint_url=server.endpoint_url,
+        credential_resolver=server.credentials,
+        ssl_context=context,
+    ) as client:
+        await client.prewarm(1)
+
+
+class Counted(ScriptedEngine):
+    """An engine that knows whether it was closed."""
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"port": "taken"},
+        {"tls_port": "taken"},
+        {"tls_port": "taken", "ca_file": "ca.pem"},
+        {"tls_port": 0, "ca_file": "no/such/folder/ca.pem"},
+        {"max_seconds": None, "workers": -1},
+    ],
+)
+async def test_a_start_that_fails_leaves_nothing_behind(
+    options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    engine = Counted()
+    monkeypatch.setattr("amazon_transcribe.local.server.load_engine", lambda *_, **__: engine)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        given = {name: port if value == "taken" else value for name, value in options.items()}
+        with pytest.raises((OSError, ValueError)) as failed:
+            await LocalTranscribe("scripted", **given).start()
+    if "taken" in options.values():
+        assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in str(failed)
+    assert engine.closed
+    assert list(tmp_path.iterdir()) == []
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("host", ["198.51.100.1", "no-such-host.invalid"])
+async def test_a_host_that_is_not_this_machine(host: str) -> None:
+    with pytest.raises(OSError, match=f"cannot listen on {host}, port 0: [^0-9]+$"):
+        await LocalTranscribe("scripted", host=host).start()
