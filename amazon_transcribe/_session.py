@@ -29,8 +29,8 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from ._framing import Buffer, EventStreamDecoder, encode_message
+from ._rules import PREFIX
 from ._shapes import (
-    PREFIX,
     Operation,
     operation_at,
     read_answer,

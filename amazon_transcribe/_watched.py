@@ -42,31 +42,26 @@ def tell(observer: Observer, method: str, *arguments: object) -> None:
         logger.exception("the observer failed in %s", method)
 
 
-class IdlePolicy:
-    """What happens to a stream that gets no audio.
+def check_idle(request: Any) -> None:
+    """Refuse a request's idle policy that cannot be kept.
 
-    :param idle: `"wait"` for the service's end, `"silence"` or `"end"`.
-    :param after: Seconds without audio, above 0 and under 15.
-    :param request: The stream's request: silence can be made for pcm only.
+    :raises InvalidParameterException: for a word or a time that is not allowed, and for
+        silence in anything but pcm.
     """
-
-    def __init__(self, idle: str, after: float, request: Any) -> None:
-        if idle not in ("wait", "silence", "end"):
-            raise InvalidParameterException(
-                "idle", f"idle must be 'wait', 'silence' or 'end', not {idle!r}"
-            )
-        if not 0 < after < AUDIO_TIMEOUT:
-            raise InvalidParameterException(
-                "idle_after",
-                f"idle_after must be above 0 and under the service's {AUDIO_TIMEOUT:g} s,"
-                f" not {after!r}",
-            )
-        self.idle = idle
-        self.after = after
-        if idle == "silence" and request.media_encoding != "pcm":
-            raise InvalidParameterException(
-                "idle", f"silence can be sent as pcm only, not as {request.media_encoding}"
-            )
+    if request.idle not in ("wait", "silence", "end"):
+        raise InvalidParameterException(
+            "idle", f"idle must be 'wait', 'silence' or 'end', not {request.idle!r}"
+        )
+    if not 0 < request.idle_after < AUDIO_TIMEOUT:
+        raise InvalidParameterException(
+            "idle_after",
+            f"idle_after must be above 0 and under the service's {AUDIO_TIMEOUT:g} s,"
+            f" not {request.idle_after!r}",
+        )
+    if request.idle == "silence" and request.media_encoding != "pcm":
+        raise InvalidParameterException(
+            "idle", f"silence can be sent as pcm only, not as {request.media_encoding}"
+        )
 
 
 class WatchedStream(LiveStream):
@@ -81,11 +76,11 @@ class WatchedStream(LiveStream):
         stream: Stream,
         slot: Slot | None,
         request: Any,
-        policy: IdlePolicy,
         observer: Observer | None,
     ) -> None:
         super().__init__(session, stream, slot)
-        self._policy = policy
+        self._idle: Idle = request.idle
+        self._idle_after: float = request.idle_after
         self._observer = observer or Observer()
         self._info = StreamInfo("", None, None)
         self._loop = asyncio.get_running_loop()
@@ -104,8 +99,8 @@ class WatchedStream(LiveStream):
             samples = int(request.media_sample_rate_hz * _SILENCE) // 2 * 2
             self._silence = bytes(min(samples * 2 * channels, MAX_AUDIO_CHUNK // 4 * 4))
         self._timer: asyncio.TimerHandle | None = None
-        if policy.idle != "wait":
-            self._wait_until(self._opened + policy.after)
+        if self._idle != "wait":
+            self._wait_until(self._opened + self._idle_after)
 
     def opened(self, operation: str, seconds: float) -> None:
         """Tell that the stream is open, once its response is there."""
@@ -116,7 +111,7 @@ class WatchedStream(LiveStream):
         if self._ended_idle and self._failure is None:
             raise self._described(
                 StreamClosedException(
-                    f"the input was ended after {self._policy.after:g} s without audio"
+                    f"the input was ended after {self._idle_after:g} s without audio"
                 )
             )
         before = self._session.audio_bytes_sent
@@ -179,10 +174,10 @@ class WatchedStream(LiveStream):
         """Act if there was no audio for too long, and come back in time."""
         if self._is_over or self._session.ended:
             return
-        due = self._last_audio + self._policy.after
+        due = self._last_audio + self._idle_after
         now = self._loop.time()
         if now >= due:
-            if self._policy.idle == "end":
+            if self._idle == "end":
                 self._ended_idle = True
                 self._do(self.end_audio())
                 return
@@ -193,7 +188,7 @@ class WatchedStream(LiveStream):
             elif now - self._blocked_since >= _live.SEND_TIMEOUT:
                 self._fail(TimeoutException("send", _live.SEND_TIMEOUT))
             self._last_audio = now
-            due = now + self._policy.after
+            due = now + self._idle_after
         if not self._is_over:
             self._wait_until(due)
 

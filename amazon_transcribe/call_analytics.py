@@ -6,10 +6,31 @@ Offsets are milliseconds from the beginning of the stream.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from msgspec import Struct, field
 
 from ._events import AudioStream, EventParser, EventShape, OpenStream, ResultStream, Shape
+from ._rules import (
+    CALL_ANALYTICS_LANGUAGE_CODES,
+    CHANNEL,
+    ENCODING,
+    FILTER_METHOD,
+    LANGUAGES,
+    NAME,
+    NAMES,
+    PII,
+    PII_TYPES,
+    REQUIRED,
+    SAMPLE_RATE,
+    STABILITY,
+    UUID,
+    ListOf,
+    OneOf,
+    Structure,
+)
+
+_LANGUAGE = OneOf(CALL_ANALYTICS_LANGUAGE_CODES)
 
 # Sent
 
@@ -21,8 +42,8 @@ class ChannelDefinition(Shape):
     :param participant_role: `"AGENT"` or `"CUSTOMER"`.
     """
 
-    channel_id: int
-    participant_role: str
+    channel_id: Annotated[int, CHANNEL]
+    participant_role: Annotated[str, OneOf(("AGENT", "CUSTOMER"))]
 
 
 class PostCallAnalyticsSettings(Shape):
@@ -36,7 +57,9 @@ class PostCallAnalyticsSettings(Shape):
 
     output_location: str
     data_access_role_arn: str
-    content_redaction_output: str | None = None
+    content_redaction_output: Annotated[
+        str | None, OneOf(("redacted", "redacted_and_unredacted"))
+    ] = None
     output_encryption_kms_key_id: str | None = field(default=None, name="OutputEncryptionKMSKeyId")
 
 
@@ -47,7 +70,9 @@ class ConfigurationEvent(EventShape):
     :param post_call_analytics_settings: What becomes of the call after its end.
     """
 
-    channel_definitions: list[ChannelDefinition] | None = None
+    channel_definitions: Annotated[
+        list[ChannelDefinition] | None, ListOf(2, 2, Structure(ChannelDefinition))
+    ] = None
     post_call_analytics_settings: PostCallAnalyticsSettings | None = None
 
 
@@ -199,34 +224,66 @@ CALL_ANALYTICS_EVENTS = EventParser(
 # Start: request and response
 
 
-class _Settings(Struct, kw_only=True, repr_omit_defaults=True):
+class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
     """What the service echoes: request and response share it."""
 
-    language_code: str | None = None
-    media_sample_rate_hz: int | None = None
-    media_encoding: str | None = None
-    vocabulary_name: str | None = None
-    session_id: str | None = None
-    vocab_filter_name: str | None = None
-    vocab_filter_method: str | None = None
-    language_model_name: str | None = None
+    language_code: Annotated[str | None, _LANGUAGE] = None
+    media_sample_rate_hz: Annotated[int | None, SAMPLE_RATE, REQUIRED] = field(
+        default=None, name="MediaSampleRateHertz"
+    )
+    media_encoding: Annotated[str | None, ENCODING, REQUIRED] = None
+    vocabulary_name: Annotated[str | None, NAME] = None
+    session_id: Annotated[str | None, UUID] = None
+    vocab_filter_name: Annotated[str | None, NAME] = field(
+        default=None, name="VocabularyFilterName"
+    )
+    vocab_filter_method: Annotated[str | None, FILTER_METHOD] = field(
+        default=None, name="VocabularyFilterMethod"
+    )
+    language_model_name: Annotated[str | None, NAME] = None
     identify_language: bool | None = None
-    language_options: Sequence[str] | str | None = None
-    preferred_language: str | None = None
-    vocabulary_names: Sequence[str] | str | None = None
-    vocabulary_filter_names: Sequence[str] | str | None = None
+    language_options: Annotated[Sequence[str] | str | None, LANGUAGES] = None
+    preferred_language: Annotated[str | None, _LANGUAGE] = None
+    vocabulary_names: Annotated[Sequence[str] | str | None, NAMES] = None
+    vocabulary_filter_names: Annotated[Sequence[str] | str | None, NAMES] = None
     enable_partial_results_stabilization: bool | None = None
-    partial_results_stability: str | None = None
-    content_identification_type: str | None = None
-    content_redaction_type: str | None = None
-    pii_entity_types: Sequence[str] | str | None = None
+    partial_results_stability: Annotated[str | None, STABILITY] = None
+    content_identification_type: Annotated[str | None, PII] = None
+    content_redaction_type: Annotated[str | None, PII] = None
+    pii_entity_types: Annotated[Sequence[str] | str | None, PII_TYPES] = None
 
 
 class StartCallAnalyticsStreamTranscriptionRequest(_Settings):
     """What a call's analysis is asked to be.
 
-    The parameters are described at
-    `TranscribeStreamingClient.start_call_analytics_stream_transcription`.
+    Names, limits and allowed values are the service model's.
+
+    :param language_code: The spoken language: `"en-US"`, `"en-GB"`, `"es-US"`, `"fr-CA"`,
+        `"fr-FR"`, `"en-AU"`, `"it-IT"`, `"de-DE"` or `"pt-BR"`; leave it out with
+        `identify_language`.
+    :param media_sample_rate_hz: The sample rate, 8,000–48,000 Hz.
+    :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"`, `"flac"`,
+        `"g711-alaw"`, `"g711-ulaw"` or `"g729"`.
+    :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
+    :param session_id: A UUID of 36 characters; the service makes one when None.
+    :param vocab_filter_method: `"remove"`, `"mask"` or `"tag"`.
+    :param vocab_filter_name: A vocabulary filter, 1–200 of `[0-9a-zA-Z._-]`.
+    :param vocabulary_names: With language identification: custom vocabularies, a list or
+        one string with commas, at most 3,000 characters in all.
+    :param vocabulary_filter_names: The same for vocabulary filters.
+    :param enable_partial_results_stabilization: Let only the last few words of a partial
+        result change.
+    :param partial_results_stability: How few: `"high"`, `"medium"` or `"low"`.
+    :param content_identification_type: `"PII"` marks personal information; not with
+        `content_redaction_type`.
+    :param content_redaction_type: `"PII"` replaces personal information.
+    :param pii_entity_types: Which kinds, a list or one string with commas, at most 300
+        characters of `[A-Z_, ]`; needs one of the two above.
+    :param language_model_name: A custom language model, 1–200 of `[0-9a-zA-Z._-]`.
+    :param identify_language: Find out the language; needs `language_options`.
+    :param language_options: At least two languages to choose from, a list or one string
+        with commas, at most 200 characters.
+    :param preferred_language: The likeliest of them.
     """
 
 

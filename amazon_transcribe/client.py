@@ -7,10 +7,11 @@ import logging
 import re
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
+from ._calls import Call, MedicalTranscription, ScribeSession, Transcription, takes
 from ._live import LiveStream
 from ._retry import CLOCK_TOLERANCE, backoff, clock_skew, is_transient, refuses_signature
 from ._session import ClientSession
@@ -23,7 +24,7 @@ from ._shapes import (
     Operation,
     check_configuration,
 )
-from ._watched import IDLE_AFTER, Idle, IdlePolicy, WatchedStream, tell
+from ._watched import WatchedStream, check_idle, tell
 from .auth import AwsCrtCredentialResolver, CredentialResolver, Credentials
 from .endpoints import BaseEndpointResolver, StaticEndpointResolver, default_resolver
 from .eventstream import BaseEvent
@@ -42,19 +43,13 @@ from .limiter import Slot, StreamLimiter
 from .model import (
     AudioStream,
     CallAnalyticsInputStream,
-    ConfigurationEvent,
     GetMedicalScribeStreamRequest,
     GetMedicalScribeStreamResponse,
-    MedicalScribeConfigurationEvent,
     MedicalScribeInputStream,
     StartCallAnalyticsStreamTranscriptionEventStream,
-    StartCallAnalyticsStreamTranscriptionRequest,
     StartMedicalScribeStreamEventStream,
-    StartMedicalScribeStreamRequest,
     StartMedicalStreamTranscriptionEventStream,
-    StartMedicalStreamTranscriptionRequest,
     StartStreamTranscriptionEventStream,
-    StartStreamTranscriptionRequest,
 )
 from .observe import Observer
 from .transports.base import Origin, Stream, Transport
@@ -185,36 +180,9 @@ class TranscribeStreamingClient:
             self._transport = self._websocket = transport
         self._closed = False
 
+    @takes(Transcription)
     async def start_stream_transcription(
-        self,
-        *,
-        language_code: str | None = None,
-        media_sample_rate_hz: int,
-        media_encoding: str,
-        vocabulary_name: str | None = None,
-        session_id: str | None = None,
-        vocab_filter_method: str | None = None,
-        vocab_filter_name: str | None = None,
-        vocabulary_names: Sequence[str] | str | None = None,
-        vocabulary_filter_names: Sequence[str] | str | None = None,
-        vocab_filter_names: Sequence[str] | str | None = None,
-        show_speaker_label: bool | None = None,
-        enable_channel_identification: bool | None = None,
-        number_of_channels: int | None = None,
-        enable_partial_results_stabilization: bool | None = None,
-        partial_results_stability: str | None = None,
-        content_identification_type: str | None = None,
-        content_redaction_type: str | None = None,
-        pii_entity_types: Sequence[str] | str | None = None,
-        language_model_name: str | None = None,
-        identify_language: bool | None = None,
-        language_options: Sequence[str] | str | None = None,
-        preferred_language: str | None = None,
-        identify_multiple_languages: bool | None = None,
-        session_resume_window: int | None = None,
-        transcript_format: str | None = None,
-        idle: Idle = "wait",
-        idle_after: float = IDLE_AFTER,
+        self, parameters: Transcription
     ) -> StartStreamTranscriptionEventStream:
         """Start a transcription: what is wrong with it is told before anything is sent.
 
@@ -222,43 +190,7 @@ class TranscribeStreamingClient:
         `utils.apply_realtime_delay`), or the signatures of its events grow older than
         the five minutes for which the service accepts them.
 
-        Names, limits and allowed values are the service model's.
-
-        :param language_code: The spoken language, e.g. `"en-US"`; leave it out with
-            `identify_language` or `identify_multiple_languages`.
-        :param media_sample_rate_hz: The sample rate, 8,000–48,000 Hz.
-        :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"`,
-            `"flac"`, `"g711-alaw"`, `"g711-ulaw"` or `"g729"`.
-        :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
-        :param session_id: A UUID of 36 characters; the service makes one when None.
-        :param vocab_filter_method: `"remove"`, `"mask"` or `"tag"`.
-        :param vocab_filter_name: A vocabulary filter, 1–200 of `[0-9a-zA-Z._-]`.
-        :param vocabulary_names: With language identification: custom vocabularies, a list
-            or one string with commas, at most 3,000 characters in all.
-        :param vocabulary_filter_names: The same for vocabulary filters.
         :param vocab_filter_names: The original SDK's name for `vocabulary_filter_names`.
-        :param show_speaker_label: Label the speakers; not with
-            `enable_channel_identification`.
-        :param enable_channel_identification: Transcribe each channel by itself; needs
-            `number_of_channels`.
-        :param number_of_channels: The channels in the audio, at least 2.
-        :param enable_partial_results_stabilization: Let only the last few words of a
-            partial result change.
-        :param partial_results_stability: How few: `"high"`, `"medium"` or `"low"`.
-        :param content_identification_type: `"PII"` marks personal information; not with
-            `content_redaction_type`.
-        :param content_redaction_type: `"PII"` replaces personal information.
-        :param pii_entity_types: Which kinds, a list or one string with commas, at most
-            300 characters of `[A-Z_, ]`; needs one of the two above.
-        :param language_model_name: A custom language model, 1–200 of `[0-9a-zA-Z._-]`.
-        :param identify_language: Find out the language; needs `language_options`.
-        :param language_options: At least two languages to choose from, a list or one
-            string with commas, at most 200 characters.
-        :param preferred_language: The likeliest of them.
-        :param identify_multiple_languages: Find out the languages as they change; needs
-            `language_options`.
-        :param session_resume_window: Minutes, 1–300, for which the session can be resumed.
-        :param transcript_format: `"spoken"` or `"written"`.
         :param idle: What to do when the program sends no audio for `idle_after` seconds:
             `"wait"`, until the service ends the stream after 15 s; `"silence"` sends a
             tenth of a second of it, again and again, with pcm only (it counts as audio:
@@ -273,103 +205,31 @@ class TranscribeStreamingClient:
         :raises TimeoutException: when the start takes longer than `start_timeout`.
         :raises ServiceException: when the service refuses.
         """
-        if vocab_filter_names is not None:
-            if vocabulary_filter_names is not None:
+        if parameters.vocab_filter_names is not None:
+            if parameters.vocabulary_filter_names is not None:
                 raise InvalidParameterException(
                     "vocab_filter_names",
                     "vocab_filter_names and vocabulary_filter_names are the same parameter:"
                     " set only one of them",
                 )
-            vocabulary_filter_names = vocab_filter_names
-        request = StartStreamTranscriptionRequest(
-            language_code=language_code,
-            media_sample_rate_hz=media_sample_rate_hz,
-            media_encoding=media_encoding,
-            vocabulary_name=vocabulary_name,
-            session_id=session_id,
-            vocab_filter_method=vocab_filter_method,
-            vocab_filter_name=vocab_filter_name,
-            vocabulary_names=vocabulary_names,
-            vocabulary_filter_names=vocabulary_filter_names,
-            show_speaker_label=show_speaker_label,
-            enable_channel_identification=enable_channel_identification,
-            number_of_channels=number_of_channels,
-            enable_partial_results_stabilization=enable_partial_results_stabilization,
-            partial_results_stability=partial_results_stability,
-            content_identification_type=content_identification_type,
-            content_redaction_type=content_redaction_type,
-            pii_entity_types=pii_entity_types,
-            language_model_name=language_model_name,
-            identify_language=identify_language,
-            language_options=language_options,
-            preferred_language=preferred_language,
-            identify_multiple_languages=identify_multiple_languages,
-            session_resume_window=session_resume_window,
-            transcript_format=transcript_format,
-        )
-        policy = IdlePolicy(idle, idle_after, request)
-        live: LiveStream = await self._start(START_STREAM_TRANSCRIPTION, request, idle=policy)
+            parameters.vocabulary_filter_names = parameters.vocab_filter_names
+        live: LiveStream = await self._start(START_STREAM_TRANSCRIPTION, parameters)
         return StartStreamTranscriptionEventStream(AudioStream(input_stream=live), live.response)
 
+    @takes(Call)
     async def start_call_analytics_stream_transcription(
-        self,
-        *,
-        language_code: str | None = None,
-        media_sample_rate_hz: int,
-        media_encoding: str,
-        configuration: ConfigurationEvent | None = None,
-        vocabulary_name: str | None = None,
-        session_id: str | None = None,
-        vocab_filter_method: str | None = None,
-        vocab_filter_name: str | None = None,
-        vocabulary_names: Sequence[str] | str | None = None,
-        vocabulary_filter_names: Sequence[str] | str | None = None,
-        enable_partial_results_stabilization: bool | None = None,
-        partial_results_stability: str | None = None,
-        content_identification_type: str | None = None,
-        content_redaction_type: str | None = None,
-        pii_entity_types: Sequence[str] | str | None = None,
-        language_model_name: str | None = None,
-        identify_language: bool | None = None,
-        language_options: Sequence[str] | str | None = None,
-        preferred_language: str | None = None,
-        idle: Idle = "wait",
-        idle_after: float = IDLE_AFTER,
+        self, parameters: Call
     ) -> StartCallAnalyticsStreamTranscriptionEventStream:
         """Start the analysis of a call between an agent and a customer.
 
         What is said of pace, checks and `idle` at `start_stream_transcription` holds here.
 
-        :param language_code: The spoken language: `"en-US"`, `"en-GB"`, `"es-US"`,
-            `"fr-CA"`, `"fr-FR"`, `"en-AU"`, `"it-IT"`, `"de-DE"` or `"pt-BR"`; leave it
-            out with `identify_language`.
-        :param media_sample_rate_hz: The sample rate, 8,000–48,000 Hz.
-        :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"`,
-            `"flac"`, `"g711-alaw"`, `"g711-ulaw"` or `"g729"`.
         :param configuration: Who speaks on which channel, and what becomes of the call
             after its end. It is sent first, before any audio. When it is not at hand
             yet, leave it out here and send it by
             `input_stream.send_configuration_event` before any audio.
-        :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
-        :param session_id: A UUID of 36 characters; the service makes one when None.
-        :param vocab_filter_method: `"remove"`, `"mask"` or `"tag"`.
-        :param vocab_filter_name: A vocabulary filter, 1–200 of `[0-9a-zA-Z._-]`.
-        :param vocabulary_names: With language identification: custom vocabularies, a list
-            or one string with commas, at most 3,000 characters in all.
-        :param vocabulary_filter_names: The same for vocabulary filters.
-        :param enable_partial_results_stabilization: Let only the last few words of a
-            partial result change.
-        :param partial_results_stability: How few: `"high"`, `"medium"` or `"low"`.
-        :param content_identification_type: `"PII"` marks personal information; not with
-            `content_redaction_type`.
-        :param content_redaction_type: `"PII"` replaces personal information.
-        :param pii_entity_types: Which kinds, a list or one string with commas, at most
-            300 characters of `[A-Z_, ]`; needs one of the two above.
-        :param language_model_name: A custom language model, 1–200 of `[0-9a-zA-Z._-]`.
-        :param identify_language: Find out the language; needs `language_options`.
-        :param language_options: At least two languages to choose from, a list or one
-            string with commas, at most 200 characters.
-        :param preferred_language: The likeliest of them.
+        :param idle: See `start_stream_transcription`.
+        :param idle_after: Above 0 and under 15 s.
         :returns: The open call: audio in by `input_stream`, utterances and matched
             categories by `output_stream`.
         :raises InvalidParameterException: for what the service would refuse; it is a
@@ -380,70 +240,23 @@ class TranscribeStreamingClient:
         :raises TimeoutException: when the start takes longer than `start_timeout`.
         :raises ServiceException: when the service refuses.
         """
-        request = StartCallAnalyticsStreamTranscriptionRequest(
-            language_code=language_code,
-            media_sample_rate_hz=media_sample_rate_hz,
-            media_encoding=media_encoding,
-            vocabulary_name=vocabulary_name,
-            session_id=session_id,
-            vocab_filter_method=vocab_filter_method,
-            vocab_filter_name=vocab_filter_name,
-            vocabulary_names=vocabulary_names,
-            vocabulary_filter_names=vocabulary_filter_names,
-            enable_partial_results_stabilization=enable_partial_results_stabilization,
-            partial_results_stability=partial_results_stability,
-            content_identification_type=content_identification_type,
-            content_redaction_type=content_redaction_type,
-            pii_entity_types=pii_entity_types,
-            language_model_name=language_model_name,
-            identify_language=identify_language,
-            language_options=language_options,
-            preferred_language=preferred_language,
-        )
-        policy = IdlePolicy(idle, idle_after, request)
         live: LiveStream = await self._start(
-            START_CALL_ANALYTICS_STREAM_TRANSCRIPTION, request, configuration, idle=policy
+            START_CALL_ANALYTICS_STREAM_TRANSCRIPTION, parameters, parameters.configuration
         )
         return StartCallAnalyticsStreamTranscriptionEventStream(
             CallAnalyticsInputStream(input_stream=live), live.response
         )
 
+    @takes(MedicalTranscription)
     async def start_medical_stream_transcription(
-        self,
-        *,
-        language_code: str,
-        media_sample_rate_hz: int,
-        media_encoding: str,
-        specialty: str,
-        type: str,  # noqa: A002  # the service's name
-        vocabulary_name: str | None = None,
-        session_id: str | None = None,
-        show_speaker_label: bool | None = None,
-        enable_channel_identification: bool | None = None,
-        number_of_channels: int | None = None,
-        content_identification_type: str | None = None,
-        idle: Idle = "wait",
-        idle_after: float = IDLE_AFTER,
+        self, parameters: MedicalTranscription
     ) -> StartMedicalStreamTranscriptionEventStream:
         """Start a medical transcription.
 
         What is said of pace, checks and `idle` at `start_stream_transcription` holds here.
 
-        :param language_code: The spoken language, e.g. `"en-US"`.
-        :param media_sample_rate_hz: The sample rate, 8,000–48,000 Hz.
-        :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"`,
-            `"flac"`, `"g711-alaw"`, `"g711-ulaw"` or `"g729"`.
-        :param specialty: `"PRIMARYCARE"`, `"CARDIOLOGY"`, `"NEUROLOGY"`, `"ONCOLOGY"`,
-            `"RADIOLOGY"` or `"UROLOGY"`.
-        :param type: `"CONVERSATION"` between people, or `"DICTATION"` by one.
-        :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
-        :param session_id: A UUID of 36 characters; the service makes one when None.
-        :param show_speaker_label: Label the speakers; not with
-            `enable_channel_identification`.
-        :param enable_channel_identification: Transcribe each channel by itself; needs
-            `number_of_channels`.
-        :param number_of_channels: The channels in the audio, at least 2.
-        :param content_identification_type: `"PHI"` marks personal health information.
+        :param idle: See `start_stream_transcription`.
+        :param idle_after: Above 0 and under 15 s.
         :returns: The open stream: audio in by `input_stream`, events by `output_stream`.
         :raises InvalidParameterException: for what the service would refuse; it is a
             `ValidationException` and a `BadRequestException`.
@@ -452,37 +265,14 @@ class TranscribeStreamingClient:
         :raises TimeoutException: when the start takes longer than `start_timeout`.
         :raises ServiceException: when the service refuses.
         """
-        request = StartMedicalStreamTranscriptionRequest(
-            language_code=language_code,
-            media_sample_rate_hz=media_sample_rate_hz,
-            media_encoding=media_encoding,
-            specialty=specialty,
-            type=type,
-            vocabulary_name=vocabulary_name,
-            session_id=session_id,
-            show_speaker_label=show_speaker_label,
-            enable_channel_identification=enable_channel_identification,
-            number_of_channels=number_of_channels,
-            content_identification_type=content_identification_type,
-        )
-        policy = IdlePolicy(idle, idle_after, request)
-        live: LiveStream = await self._start(
-            START_MEDICAL_STREAM_TRANSCRIPTION, request, idle=policy
-        )
+        live: LiveStream = await self._start(START_MEDICAL_STREAM_TRANSCRIPTION, parameters)
         return StartMedicalStreamTranscriptionEventStream(
             AudioStream(input_stream=live), live.response
         )
 
+    @takes(ScribeSession)
     async def start_medical_scribe_stream(
-        self,
-        *,
-        language_code: str,
-        media_sample_rate_hz: int,
-        media_encoding: str,
-        configuration: MedicalScribeConfigurationEvent,
-        session_id: str | None = None,
-        idle: Idle = "wait",
-        idle_after: float = IDLE_AFTER,
+        self, parameters: ScribeSession
     ) -> StartMedicalScribeStreamEventStream:
         """Start scribing a session between a clinician and a patient, or go on with it.
 
@@ -492,13 +282,10 @@ class TranscribeStreamingClient:
 
         What is said of pace, checks and `idle` at `start_stream_transcription` holds here.
 
-        :param language_code: The spoken language: `"en-US"`.
-        :param media_sample_rate_hz: The sample rate, 16,000–48,000 Hz.
-        :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"` or
-            `"flac"`.
         :param configuration: How the session is scribed and what becomes of it; it is
             sent first, before any audio.
-        :param session_id: A UUID of 36 characters; the service makes one when None.
+        :param idle: See `start_stream_transcription`.
+        :param idle_after: Above 0 and under 15 s.
         :returns: The open session: audio in by `input_stream`, events by `output_stream`.
         :raises InvalidParameterException: for what the service would refuse; it is a
             `ValidationException` and a `BadRequestException`, and its `parameter` is the
@@ -508,15 +295,8 @@ class TranscribeStreamingClient:
         :raises TimeoutException: when the start takes longer than `start_timeout`.
         :raises ServiceException: when the service refuses.
         """
-        request = StartMedicalScribeStreamRequest(
-            session_id=session_id,
-            language_code=language_code,
-            media_sample_rate_hz=media_sample_rate_hz,
-            media_encoding=media_encoding,
-        )
-        policy = IdlePolicy(idle, idle_after, request)
         live: LiveStream = await self._start(
-            START_MEDICAL_SCRIBE_STREAM, request, configuration, idle=policy
+            START_MEDICAL_SCRIBE_STREAM, parameters, parameters.configuration
         )
         return StartMedicalScribeStreamEventStream(
             MedicalScribeInputStream(input_stream=live), live.response
@@ -586,17 +366,12 @@ class TranscribeStreamingClient:
         await self.close()
 
     async def _start(
-        self,
-        operation: Operation,
-        request: object,
-        configuration: BaseEvent | None = None,
-        *,
-        idle: IdlePolicy | None = None,
+        self, operation: Operation, request: Any, configuration: BaseEvent | None = None
     ) -> Any:
         """Make a request and wait for the service's answer, all before the deadline.
 
+        :param request: Its parameters; those of a stream have an idle policy too.
         :param configuration: The stream's first event.
-        :param idle: What happens to the stream when it gets no audio.
         :returns: The open `LiveStream`; the answer itself where there is no stream.
         """
         if self._closed:
@@ -607,6 +382,8 @@ class TranscribeStreamingClient:
         # Checked with stand-in credentials first: a wrong parameter needs no real ones.
         ClientSession(operation, request, Credentials("", ""), region="", authority="")
         check_configuration(operation, configuration)
+        if operation.result_stream is not None:
+            check_idle(request)
         endpoint = await self._endpoint_resolver.resolve(self.region)
         if operation.result_stream is None:
             endpoint = re.sub("^ws", "http", endpoint)  # no stream, so no WebSocket
@@ -617,7 +394,7 @@ class TranscribeStreamingClient:
         attempts = 0
         corrected = False
         while True:
-            attempt = _Attempt(self.clock_skew, idle)
+            attempt = _Attempt(self.clock_skew)
             try:
                 if self.limiter is not None and operation.result_stream is not None:
                     attempt.slot = await self.limiter.acquire(deadline - loop.time())
@@ -671,7 +448,7 @@ class TranscribeStreamingClient:
         self,
         attempt: _Attempt,
         operation: Operation,
-        request: object,
+        request: Any,
         configuration: BaseEvent | None,
         origin: Origin,
         credentials: Credentials,
@@ -724,13 +501,11 @@ class TranscribeStreamingClient:
         except BaseException:
             stream.abort()
             raise
-        idle = attempt.idle
         live: LiveStream
-        if self.observer is None and (idle is None or idle.idle == "wait"):
+        if self.observer is None and request.idle == "wait":
             live = LiveStream(session, stream, attempt.slot)
         else:
-            idle = idle or IdlePolicy("wait", IDLE_AFTER, request)
-            live = WatchedStream(session, stream, attempt.slot, request, idle, self.observer)
+            live = WatchedStream(session, stream, attempt.slot, request, self.observer)
         live.response = response = session.receive_response(answer, live)
         logger.debug("session %s begins: request %s", response.session_id, response.request_id)
         return live
@@ -758,12 +533,10 @@ class _Attempt:
     """One attempt at a start: its clock, and the stream once there is one.
 
     :param skew: Seconds by which the service's clock is ahead of ours.
-    :param idle: What happens to the stream when it gets no audio.
     """
 
-    def __init__(self, skew: float, idle: IdlePolicy | None) -> None:
+    def __init__(self, skew: float) -> None:
         self.skew = skew
-        self.idle = idle
         self.clock: Callable[[], float] = (lambda: time.time() + skew) if skew else time.time
         self.stream: Stream | None = None
         self.slot: Slot | None = None

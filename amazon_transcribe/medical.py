@@ -5,9 +5,14 @@ Times are offsets in seconds from the beginning of the stream.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from msgspec import Struct, field
 
 from ._events import AudioStream, EventParser, EventShape, OpenStream, ResultStream, Shape
+from ._rules import CHANNELS, ENCODING, LANGUAGE, NAME, REQUIRED, SAMPLE_RATE, UUID, OneOf
+
+_SPECIALTY = OneOf(("PRIMARYCARE", "CARDIOLOGY", "NEUROLOGY", "ONCOLOGY", "RADIOLOGY", "UROLOGY"))
 
 # Results
 
@@ -105,27 +110,43 @@ MEDICAL_TRANSCRIPT_EVENTS = EventParser({"TranscriptEvent": MedicalTranscriptEve
 # Start: request and response
 
 
-class _Settings(Struct, kw_only=True, repr_omit_defaults=True):
+class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
     """What the service echoes: request and response share it."""
 
-    language_code: str | None = None
-    media_sample_rate_hz: int | None = None
-    media_encoding: str | None = None
-    vocabulary_name: str | None = None
-    specialty: str | None = None
-    type: str | None = None
+    language_code: Annotated[str | None, LANGUAGE, REQUIRED] = None
+    media_sample_rate_hz: Annotated[int | None, SAMPLE_RATE, REQUIRED] = field(
+        default=None, name="MediaSampleRateHertz"
+    )
+    media_encoding: Annotated[str | None, ENCODING, REQUIRED] = None
+    vocabulary_name: Annotated[str | None, NAME] = None
+    specialty: Annotated[str | None, _SPECIALTY, REQUIRED] = None
+    type: Annotated[str | None, OneOf(("CONVERSATION", "DICTATION")), REQUIRED] = None
     show_speaker_label: bool | None = None
-    session_id: str | None = None
+    session_id: Annotated[str | None, UUID] = None
     enable_channel_identification: bool | None = None
-    number_of_channels: int | None = None
-    content_identification_type: str | None = None
+    number_of_channels: Annotated[int | None, CHANNELS] = None
+    content_identification_type: Annotated[str | None, OneOf(("PHI",))] = None
 
 
 class StartMedicalStreamTranscriptionRequest(_Settings):
     """What a medical transcription is asked to be.
 
-    The parameters are described at
-    `TranscribeStreamingClient.start_medical_stream_transcription`.
+    Names, limits and allowed values are the service model's.
+
+    :param language_code: The spoken language, e.g. `"en-US"`.
+    :param media_sample_rate_hz: The sample rate, 8,000–48,000 Hz.
+    :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"`, `"flac"`,
+        `"g711-alaw"`, `"g711-ulaw"` or `"g729"`.
+    :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
+    :param specialty: `"PRIMARYCARE"`, `"CARDIOLOGY"`, `"NEUROLOGY"`, `"ONCOLOGY"`,
+        `"RADIOLOGY"` or `"UROLOGY"`.
+    :param type: `"CONVERSATION"` between people, or `"DICTATION"` by one.
+    :param session_id: A UUID of 36 characters; the service makes one when None.
+    :param show_speaker_label: Label the speakers; not with `enable_channel_identification`.
+    :param enable_channel_identification: Transcribe each channel by itself; needs
+        `number_of_channels`.
+    :param number_of_channels: The channels in the audio, at least 2.
+    :param content_identification_type: `"PHI"` marks personal health information.
     """
 
 

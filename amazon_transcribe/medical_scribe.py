@@ -6,6 +6,7 @@ Audio times are offsets in seconds from the beginning of the stream.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from msgspec import Struct, field
 
@@ -18,8 +19,31 @@ from ._events import (
     ResultStream,
     Shape,
 )
+from ._rules import (
+    CHANNEL,
+    FILTER_METHOD,
+    NAME,
+    REQUIRED,
+    UUID,
+    Integer,
+    ListOf,
+    MapOf,
+    OneOf,
+    Structure,
+    Text,
+)
 
 END_OF_SESSION = "END_OF_SESSION"
+
+_NOTE_TEMPLATE = OneOf(
+    ("HISTORY_AND_PHYSICAL", "GIRPP", "DAP", "SIRP", "BIRP", "BEHAVIORAL_SOAP", "PHYSICAL_SOAP")
+)
+_ROLE_ARN = Text(
+    20,
+    2048,
+    "arn:(aws|aws-cn|aws-us-gov|aws-iso-{0,1}[a-z]{0,1}):iam::[0-9]{0,63}"
+    ":role/[A-Za-z0-9:_/+=,@.-]{0,1024}",
+)
 
 # Sent
 
@@ -35,8 +59,8 @@ class MedicalScribeChannelDefinition(Shape):
     :param participant_role: `"PATIENT"` or `"CLINICIAN"`.
     """
 
-    channel_id: int
-    participant_role: str
+    channel_id: Annotated[int, CHANNEL]
+    participant_role: Annotated[str, OneOf(("PATIENT", "CLINICIAN"))]
 
 
 class MedicalScribeEncryptionSettings(Shape):
@@ -46,8 +70,10 @@ class MedicalScribeEncryptionSettings(Shape):
     :param kms_encryption_context: 1–10 pairs of up to 2,000 characters each.
     """
 
-    kms_key_id: str
-    kms_encryption_context: dict[str, str] | None = None
+    kms_key_id: Annotated[str, Text(1, 2048, "[A-Za-z0-9][A-Za-z0-9:_/+=,@.-]{0,2048}")]
+    kms_encryption_context: Annotated[
+        dict[str, str] | None, MapOf(1, 10, Text(1, 2000, r"(?s:.*\S.*)"))
+    ] = None
 
 
 class ClinicalNoteGenerationSettings(Shape):
@@ -58,8 +84,8 @@ class ClinicalNoteGenerationSettings(Shape):
         `"BIRP"`, `"BEHAVIORAL_SOAP"` or `"PHYSICAL_SOAP"`.
     """
 
-    output_bucket_name: str
-    note_template: str | None = None
+    output_bucket_name: Annotated[str, Text(0, 64, r"[a-z0-9][.\-a-z0-9]{1,61}[a-z0-9]")]
+    note_template: Annotated[str | None, _NOTE_TEMPLATE] = None
 
 
 class MedicalScribePostStreamAnalyticsSettings(Shape):
@@ -77,7 +103,7 @@ class MedicalScribePatientContext(Shape):
     :param pronouns: `"HE_HIM"`, `"SHE_HER"` or `"THEY_THEM"`.
     """
 
-    pronouns: str | None = None
+    pronouns: Annotated[str | None, OneOf(("HE_HIM", "SHE_HER", "THEY_THEM"))] = None
 
 
 class MedicalScribeContext(Shape):
@@ -103,12 +129,15 @@ class MedicalScribeConfigurationEvent(EventShape):
     :param medical_scribe_context: What helps the notes.
     """
 
-    resource_access_role_arn: str
+    resource_access_role_arn: Annotated[str, _ROLE_ARN]
     post_stream_analytics_settings: MedicalScribePostStreamAnalyticsSettings
-    vocabulary_name: str | None = None
-    vocabulary_filter_name: str | None = None
-    vocabulary_filter_method: str | None = None
-    channel_definitions: list[MedicalScribeChannelDefinition] | None = None
+    vocabulary_name: Annotated[str | None, NAME] = None
+    vocabulary_filter_name: Annotated[str | None, NAME] = None
+    vocabulary_filter_method: Annotated[str | None, FILTER_METHOD] = None
+    channel_definitions: Annotated[
+        list[MedicalScribeChannelDefinition] | None,
+        ListOf(2, 2, Structure(MedicalScribeChannelDefinition)),
+    ] = None
     encryption_settings: MedicalScribeEncryptionSettings | None = None
     medical_scribe_context: MedicalScribeContext | None = None
 
@@ -120,7 +149,7 @@ class MedicalScribeSessionControlEvent(EventShape, omit_defaults=False):
     :param type: `"END_OF_SESSION"`.
     """
 
-    type: str = END_OF_SESSION
+    type: Annotated[str, OneOf((END_OF_SESSION,)), REQUIRED] = END_OF_SESSION
 
 
 # Results
@@ -246,13 +275,13 @@ class MedicalScribeStreamDetails(Shape):
 # Requests and responses
 
 
-class GetMedicalScribeStreamRequest(Struct):
+class GetMedicalScribeStreamRequest(Struct, rename="pascal"):
     """Which session is looked up.
 
     :param session_id: The session's id, a UUID of 36 characters.
     """
 
-    session_id: str | None = None
+    session_id: Annotated[str | None, UUID, REQUIRED] = None
 
 
 class GetMedicalScribeStreamResponse(Shape):
@@ -264,20 +293,26 @@ class GetMedicalScribeStreamResponse(Shape):
     medical_scribe_stream_details: MedicalScribeStreamDetails | None = None
 
 
-class _Settings(Struct, kw_only=True, repr_omit_defaults=True):
+class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
     """What the service echoes: request and response share it."""
 
-    session_id: str | None = None
-    language_code: str | None = None
-    media_sample_rate_hz: int | None = None
-    media_encoding: str | None = None
+    session_id: Annotated[str | None, UUID] = None
+    language_code: Annotated[str | None, OneOf(("en-US",)), REQUIRED] = None
+    media_sample_rate_hz: Annotated[int | None, Integer(16000, 48000, " Hz"), REQUIRED] = field(
+        default=None, name="MediaSampleRateHertz"
+    )
+    media_encoding: Annotated[str | None, OneOf(("pcm", "ogg-opus", "flac")), REQUIRED] = None
 
 
 class StartMedicalScribeStreamRequest(_Settings):
     """What a session's audio is.
 
-    The parameters are described at
-    `TranscribeStreamingClient.start_medical_scribe_stream`.
+    Names, limits and allowed values are the service model's.
+
+    :param language_code: The spoken language: `"en-US"`.
+    :param media_sample_rate_hz: The sample rate, 16,000–48,000 Hz.
+    :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"` or `"flac"`.
+    :param session_id: A UUID of 36 characters; the service makes one when None.
     """
 
 

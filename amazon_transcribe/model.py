@@ -9,6 +9,7 @@ seconds from the beginning of the stream.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from msgspec import Struct, field
 
@@ -26,6 +27,23 @@ from ._events import (
     Shape,
     UnknownEvent,
     service_exception,
+)
+from ._rules import (
+    CHANNELS,
+    ENCODING,
+    FILTER_METHOD,
+    LANGUAGE,
+    LANGUAGES,
+    NAME,
+    NAMES,
+    PII,
+    PII_TYPES,
+    REQUIRED,
+    SAMPLE_RATE,
+    STABILITY,
+    UUID,
+    Integer,
+    OneOf,
 )
 from .call_analytics import (
     CALL_ANALYTICS_EVENTS,
@@ -282,57 +300,88 @@ class TranscriptEvent(EventShape, omit_defaults=False):
 # Start: request and response
 
 
-class _Settings(Struct, kw_only=True, repr_omit_defaults=True):
+class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
     """What a stream can be asked for beyond the documented signature.
 
-    The service echoes all of it, so request and response share it.
+    The service echoes all of it, so request and response share it. A parameter that the
+    service learns is one line here: its name, type and rule.
     """
 
-    vocabulary_names: Sequence[str] | str | None = None
-    vocabulary_filter_names: Sequence[str] | str | None = None
     show_speaker_label: bool | None = None
     enable_channel_identification: bool | None = None
-    number_of_channels: int | None = None
+    number_of_channels: Annotated[int | None, CHANNELS] = None
     enable_partial_results_stabilization: bool | None = None
-    partial_results_stability: str | None = None
-    content_identification_type: str | None = None
-    content_redaction_type: str | None = None
-    pii_entity_types: Sequence[str] | str | None = None
-    language_model_name: str | None = None
+    partial_results_stability: Annotated[str | None, STABILITY] = None
+    content_identification_type: Annotated[str | None, PII] = None
+    content_redaction_type: Annotated[str | None, PII] = None
+    pii_entity_types: Annotated[Sequence[str] | str | None, PII_TYPES] = None
+    language_model_name: Annotated[str | None, NAME] = None
     identify_language: bool | None = None
-    language_options: Sequence[str] | str | None = None
-    preferred_language: str | None = None
+    language_options: Annotated[Sequence[str] | str | None, LANGUAGES] = None
+    preferred_language: Annotated[str | None, LANGUAGE] = None
     identify_multiple_languages: bool | None = None
-    session_resume_window: int | None = None
-    transcript_format: str | None = None
+    vocabulary_names: Annotated[Sequence[str] | str | None, NAMES] = None
+    vocabulary_filter_names: Annotated[Sequence[str] | str | None, NAMES] = None
+    session_resume_window: Annotated[int | None, Integer(1, 300, " minutes")] = None
+    transcript_format: Annotated[str | None, OneOf(("spoken", "written"))] = None
 
 
 class _RequestSettings(_Settings, kw_only=True):
-    vocab_filter_name: str | None = None
+    vocab_filter_name: Annotated[str | None, NAME] = field(
+        default=None, name="VocabularyFilterName"
+    )
 
 
 class StartStreamTranscriptionRequest(_RequestSettings):
     """What a transcription is asked to be.
 
-    :param language_code: The spoken language, e.g. `"en-US"`; None with
+    Names, limits and allowed values are the service model's.
+
+    :param language_code: The spoken language, e.g. `"en-US"`; leave it out with
         `identify_language` or `identify_multiple_languages`.
     :param media_sample_rate_hz: The sample rate, 8,000–48,000 Hz.
-    :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"`,
-        `"flac"`, `"g711-alaw"`, `"g711-ulaw"` or `"g729"`.
-    :param vocabulary_name: A custom vocabulary of the account.
-    :param session_id: A UUID of the program's choice; the service makes one when None.
+    :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"`, `"flac"`,
+        `"g711-alaw"`, `"g711-ulaw"` or `"g729"`.
+    :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
+    :param session_id: A UUID of 36 characters; the service makes one when None.
     :param vocab_filter_method: `"remove"`, `"mask"` or `"tag"`.
-
-    The parameters by name only are described at
-    `TranscribeStreamingClient.start_stream_transcription`.
+    :param vocab_filter_name: A vocabulary filter, 1–200 of `[0-9a-zA-Z._-]`.
+    :param vocabulary_names: With language identification: custom vocabularies, a list or
+        one string with commas, at most 3,000 characters in all.
+    :param vocabulary_filter_names: The same for vocabulary filters.
+    :param show_speaker_label: Label the speakers; not with `enable_channel_identification`.
+    :param enable_channel_identification: Transcribe each channel by itself; needs
+        `number_of_channels`.
+    :param number_of_channels: The channels in the audio, at least 2.
+    :param enable_partial_results_stabilization: Let only the last few words of a partial
+        result change.
+    :param partial_results_stability: How few: `"high"`, `"medium"` or `"low"`.
+    :param content_identification_type: `"PII"` marks personal information; not with
+        `content_redaction_type`.
+    :param content_redaction_type: `"PII"` replaces personal information.
+    :param pii_entity_types: Which kinds, a list or one string with commas, at most 300
+        characters of `[A-Z_, ]`; needs one of the two above.
+    :param language_model_name: A custom language model, 1–200 of `[0-9a-zA-Z._-]`.
+    :param identify_language: Find out the language; needs `language_options`.
+    :param language_options: At least two languages to choose from, a list or one string
+        with commas, at most 200 characters.
+    :param preferred_language: The likeliest of them.
+    :param identify_multiple_languages: Find out the languages as they change; needs
+        `language_options`.
+    :param session_resume_window: Minutes, 1–300, for which the session can be resumed.
+    :param transcript_format: `"spoken"` or `"written"`.
     """
 
-    language_code: str | None = None
-    media_sample_rate_hz: int | None = None
-    media_encoding: str | None = None
-    vocabulary_name: str | None = None
-    session_id: str | None = None
-    vocab_filter_method: str | None = None
+    language_code: Annotated[str | None, LANGUAGE] = None
+    media_sample_rate_hz: Annotated[int | None, SAMPLE_RATE, REQUIRED] = field(
+        default=None, name="MediaSampleRateHertz"
+    )
+    media_encoding: Annotated[str | None, ENCODING, REQUIRED] = None
+    vocabulary_name: Annotated[str | None, NAME] = None
+    session_id: Annotated[str | None, UUID] = None
+    vocab_filter_method: Annotated[str | None, FILTER_METHOD] = field(
+        default=None, name="VocabularyFilterMethod"
+    )
 
 
 class StartStreamTranscriptionResponse(_Settings):

@@ -169,15 +169,15 @@ MEDICAL_STREAM = _shapes.START_MEDICAL_STREAM_TRANSCRIPTION
 SCRIBE = _shapes.START_MEDICAL_SCRIBE_STREAM
 GET = _shapes.GET_MEDICAL_SCRIBE_STREAM
 PARAMETERS: dict[str, dict[str, Any]] = {
-    "call": AUDIO,
-    "medical": {**AUDIO, "specialty": "ONCOLOGY", "type": "DICTATION"},
-    "scribe": AUDIO,
-    "get": {"session_id": SESSION_ID},
+    CALL.name: AUDIO,
+    MEDICAL_STREAM.name: {**AUDIO, "specialty": "ONCOLOGY", "type": "DICTATION"},
+    SCRIBE.name: AUDIO,
+    GET.name: {"session_id": SESSION_ID},
 }
 
 
 def client_of(operation: Operation, **parameters: Any) -> ClientSession:
-    request = operation.request(**{**PARAMETERS[operation.key], **parameters})
+    request = operation.request(**{**PARAMETERS[operation.name], **parameters})
     return ClientSession(
         operation,
         request,

@@ -22,8 +22,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amazon_transcribe import _shapes, model
-from amazon_transcribe._shapes import OPERATIONS, Operation, Rule
+from amazon_transcribe import _rules, model
+from amazon_transcribe._rules import Member, Rule, members_of
+from amazon_transcribe._shapes import OPERATIONS, Operation
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.model import SERVICE_EXCEPTIONS, AudioEvent
 
@@ -107,7 +108,7 @@ class Walk:
                 yield f"{name}: label"
             if "header" in where and member.header != where["header"]:
                 yield f"{name}: header {where['header']}"
-            if (member.name in ours.required) != theirs["required"]:
+            if member.required != theirs["required"]:
                 yield f"{name}: required"
             parameter = parameters.get(member.name)
             if parameter is None or parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
@@ -116,8 +117,6 @@ class Walk:
                 yield f"{name}: has a default, or none, in {method}"
             if f":param {member.name}:" not in described:
                 yield f"{name}: not described in {method}"
-            if member.name not in ours.request.__struct_fields__:
-                yield f"{name}: not a field of {ours.request.__name__}"
             yield from (f"{name}: {gap}" for gap in self.rule(member.rule, theirs["target"]))
         yield from (f"{name}: beyond the model" for name in members)
 
@@ -148,27 +147,27 @@ class Walk:
         if kind == "structure":
             yield from self.structure(ours, name, theirs["members"])
         elif kind == "enum":
-            if not isinstance(ours, _shapes.OneOf) or set(ours.values) != set(theirs["enum"]):
+            if not isinstance(ours, _rules.OneOf) or set(ours.values) != set(theirs["enum"]):
                 yield f"{name}: values"
         elif kind in ("integer", "long"):
             limits = (theirs["range"]["min"], theirs["range"].get("max"))
-            if not isinstance(ours, _shapes.Integer) or (ours.low, ours.high) != limits:
+            if not isinstance(ours, _rules.Integer) or (ours.low, ours.high) != limits:
                 yield f"{name}: range"
         elif kind == "boolean":
-            if not isinstance(ours, _shapes.Boolean):
+            if not isinstance(ours, _rules.Boolean):
                 yield f"{name}: no boolean"
         elif kind == "list":
-            if not isinstance(ours, _shapes.ListOf) or (ours.low, ours.high) != bounds:
+            if not isinstance(ours, _rules.ListOf) or (ours.low, ours.high) != bounds:
                 yield f"{name}: length"
             else:
                 yield from self.rule(ours.of, theirs["member"])
         elif kind == "map":
-            if not isinstance(ours, _shapes.MapOf) or (ours.low, ours.high) != bounds:
+            if not isinstance(ours, _rules.MapOf) or (ours.low, ours.high) != bounds:
                 yield f"{name}: length"
             else:
                 yield from self.rule(ours.of, theirs["key"])
                 yield from self.rule(ours.of, theirs["value"])
-        elif not isinstance(ours, _shapes.Text) or (ours.low, ours.high) != (
+        elif not isinstance(ours, _rules.Text) or (ours.low, ours.high) != (
             length.get("min", 0),
             length.get("max"),
         ):
@@ -177,10 +176,10 @@ class Walk:
             yield f"{name}: pattern"
 
     def structure(self, ours: Rule, name: str, members: Model) -> Iterator[str]:
-        if not isinstance(ours, _shapes.Structure) or ours.shape is not getattr(model, name, None):
+        if not isinstance(ours, _rules.Structure) or ours.shape is not getattr(model, name, None):
             yield f"{name}: no such structure"
             return
-        rules = {member.model_name: member for member in ours.members}
+        rules = {member.model_name: member for member in members_of(ours.shape)}
         fields = dict(
             zip(ours.shape.__struct_fields__, ours.shape.__struct_encode_fields__, strict=True)
         )
@@ -343,7 +342,7 @@ async def test_every_parameter_reaches_the_request(
         await method(**given, **extra)
     [(called, request, *first)] = started
     assert called is operation
-    assert {name: getattr(request, name) for name in request.__struct_fields__} == given
+    assert {name: getattr(request, name) for name in given} == given
     assert first == list(extra.values())
 
 
@@ -422,19 +421,28 @@ def test_a_difference_anywhere_is_a_gap(place: tuple[str, ...]) -> None:
     assert gaps(service) != []
 
 
+def patterns(members: tuple[Member, ...], name: str) -> Iterator[tuple[str, str]]:
+    """Our pattern and the model's for every string in a shape."""
+    theirs = MODEL["shapes"][name]["members"]
+    for member in members:
+        target = MODEL["shapes"][theirs[member.model_name]["target"]]
+        if isinstance(member.rule, _rules.Structure):
+            yield from patterns(members_of(member.rule.shape), theirs[member.model_name]["target"])
+        elif isinstance(member.rule, _rules.MapOf):
+            assert isinstance(member.rule.of, _rules.Text)
+            yield member.rule.of.pattern, MODEL["shapes"][target["value"]]["pattern"]
+        elif isinstance(member.rule, _rules.Text) and "pattern" in target:
+            yield member.rule.pattern, target["pattern"]
+
+
 PATTERNS = {
-    (rule.pattern, MODEL["shapes"][target]["pattern"])
+    pair
     for operation in OPERATIONS.values()
-    for name, theirs in MODEL["shapes"][MODEL["operations"][operation.name]["input"]][
-        "members"
-    ].items()
-    for member in operation.members
-    if member.model_name == name
-    for rule, target in [(member.rule, theirs["target"])]
-    if isinstance(rule, _shapes.Text)
-} | {
-    (_shapes._ROLE_ARN.pattern, MODEL["shapes"]["IamRoleArn"]["pattern"]),
-    (_shapes._NON_EMPTY.pattern, MODEL["shapes"]["NonEmptyString"]["pattern"]),
+    for members, name in [
+        (operation.members, MODEL["operations"][operation.name]["input"]),
+        *((members_of(event.shape), event.shape.__name__) for event in operation.inputs),
+    ]
+    for pair in patterns(members, name)
 }
 
 

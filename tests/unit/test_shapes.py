@@ -5,11 +5,15 @@ That they are the service model's is shown in `test_service_model`.
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from dataclasses import replace
+from typing import Annotated, Any
 
 import pytest
 
 from amazon_transcribe import _shapes
+from amazon_transcribe._calls import takes
+from amazon_transcribe._rules import OneOf
 from amazon_transcribe._shapes import START_STREAM_TRANSCRIPTION as START
 from amazon_transcribe.exceptions import (
     BadRequestException,
@@ -37,6 +41,33 @@ def test_seed_order_of_the_request() -> None:
     assert request.vocab_filter_method == "mask"
     with pytest.raises(TypeError):
         StartStreamTranscriptionRequest("en-US", 16000, "pcm", "n", "id", "mask", "more")  # type: ignore[misc]
+
+
+class NextYear(StartStreamTranscriptionRequest, kw_only=True):
+    mood: Annotated[str | None, OneOf(("calm", "excited"))] = None
+
+
+async def test_one_field_is_all_that_a_new_parameter_needs() -> None:
+    class Client:
+        @takes(NextYear)
+        async def start(self, parameters: NextYear) -> NextYear:
+            """Start.
+
+            :returns: What it was given.
+            """
+            return parameters
+
+    operation = replace(START, request=NextYear)
+    assert inspect.signature(Client.start).parameters["mood"].annotation == str | None
+    request = await Client().start(**GOOD, mood="calm")
+    headers = dict(_shapes.request_headers(operation, request))
+    assert headers == {**headers_of(), "x-amzn-transcribe-mood": "calm"}
+    assert _shapes.read_request(operation, headers).mood == "calm"
+    with pytest.raises(InvalidParameterException, match="mood must be one of calm, excited"):
+        _shapes.request_headers(operation, await Client().start(**GOOD, mood="angry"))
+    headers["x-amzn-transcribe-mood"] = "angry"
+    with pytest.raises(BadRequestException, match="Mood must be one of calm, excited"):
+        _shapes.read_request(operation, headers)
 
 
 def test_headers_of_a_plain_request() -> None:

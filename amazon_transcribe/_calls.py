@@ -1,0 +1,115 @@
+"""What the client's methods take: the service's parameters, and ours.
+
+The service's stand in the requests alone. `takes` gives a method the keyword parameters of
+such a class, for type checkers, `help` and editors alike.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Coroutine, Sequence
+from functools import wraps
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar, get_args, get_origin
+
+from ._watched import IDLE_AFTER, Idle
+from .model import (
+    ConfigurationEvent,
+    MedicalScribeConfigurationEvent,
+    StartCallAnalyticsStreamTranscriptionRequest,
+    StartMedicalScribeStreamRequest,
+    StartMedicalStreamTranscriptionRequest,
+    StartStreamTranscriptionRequest,
+)
+
+_P = ParamSpec("_P")
+_Self = TypeVar("_Self")
+_Parameters = TypeVar("_Parameters")
+_Result = TypeVar("_Result")
+
+
+class Transcription(StartStreamTranscriptionRequest, kw_only=True):
+    """The parameters of `start_stream_transcription`."""
+
+    language_code: str | None = None
+    media_sample_rate_hz: int
+    media_encoding: str
+    vocabulary_name: str | None = None
+    session_id: str | None = None
+    vocab_filter_method: str | None = None
+    vocab_filter_names: Sequence[str] | str | None = None
+    idle: Idle = "wait"
+    idle_after: float = IDLE_AFTER
+
+
+class Call(StartCallAnalyticsStreamTranscriptionRequest, kw_only=True):
+    """The parameters of `start_call_analytics_stream_transcription`."""
+
+    media_sample_rate_hz: int
+    media_encoding: str
+    configuration: ConfigurationEvent | None = None
+    idle: Idle = "wait"
+    idle_after: float = IDLE_AFTER
+
+
+class MedicalTranscription(StartMedicalStreamTranscriptionRequest, kw_only=True):
+    """The parameters of `start_medical_stream_transcription`."""
+
+    language_code: str
+    media_sample_rate_hz: int
+    media_encoding: str
+    specialty: str
+    type: str
+    idle: Idle = "wait"
+    idle_after: float = IDLE_AFTER
+
+
+class ScribeSession(StartMedicalScribeStreamRequest, kw_only=True):
+    """The parameters of `start_medical_scribe_stream`."""
+
+    language_code: str
+    media_sample_rate_hz: int
+    media_encoding: str
+    configuration: MedicalScribeConfigurationEvent
+    idle: Idle = "wait"
+    idle_after: float = IDLE_AFTER
+
+
+def takes(
+    parameters: Callable[_P, _Parameters],
+) -> Callable[
+    [Callable[[_Self, _Parameters], Coroutine[Any, Any, _Result]]],
+    Callable[Concatenate[_Self, _P], Coroutine[Any, Any, _Result]],
+]:
+    """Let a method be called with the parameters of a class, and get an object of it."""
+
+    def decorate(
+        method: Callable[[_Self, _Parameters], Coroutine[Any, Any, _Result]],
+    ) -> Callable[Concatenate[_Self, _P], Coroutine[Any, Any, _Result]]:
+        @wraps(method)
+        async def call(self: _Self, /, *args: _P.args, **kwargs: _P.kwargs) -> _Result:
+            return await method(self, parameters(*args, **kwargs))
+
+        _describe(call, parameters)
+        return call
+
+    return decorate
+
+
+def _describe(call: Any, parameters: Any) -> None:
+    """Give a method the signature that a class has, and what its request says of it."""
+    own = inspect.signature(call)
+    taken = [
+        each.replace(annotation=get_args(each.annotation)[0])  # without the rule
+        if get_origin(each.annotation) is Annotated
+        else each
+        for each in inspect.signature(parameters).parameters.values()
+    ]
+    call.__signature__ = own.replace(parameters=[*own.parameters.values()][:1] + taken)
+    request = parameters.__base__.__doc__
+    if call.__doc__ and request:  # not with -OO
+        doc, request = inspect.cleandoc(call.__doc__), inspect.cleandoc(request)
+        ours = re.search("^:", doc, re.MULTILINE)
+        assert ours is not None
+        at = ours.start()
+        call.__doc__ = f"{doc[:at]}{request[request.index(':param') :]}\n{doc[at:]}"
