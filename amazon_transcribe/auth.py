@@ -83,8 +83,10 @@ class AwsCrtCredentialResolver(CredentialResolver):
             if self._provider is None:
                 self._provider = self._make_provider()
             resolved = await asyncio.wrap_future(self._provider.get_credentials())
-        except (AwsCrtError, RuntimeError) as error:  # the latter where none can be made
-            reason = error.name if isinstance(error, AwsCrtError) else error
+        # A RuntimeError where no provider can be made. Older awscrt tell of an empty profile by
+        # a FileNotFoundError, without a word.
+        except (AwsCrtError, RuntimeError, OSError) as error:
+            reason = getattr(error, "name", "") or str(error) or type(error).__name__
             raise CredentialsException(f"{failure} ({reason})") from error
         return Credentials(
             resolved.access_key_id, resolved.secret_access_key, resolved.session_token
