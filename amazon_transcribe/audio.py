@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ._extras import missing
 from .exceptions import InvalidParameterException, SDKError
 
 __all__ = ["AudioFileException", "AudioSource", "Lookahead", "open_audio", "paced"]
@@ -472,9 +473,7 @@ def _sounddevice() -> Any:
     try:
         import sounddevice  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
-        raise AudioFileException(
-            "the microphone needs the extra mic: pip install 'amazon-transcribe[mic]'"
-        ) from error
+        raise AudioFileException(missing("the microphone", "mic", error)) from error
     except OSError as error:  # the package is there, the PortAudio library is not
         raise AudioFileException(f"cannot record from the microphone: {error}") from error
     return sounddevice

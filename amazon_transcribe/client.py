@@ -108,9 +108,9 @@ class TranscribeStreamingClient:
     :param observer: Told what happens, in numbers and times; see `observe`.
     :param transport: `"websocket"` reaches the endpoint by WebSocket, whatever the scheme
         of its URL, and the region's own on port 8443: for places where HTTP/2 does not
-        pass. It needs `pip install 'amazon-transcribe[websocket]'`, and has a connection
-        for each stream. None goes by the scheme. An object of the shape of
-        `transports.base.Transport` carries the streams itself.
+        pass. It needs the extra `websocket`, and has a connection for each stream. None
+        goes by the scheme. An object of the shape of `transports.base.Transport` carries
+        the streams itself.
     :raises ValidationException: for a region or a number that cannot be.
 
     Connections are made through the proxy named by HTTPS_PROXY, HTTP_PROXY or ALL_PROXY,

@@ -2,7 +2,7 @@
 
     client = TranscribeStreamingClient(region="us-east-2", observer=OpenTelemetryObserver())
 
-It needs `pip install 'amazon-transcribe[otel]'`. Every instrument's name begins with
+It needs the extra `otel`. Every instrument's name begins with
 `amazon_transcribe.client.`; the attribute `operation` is on each of them. Ids are no
 attributes: they belong in the logs, not in metrics.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ._extras import missing
 from .exceptions import SDKError, ValidationException
 from .observe import Observer, StreamInfo
 
@@ -33,10 +34,7 @@ class OpenTelemetryObserver(Observer):
         try:
             from opentelemetry.metrics import get_meter
         except ImportError as error:
-            raise ValidationException(
-                f"OpenTelemetryObserver needs a package more ({error.name}):"
-                " pip install 'amazon-transcribe[otel]'"
-            ) from error
+            raise ValidationException(missing("OpenTelemetryObserver", "otel", error)) from error
         meter = get_meter("amazon_transcribe", meter_provider=meter_provider)
 
         def count(name: str, unit: str, what: str) -> Counter:

@@ -9,12 +9,14 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._extras import missing
 from ..exceptions import SDKError
 from .errors import Unusable, reason
 
 if TYPE_CHECKING:
     from ..local import Fault, LocalTranscribe
 
+_SERVER = "the local server"
 ENGINES = ("moonshine", "pocketsphinx", "scripted")
 
 
@@ -55,11 +57,11 @@ async def start_server(stack: AsyncExitStack, **options: Any) -> LocalTranscribe
         from ..local import LocalTranscribe
         from ..local.engines import EngineUnavailable
     except ImportError as error:
-        raise Unusable(_missing_extra(error)) from error
+        raise Unusable(missing(_SERVER, "local", error)) from error
     try:
         return await stack.enter_async_context(LocalTranscribe(**options))
     except ImportError as error:
-        raise Unusable(_missing_extra(error)) from error
+        raise Unusable(missing(_SERVER, "local", error)) from error
     except (EngineUnavailable, ValueError, ssl.SSLError) as error:
         raise Unusable(str(error)) from error
     except OSError as error:
@@ -72,12 +74,5 @@ def parse_faults(texts: Sequence[str]) -> list[Fault]:
     try:
         from ..local import Fault
     except ImportError as error:
-        raise Unusable(_missing_extra(error)) from error
+        raise Unusable(missing(_SERVER, "local", error)) from error
     return [Fault.parse(text) for text in texts]
-
-
-def _missing_extra(error: ImportError) -> str:
-    return (
-        f"the local server needs the extra local (there is no {error.name}): "
-        "pip install 'amazon-transcribe[local]'"
-    )

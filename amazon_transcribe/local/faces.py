@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from .._extras import missing
+
 logger = logging.getLogger("amazon_transcribe.local")
 
 # The first bytes of HTTP/2 (RFC 9113, 3.4); no method of HTTP/1.1 begins so.
@@ -16,8 +18,7 @@ _PREFACE = b"PRI"
 HELLO_TIMEOUT = 30.0
 
 _NO_WEBSOCKET = (
-    b"HTTP/1.1 501 Not Implemented\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n"
-    b"WebSocket needs a package more: pip install 'amazon-transcribe[websocket]'\n"
+    "HTTP/1.1 501 Not Implemented\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n"
 )
 
 
@@ -87,8 +88,9 @@ class NewConnection(asyncio.Protocol):
         try:
             protocol = make()
         except ImportError as error:
-            logger.warning("refused a WebSocket: it needs %s", error.name)
-            self._transport.write(_NO_WEBSOCKET)
+            reason = missing("WebSocket", "websocket", error)
+            logger.warning("refused a connection: %s", reason)
+            self._transport.write(f"{_NO_WEBSOCKET}{reason}\n".encode())
             self._transport.close()
             return
         self._leave()

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, cast
 
+from .._extras import missing
 from ..exceptions import BadRequestException
 from ._containers import FlacFrames, Malformed, OggPackets
 
@@ -56,7 +57,7 @@ def obstacle(encoding: str) -> str | None:
     if encoding not in _DECODERS:
         return f"{encoding} is not supported by the local server"
     if encoding in _CONTAINERS and importlib.util.find_spec("av") is None:
-        return f"{encoding} needs the package av: pip install 'amazon-transcribe[local]'"
+        return missing(encoding, "local", "No module named 'av'")
     return None
 
 

@@ -1,7 +1,7 @@
 """WebSocket on asyncio: for places where HTTP/2 does not pass.
 
-The request is a presigned URL; see `ClientSession.presigned`. It needs `wsproto`:
-`pip install 'amazon-transcribe[websocket]'`.
+The request is a presigned URL; see `ClientSession.presigned`. It needs `wsproto`,
+which the extra `websocket` brings.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._extras import missing
 from ..exceptions import StreamClosedException, TimeoutException, ValidationException
 from ._connect import connect
 from ._http2 import MAX_UNSENT
@@ -60,10 +61,7 @@ class WebSocketTransport:
         try:
             from ._websocket_client import ClientStream
         except ImportError as error:
-            raise ValidationException(
-                f"WebSocket needs a package more ({error.name}):"
-                " pip install 'amazon-transcribe[websocket]'"
-            ) from error
+            raise ValidationException(missing("WebSocket", "websocket", error)) from error
         if self._closed:
             raise StreamClosedException("the client is closed")
         limit = max(min(timeout, self.connect_timeout), 0)

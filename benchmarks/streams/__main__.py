@@ -311,7 +311,7 @@ def main() -> None:
     parser.add_argument("--into", type=Path, default=ROOT / "docs" / "streams.md")
     options = parser.parse_args()
     if find_spec("uvloop") is None:
-        sys.exit("benchmarks.streams needs uvloop: pip install 'amazon-transcribe[uvloop]'")
+        sys.exit("benchmarks.streams needs uvloop: pip install uvloop")
     subjects = [s for s in SUBJECTS if not options.only or s.name in options.only]
     for subject in subjects:
         if not subject.interpreter.exists():

@@ -12,7 +12,7 @@ import amazon_transcribe
 PACKAGE = Path(amazon_transcribe.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("exceptions", "_headers", "_rules", "_codec_py", "_codec"),
+    ("exceptions", "_extras", "_headers", "_rules", "_codec_py", "_codec"),
     ("_framing",),
     ("_signing", "eventstream"),
     ("_events", "call_analytics", "medical", "medical_scribe"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from ..._extras import missing
 from ...exceptions import SDKError
 from ...model import Result
 
@@ -23,7 +24,7 @@ Stability = Literal["low", "medium", "high"]
 class EngineUnavailable(SDKError):
     """A recogniser, or another part, needs a package that is missing or broken.
 
-    The message is one line that names the pip command.
+    The message is one line that names the extra.
 
     :param part: What cannot be loaded, e.g. `"the engine 'moonshine'"`.
     """
@@ -34,10 +35,7 @@ class EngineUnavailable(SDKError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return (
-            f"{self.part} cannot be loaded ({self.reason}); "
-            "install it with: pip install 'amazon-transcribe[local]'"
-        )
+        return missing(self.part, "local", self.reason)
 
 
 @dataclass(frozen=True)
