@@ -152,7 +152,7 @@ cdef object Int32HeaderValue = _headers.Int32HeaderValue
 cdef object Int64HeaderValue = _headers.Int64HeaderValue
 
 
-# --- Numbers on the wire --------------------------------------------------------------
+# Numbers on the wire
 
 cdef inline uint16_t load16(const uint8_t *data) noexcept nogil:
     return <uint16_t>(data[0] << 8 | data[1])
@@ -184,7 +184,7 @@ cdef inline void store64(uint8_t *data, uint64_t value) noexcept nogil:
     store32(data + 4, <uint32_t>value)
 
 
-# --- Bytes given by the caller --------------------------------------------------------
+# Bytes given by the caller
 
 cdef struct Span:
     const uint8_t *data
@@ -271,7 +271,7 @@ def _crc32_by(path, data, value=0, bytearray copy=None):
         close_span(&span)
 
 
-# --- Writing --------------------------------------------------------------------------
+# Writing
 
 cdef struct Block:
     uint8_t *data
@@ -689,7 +689,7 @@ def encode_signed_event(
         close_span(&prior)
 
 
-# --- Messages -------------------------------------------------------------------------
+# Messages
 
 cdef struct Prelude:
     uint32_t total_length
@@ -834,7 +834,7 @@ cdef class EventStreamMessage:
         return EventStreamMessage, (self.prelude, self.headers, self.payload, self.crc)
 
 
-# --- Reading --------------------------------------------------------------------------
+# Reading
 
 cdef int read_prelude(const uint8_t *data, Prelude *prelude,
                       uint64_t max_payload, uint64_t max_headers) except -1:

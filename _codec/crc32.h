@@ -28,7 +28,7 @@ typedef struct {
     crc32_function function;
 } crc32_path;
 
-/* ---- Tables: every processor, either byte order -------------------------------- */
+/* Tables: every processor, either byte order. */
 
 static uint32_t crc32_table[8][256];
 
@@ -85,7 +85,7 @@ static uint32_t crc32_tables(uint32_t crc, const uint8_t *data, size_t length, u
     return ~crc32_tables_raw(~crc, data, length);
 }
 
-/* ---- x86-64: PCLMULQDQ on 128, 256 and 512 bits -------------------------------- */
+/* x86-64: PCLMULQDQ on 128, 256 and 512 bits. */
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define CRC32_X86 1
@@ -325,7 +325,7 @@ CRC32_ON_512 static uint32_t crc32_vpclmul_512(uint32_t crc, const uint8_t *data
 }
 #endif
 
-/* ---- aarch64: the CRC32 and PMULL instructions --------------------------------- */
+/* aarch64: the CRC32 and PMULL instructions. */
 
 #if defined(__aarch64__) && defined(__AARCH64EL__) && (defined(__GNUC__) || defined(__clang__))
 #define CRC32_ARM 1
@@ -429,7 +429,7 @@ static int crc32_cpu_has_pmull(void) {
 }
 #endif
 
-/* ---- The choice ----------------------------------------------------------------- */
+/* The choice. */
 
 /* What this processor can do, slowest first; the last one is used. */
 static crc32_path crc32_paths[4];
