@@ -233,7 +233,8 @@ class ResultStream(EventStream):
 
     A read that is cancelled or runs out of time loses nothing: the next one goes on.
     `unknown_events` counts the events of types that this version does not know; they
-    come out as `UnknownEvent`.
+    come out as `UnknownEvent`. `unknown_exceptions` does the same for exceptions, which
+    are raised as `UnknownServiceException`; one ends the stream, so it is 0 or 1.
 
     :param raw_stream: Any object whose `chunks()` yields bytes. The client's own offers
         `next_event` instead and decodes by itself.
@@ -252,15 +253,20 @@ class ResultStream(EventStream):
     def __init__(self, raw_stream: Any, parser: Any = None) -> None:
         super().__init__(raw_stream, self.events if parser is None else parser)
         self.unknown_events = 0
+        self.unknown_exceptions = 0
         self._live = raw_stream if hasattr(raw_stream, "next_event") else None
 
     async def __anext__(self) -> Any:
-        if self._live is None:
-            event = await super().__anext__()
-        else:
-            event = await self._live.next_event()
-            if event is None:
-                raise StopAsyncIteration
+        try:
+            if self._live is None:
+                event = await super().__anext__()
+            else:
+                event = await self._live.next_event()
+                if event is None:
+                    raise StopAsyncIteration
+        except UnknownServiceException:
+            self.unknown_exceptions = 1  # every later read raises it once more
+            raise
         if isinstance(event, UnknownEvent):
             self.unknown_events += 1
         return event
@@ -324,6 +330,8 @@ class OpenStream(Generic[_Input, _Response]):
 
 _INVALID_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
+_MAX_TEXT = 1_000  # of a body that is no JSON: it may be a proxy's whole page
+
 NO_REASON = "the service gave no reason"
 
 SERVICE_EXCEPTIONS: Mapping[str, type[ServiceException]] = {
@@ -346,16 +354,20 @@ def service_exception(name: str | None, payload: bytes, status_code: int = 400) 
     :param name: Its name at the service; one without a class of its own is kept in
         `UnknownServiceException.error_code`.
     :param payload: Its JSON body. The text is under `Message`; some parts of AWS write
-        `message`.
+        `message`. A body that is no JSON is the text itself, up to 1,000 bytes of it.
     :param status_code: The HTTP status it came with.
     """
     try:
         body = msgspec.json.decode(payload)
     except _INVALID_JSON:
-        body = None
-    message = NO_REASON
+        body = {"Message": payload[:_MAX_TEXT].decode("utf-8", "replace").strip()}
+    message = None
     if isinstance(body, dict):
-        message = _text(body.get("Message") or body.get("message")) or NO_REASON
+        message = _text(body.get("Message") or body.get("message"))
+    return _exception(name, message or NO_REASON, status_code)
+
+
+def _exception(name: str | None, message: str, status_code: int) -> ServiceException:
     if kind := SERVICE_EXCEPTIONS.get(name or ""):
         return kind(message)
     return UnknownServiceException(status_code, name, message)
@@ -396,10 +408,10 @@ class EventParser:
             # :exception-type.
             raise service_exception(_text(headers.get(":exception-type")) or name, message.payload)
         elif kind == "error":
-            raise UnknownServiceException(
-                ServiceException.status_code,
+            raise _exception(
                 _text(headers.get(":error-code")),
                 _text(headers.get(":error-message")) or NO_REASON,
+                ServiceException.status_code,
             )
         return UnknownEvent(name, message.payload, headers)
 

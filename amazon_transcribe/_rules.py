@@ -82,6 +82,8 @@ class Integer(Rule):
         return f"must be a whole number {upper}{self.unit}, not {value!r}"
 
     def read(self, text: str) -> int:
+        if not re.fullmatch("[0-9]+", text):  # int() takes more: 1_6000, a blank before
+            raise ValueError(text)
         return int(text)
 
 

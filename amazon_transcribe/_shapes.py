@@ -59,15 +59,26 @@ class InputEvent:
     :param name: Its `:event-type`.
     :param parameter: What the methods that send it call it.
     :param shape: Its payload.
+    :param combinations: Tells which members need or exclude each other.
     """
 
     name: str
     parameter: str
     shape: type[EventShape]
+    combinations: Callable[[Any], Iterator[tuple[str, str]]]
 
     @property
     def rule(self) -> Structure:
         return Structure(self.shape)
+
+    def problem(self, event: Any, path: str, naming: Naming) -> tuple[str, str] | None:
+        """The path to the first member that is wrong, and a sentence that says what is."""
+        if found := self.rule.fault(event, path, naming):
+            return found[0], " ".join(found)
+        names = {m.name: f"{path}.{naming(m)}" for m in members_of(self.shape)}
+        for name, template in self.combinations(event):
+            return names[name], template.format_map(names)
+        return None
 
 
 @dataclass(frozen=True)
@@ -196,6 +207,27 @@ def _exclusive(r: Any, one: str, other: str) -> Iterator[tuple[str, str]]:
         yield one, f"{{{one}}} and {{{other}}} exclude each other: set only one of them"
 
 
+def _channels_once(
+    e: ConfigurationEvent | MedicalScribeConfigurationEvent,
+) -> Iterator[tuple[str, str]]:
+    """Who speaks on which channel: of each the one or the other (API reference)."""
+    channels = [definition.channel_id for definition in e.channel_definitions or ()]
+    if len(set(channels)) < len(channels):
+        yield (
+            "channel_definitions",
+            f"{{channel_definitions}} must define each channel once, not {channels[0]} twice",
+        )
+
+
+def _scribe_combinations(e: MedicalScribeConfigurationEvent) -> Iterator[tuple[str, str]]:
+    yield from _channels_once(e)
+    if e.vocabulary_filter_name and not e.vocabulary_filter_method:  # API reference
+        yield (
+            "vocabulary_filter_method",
+            "{vocabulary_filter_method} is required with {vocabulary_filter_name}",
+        )
+
+
 def _listed(value: Any) -> list[str]:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else list(value)
 
@@ -217,7 +249,7 @@ START_CALL_ANALYTICS_STREAM_TRANSCRIPTION = Operation(
     response=StartCallAnalyticsStreamTranscriptionResponse,
     result_stream=CallAnalyticsTranscriptResultStream,
     events=CALL_ANALYTICS_EVENTS,
-    inputs=(InputEvent("ConfigurationEvent", "configuration", ConfigurationEvent),),
+    inputs=(InputEvent("ConfigurationEvent", "configuration", ConfigurationEvent, _channels_once),),
 )
 START_MEDICAL_STREAM_TRANSCRIPTION = Operation(
     name="StartMedicalStreamTranscription",
@@ -237,8 +269,18 @@ START_MEDICAL_SCRIBE_STREAM = Operation(
     result_stream=MedicalScribeResultStream,
     events=MEDICAL_SCRIBE_EVENTS,
     inputs=(
-        InputEvent("ConfigurationEvent", "configuration", MedicalScribeConfigurationEvent),
-        InputEvent("SessionControlEvent", "session_control", MedicalScribeSessionControlEvent),
+        InputEvent(
+            "ConfigurationEvent",
+            "configuration",
+            MedicalScribeConfigurationEvent,
+            _scribe_combinations,
+        ),
+        InputEvent(
+            "SessionControlEvent",
+            "session_control",
+            MedicalScribeSessionControlEvent,
+            _no_combinations,
+        ),
     ),
     configured=True,
 )
@@ -287,8 +329,8 @@ def check_configuration(operation: Operation, configuration: object) -> None:
     """
     if operation.inputs and (configuration is not None or operation.configured):
         known = operation.inputs[0]
-        if found := known.rule.fault(configuration, known.parameter, _python_name):
-            raise InvalidParameterException(found[0], " ".join(found))
+        if found := known.problem(configuration, known.parameter, _python_name):
+            raise InvalidParameterException(*found)
 
 
 def write_event(operation: Operation, event: object) -> tuple[dict[str, str], bytes]:
@@ -300,8 +342,8 @@ def write_event(operation: Operation, event: object) -> tuple[dict[str, str], by
     """
     for known in operation.inputs:
         if isinstance(event, known.shape):
-            if found := known.rule.fault(event, known.parameter, _python_name):
-                raise InvalidParameterException(found[0], " ".join(found))
+            if found := known.problem(event, known.parameter, _python_name):
+                raise InvalidParameterException(*found)
             return _event_headers(known.name), _json.encode(event)
     names = " or ".join(known.shape.__name__ for known in operation.inputs) or "such event"
     raise SerializerException(f"{operation.name} takes {names}, not {event!r}")
@@ -398,8 +440,8 @@ def read_event(operation: Operation, name: str | None, payload: bytes) -> BaseEv
                 event: BaseEvent = json_decoder(known.shape)(payload)
             except InvalidEventException as error:
                 raise BadRequestException(f"{name} is not valid: {error.reason}") from None
-            if found := known.rule.fault(event, known.name, _model_name):
-                raise BadRequestException(" ".join(found))
+            if found := known.problem(event, known.name, _model_name):
+                raise BadRequestException(found[1])
             return event
     raise BadRequestException(f"Unexpected event {name!r} in the stream.")
 

@@ -19,7 +19,7 @@ from .exceptions import (
     TimeoutException,
 )
 from .limiter import Slot
-from .model import MAX_AUDIO_CHUNK, AudioChunk
+from .model import MAX_AUDIO_CHUNK, AudioChunk, UnknownEvent
 from .observe import Observer, StreamInfo, end_of, results_of
 from .transports.base import Stream
 
@@ -130,6 +130,8 @@ class WatchedStream(LiveStream):
         events = self._session.receive(data)
         failure = events.pop() if events and isinstance(events[-1], SDKError) else None
         tell(self._observer, "events_received", self._info, len(data), len(events))
+        if unknown := sum(isinstance(event, UnknownEvent) for event in events):
+            tell(self._observer, "unknown_events", self._info, unknown)
         for event in events:
             for is_partial, end in results_of(event):
                 self._tell_result(is_partial, end)

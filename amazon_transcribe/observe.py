@@ -24,6 +24,7 @@ from .exceptions import (
     StreamResetException,
     TimeoutException,
     TruncatedStreamException,
+    UnknownServiceException,
 )
 
 __all__ = ["Observer", "StreamInfo", "end_of"]
@@ -69,6 +70,9 @@ class Observer:
     def events_received(self, stream: StreamInfo, size: int, count: int) -> None:
         """So many bytes came, and completed so many events."""
 
+    def unknown_events(self, stream: StreamInfo, count: int) -> None:
+        """So many events among those were of types that this version does not know."""
+
     def first_partial(self, stream: StreamInfo, seconds: float) -> None:
         """The first partial result came, so long after the first audio."""
 
@@ -91,8 +95,9 @@ def end_of(error: SDKError | None) -> str:
     """How a stream ended, in one word.
 
     `"clean"`, `"truncated"`, `"reset"`, `"lost"` (the connection), `"timeout"`,
-    `"exception"` (the service's), `"closed"` (by this side) or `"malformed"` (bytes or
-    events that are none of the protocol's).
+    `"exception"` (the service's), `"unknown"` (an exception of the service's that this
+    version does not know), `"closed"` (by this side) or `"malformed"` (bytes or events that
+    are none of the protocol's).
     """
     if error is None:
         return "clean"
@@ -107,6 +112,7 @@ _ENDS: tuple[tuple[type[SDKError], str], ...] = (
     (StreamResetException, "reset"),
     (ConnectionLostException, "lost"),
     (TimeoutException, "timeout"),
+    (UnknownServiceException, "unknown"),
     (ServiceException, "exception"),
     (StreamClosedException, "closed"),
 )

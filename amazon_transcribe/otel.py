@@ -50,6 +50,7 @@ class OpenTelemetryObserver(Observer):
         self._sent_events = count("audio_events", "{event}", "Audio events sent")
         self._received = count("received", "By", "Bytes of the event streams received")
         self._events = count("events", "{event}", "Events received")
+        self._unknown = count("unknown_events", "{event}", "Events of types not known here")
         self._retries = count("start_retries", "{retry}", "Starts that were tried again")
         self._failures = count("start_failures", "{start}", "Starts that failed for good")
         self._limits = count("limits", "{hit}", "Limits that were met")
@@ -83,6 +84,9 @@ class OpenTelemetryObserver(Observer):
         attributes = {"operation": stream.operation}
         self._received.add(size, attributes)
         self._events.add(count, attributes)
+
+    def unknown_events(self, stream: StreamInfo, count: int) -> None:
+        self._unknown.add(count, {"operation": stream.operation})
 
     def first_partial(self, stream: StreamInfo, seconds: float) -> None:
         self._partial.record(seconds, {"operation": stream.operation})

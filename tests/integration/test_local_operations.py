@@ -300,7 +300,10 @@ async def test_a_session_that_is_left_is_paused_and_goes_on(server: LocalTranscr
 async def test_a_session_that_failed(server: LocalTranscribe) -> None:
     async with client_of(server) as client:
         stream = await client.start_medical_scribe_stream(
-            **AUDIO, configuration=scribing(vocabulary_filter_name="unknown")
+            **AUDIO,
+            configuration=scribing(
+                vocabulary_filter_name="unknown", vocabulary_filter_method="mask"
+            ),
         )
         with pytest.raises(BadRequestException, match="VocabularyFilterName: .*'unknown'"):
             await converse(stream, SECOND)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from amazon_transcribe._live import LiveStream
+from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.exceptions import (
     BadRequestException,
     ConnectionLostException,
@@ -21,13 +22,14 @@ from amazon_transcribe.exceptions import (
     StreamResetException,
     TimeoutException,
     TruncatedStreamException,
+    UnknownServiceException,
 )
 from amazon_transcribe.limiter import StreamLimiter
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.observe import Observer, end_of
 from tests.integration.test_client import SECOND, client_at, start
 from tests.integration.test_starts import Answers, accept, drop, refusal
-from tests.peers import peer_server
+from tests.peers import Peer, peer_server
 
 
 class Recorder(Observer):
@@ -97,6 +99,30 @@ async def test_retries_limits_and_failures_are_told() -> None:
     assert isinstance(error, ConnectionLostException)
 
 
+async def tell_news(peer: Peer, stream: int) -> None:
+    await accept(peer, stream)
+    event = {":message-type": "event", ":event-type": "NewEvent"}
+    exception = {":message-type": "exception", ":exception-type": "NewException"}
+    peer.send(stream, 2 * encode_message(event, b"{}") + encode_message(exception, b"{}"))
+
+
+async def hear_news(observer: Observer) -> Any:
+    async with peer_server(Answers(tell_news)) as url, client_at(url, observer=observer) as client:
+        stream = (await start(client)).output_stream
+        with pytest.raises(UnknownServiceException):
+            async for _ in stream:
+                pass
+    return stream
+
+
+async def test_what_is_not_known_is_told_and_counted() -> None:
+    recorder = Recorder()
+    stream = await hear_news(recorder)
+    assert (stream.unknown_events, stream.unknown_exceptions) == (2, 1)
+    assert sum(count for _, count in recorder.of("unknown_events")) == 2
+    assert [end for _, end, *_ in recorder.of("stream_ended")] == ["unknown"]
+
+
 async def test_a_limiter_that_has_no_slot_is_told() -> None:
     recorder = Recorder()
     limiter = StreamLimiter(1)
@@ -143,6 +169,7 @@ async def test_without_observer_and_policy_a_stream_is_the_plain_one() -> None:
         (TimeoutException("send", 60), "timeout"),
         (BadRequestException("no"), "exception"),
         (LimitExceededException("no"), "exception"),
+        (UnknownServiceException(400, "NewException", "no"), "unknown"),
         (StreamClosedException("closed"), "closed"),
         (ParserError("bad"), "malformed"),
         (InvalidEventException("TranscriptEvent", "bad"), "malformed"),
@@ -186,6 +213,7 @@ async def test_opentelemetry_gets_every_number() -> None:
     provider = MeterProvider([reader])
     observer = OpenTelemetryObserver(provider)
     await one_stream(observer)
+    await hear_news(observer)
     script = Answers(refusal(429, "LimitExceededException"), drop, drop)
     async with peer_server(script) as url, client_at(url, observer=observer) as client:
         with pytest.raises(ConnectionLostException):
@@ -211,11 +239,13 @@ async def test_opentelemetry_gets_every_number() -> None:
     assert total("start_retries") == 2
     assert total("start_failures") == 1
     assert total("limits") == 1
-    (ended,) = metrics["ends"]
-    assert dict(ended.attributes) == {"operation": "StartStreamTranscription", "end": "clean"}
-    for name in ("start", "first_partial", "first_final", "stream"):
+    assert total("unknown_events") == 2
+    assert [dict(ended.attributes) for ended in metrics["ends"]] == [
+        {"operation": "StartStreamTranscription", "end": end} for end in ("clean", "unknown")
+    ]
+    for name, count in (("start", 2), ("first_partial", 1), ("first_final", 1), ("stream", 2)):
         (point,) = metrics[name + ".duration"]
-        assert point.count == 1
+        assert point.count == count
         assert 0 < point.sum < 12
     assert metrics["audio_lag"][0].count >= 2
 

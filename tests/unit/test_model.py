@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from amazon_transcribe.eventstream import BaseEvent, decode_message, encode_mess
 from amazon_transcribe.exceptions import (
     BadRequestException,
     ConflictException,
+    InternalFailureException,
     InvalidEventException,
     InvalidParameterException,
     LimitExceededException,
@@ -125,7 +127,7 @@ def test_exceptions_have_class_message_and_status(
     assert raised.value.status_code == status
 
 
-@pytest.mark.parametrize("payload", [b"", b"no json", b"[]", b'{"Message": 5}', b"{}"])
+@pytest.mark.parametrize("payload", [b"", b" ", b"[]", b'{"Message": 5}', b"{}"])
 def test_an_exception_without_a_text_keeps_its_class(payload: bytes) -> None:
     with pytest.raises(BadRequestException) as raised:
         parse({":message-type": "exception", ":exception-type": "BadRequestException"}, payload)
@@ -147,6 +149,42 @@ def test_unknown_exceptions_keep_their_name(name: str) -> None:
     assert raised.value.status_code == 400
 
 
+@pytest.mark.parametrize("name", ["ThrottlingException", "BadRequestException"])
+def test_a_body_that_is_no_json_is_the_text(name: str) -> None:
+    headers = {":message-type": "exception", ":exception-type": name}
+    for body, text in ((b"no json\n", "no json"), (b"\xff", "\ufffd"), (b"x" * 5000, "x" * 1000)):
+        with pytest.raises(ServiceException) as raised:
+            parse(headers, body)
+        assert raised.value.message == text
+
+
+class Raw:
+    """A body of one message."""
+
+    def __init__(self, **headers: str) -> None:
+        self.frame = encode_message({f":{n.replace('_', '-')}": v for n, v in headers.items()}, b"")
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        yield self.frame
+
+
+@pytest.mark.parametrize(
+    ("headers", "count"),
+    [
+        ({"message_type": "exception", "exception_type": "ThrottlingException"}, 1),
+        ({"message_type": "error", "error_code": "InternalError"}, 1),
+        ({"message_type": "exception", "exception_type": "ConflictException"}, 0),
+    ],
+)
+async def test_unknown_exceptions_are_counted(headers: dict[str, str], count: int) -> None:
+    stream = TranscriptResultStream(Raw(**headers))
+    assert stream.unknown_exceptions == 0
+    for _ in range(2):
+        with pytest.raises((ServiceException, StopAsyncIteration)):
+            await stream.__anext__()
+        assert stream.unknown_exceptions == count
+
+
 def test_the_type_of_an_exception_may_stand_in_event_type() -> None:
     with pytest.raises(BadRequestException):
         parse({":message-type": "exception", ":event-type": "BadRequestException"}, b"{}")
@@ -163,6 +201,16 @@ def test_errors_keep_code_and_text() -> None:
     assert raised.value.error_code == "InternalError"
     assert raised.value.message == "it broke"
     assert str(raised.value) == "InternalError: it broke"
+
+
+def test_an_error_of_a_known_code_is_of_its_class() -> None:
+    headers = {
+        ":message-type": "error",
+        ":error-code": "InternalFailureException",
+        ":error-message": "it broke",
+    }
+    with pytest.raises(InternalFailureException, match="^it broke$"):
+        parse(headers, b"")
 
 
 @pytest.mark.parametrize(

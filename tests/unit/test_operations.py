@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amazon_transcribe import _shapes
+from amazon_transcribe._rules import members_of
 from amazon_transcribe._session import ClientSession, RequestRefused, ServerSession
 from amazon_transcribe._shapes import OPERATIONS, Operation
 from amazon_transcribe.auth import Credentials, StaticCredentialResolver
@@ -383,6 +384,50 @@ def test_wrong_configurations_are_refused_by_path(
         _shapes.write_event(operation, changed(event, path, value))
     assert refusal.value.parameter == f"configuration.{path}"
     assert refusal.value.message.startswith(f"configuration.{path} must ")
+
+
+@pytest.mark.parametrize(
+    ("operation", "event", "path", "value", "says"),
+    [
+        (
+            CALL,
+            CONFIGURATION,
+            "channel_definitions[1].channel_id",
+            0,
+            "{channel_definitions} must define each channel once, not 0 twice",
+        ),
+        (
+            SCRIBE,
+            SCRIBE_CONFIGURATION,
+            "channel_definitions[0].channel_id",
+            1,
+            "{channel_definitions} must define each channel once, not 1 twice",
+        ),
+        (
+            SCRIBE,
+            SCRIBE_CONFIGURATION,
+            "vocabulary_filter_method",
+            None,
+            "{vocabulary_filter_method} is required with {vocabulary_filter_name}",
+        ),
+    ],
+)
+def test_members_that_do_not_go_together_are_refused_on_both_sides(
+    operation: Operation, event: BaseEvent, path: str, value: Any, says: str
+) -> None:
+    wrong = changed(event, path, value)
+    names = {member.name: member.model_name for member in members_of(type(wrong))}
+    with pytest.raises(InvalidParameterException) as told:
+        _shapes.write_event(operation, wrong)
+    assert told.value.message == says.format_map({name: f"configuration.{name}" for name in names})
+    assert told.value.message.startswith(told.value.parameter)
+    with pytest.raises(InvalidParameterException, match=re.escape(told.value.message)):
+        _shapes.check_configuration(operation, wrong)
+    with pytest.raises(BadRequestException) as refused:
+        _shapes.read_event(operation, "ConfigurationEvent", msgspec.json.encode(wrong))
+    assert refused.value.message == says.format_map(
+        {name: f"ConfigurationEvent.{model_name}" for name, model_name in names.items()}
+    )
 
 
 def test_a_wrong_value_in_a_mapping_is_named_by_its_key() -> None:

@@ -214,6 +214,10 @@ def test_server_takes_python_s_booleans() -> None:
     [
         ("sample-rate", "abc", "MediaSampleRateHertz"),
         ("sample-rate", "7000", "MediaSampleRateHertz"),
+        ("sample-rate", "1_6000", "MediaSampleRateHertz"),
+        ("sample-rate", " 16000", "MediaSampleRateHertz"),
+        ("sample-rate", "\u0661\u0666000", "MediaSampleRateHertz"),
+        ("sample-rate", "1" * 5000, "MediaSampleRateHertz"),
         ("show-speaker-label", "maybe", "ShowSpeakerLabel"),
         ("language-code", "xx", "LanguageCode"),
     ],
