@@ -51,6 +51,7 @@ if logging.getLogger("hpack").level == logging.NOTSET:
 
 MAX_UNSENT = 1024 * 1024
 MAX_UNREAD = 1024 * 1024
+_FIRST_WINDOW = 65_535  # until the peer is told otherwise (RFC 9113, 6.9.2)
 _MAX_WINDOW = 2**31 - 1
 _SETTINGS = b"\x04"  # the type of the first frame from a server (RFC 9113, 3.4)
 
@@ -335,10 +336,13 @@ class Http2Connection(asyncio.Protocol):
         self._h2 = _H2Connection(
             H2Configuration(client_side=client, header_encoding=None),
             {
-                SettingCodes.INITIAL_WINDOW_SIZE: MAX_UNREAD,
                 SettingCodes.MAX_CONCURRENT_STREAMS: max_streams,
                 SettingCodes.MAX_HEADER_LIST_SIZE: 64 * 1024,
-                **({SettingCodes.ENABLE_PUSH: 0} if client else {}),
+                **(
+                    {SettingCodes.ENABLE_PUSH: 0, SettingCodes.INITIAL_WINDOW_SIZE: MAX_UNREAD}
+                    if client
+                    else {}
+                ),
             },
         )
         self._transport: asyncio.Transport | None = None
@@ -358,7 +362,7 @@ class Http2Connection(asyncio.Protocol):
         shrink_buffer(transport)
         self._h2.initiate_connection()
         # Each stream has its own bound; the connection's window adds none.
-        self._h2.increment_flow_control_window(_MAX_WINDOW - 65_535)
+        self._h2.increment_flow_control_window(_MAX_WINDOW - _FIRST_WINDOW)
         self._flush()
         self._tell_change()
 
@@ -548,6 +552,7 @@ class Http2Connection(asyncio.Protocol):
             headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in event.headers]
             if isinstance(event, RequestReceived):
                 stream = self.streams[event.stream_id] = Http2Stream(self, event.stream_id)
+                self._open_window(stream)
                 if self._on_request is not None:
                     self._on_request(stream, headers)
             elif stream := self.streams.get(event.stream_id):
@@ -575,6 +580,15 @@ class Http2Connection(asyncio.Protocol):
             self._drain(event)
         elif isinstance(event, PingAckReceived):
             self._pongs.wake()
+
+    def _open_window(self, stream: Http2Stream) -> None:
+        """Let the client send `MAX_UNREAD` bytes.
+
+        Not by SETTINGS: where these come after awscrt has used up the first window, it
+        never goes on, for it waits for a WINDOW_UPDATE.
+        """
+        with suppress(H2Error, KeyError):  # reset by the client in this very turn
+            self._h2.increment_flow_control_window(MAX_UNREAD - _FIRST_WINDOW, stream.id)
 
     def _drain(self, event: ConnectionTerminated) -> None:
         """The peer opens no more streams; those it has seen may finish."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from h2.events import DataReceived, Event
 
 from amazon_transcribe.exceptions import (
     ConnectException,
@@ -16,6 +18,9 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.local import Fault, LocalTranscribe
+from amazon_transcribe.local.certificates import throwaway_context
+from amazon_transcribe.transports._http2 import Headers, Http2Connection, Http2Stream
+from amazon_transcribe.transports.base import Origin
 from amazon_transcribe.transports.crt import CrtTransport
 from tests.integration.test_client import SECOND, client_at, crt_transport, final_texts, start
 from tests.peers import peer_server
@@ -88,3 +93,53 @@ async def test_an_aborted_stream_takes_its_connection_along(
             (connection,) = server._connections
             await stream.close()
             await asyncio.wait_for(asyncio.shield(connection.lost), 5)
+
+
+class SlowToBegin(Http2Connection):
+    """A server that says nothing before its client has used up the first window."""
+
+    received = 0
+
+    def _dispatch(self, event: Event) -> None:
+        if isinstance(event, DataReceived):
+            self.received += event.flow_controlled_length
+        super()._dispatch(event)
+
+    def _flush(self) -> None:
+        if self.received > 65_535 - 256:  # awscrt leaves so small a rest
+            super()._flush()
+
+
+async def test_a_server_that_is_slow_to_begin_gets_everything(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It did not from awscrt, which a window that SETTINGS open does not wake up."""
+    loop = asyncio.get_running_loop()
+    whole: asyncio.Future[int] = loop.create_future()
+    readers: list[asyncio.Task[None]] = []
+
+    async def read(stream: Http2Stream) -> None:
+        size = 0
+        while data := await stream.read():
+            size += len(data)
+        whole.set_result(size)
+
+    def begin(stream: Http2Stream, headers: Headers) -> None:
+        readers.append(loop.create_task(read(stream)))
+
+    context, authority = throwaway_context(["localhost"])
+    (tmp_path / "ca.pem").write_bytes(authority)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    listener = await loop.create_server(
+        lambda: SlowToBegin(client=False, on_request=begin), "127.0.0.1", ssl=context
+    )
+    transport = crt_transport()
+    origin = Origin("https", "localhost", listener.sockets[0].getsockname()[1])
+    stream = await transport.open(origin, "/", [("host", "localhost")], 5)
+    await stream.write(bytes(500_000))
+    stream.end()
+    assert await asyncio.wait_for(whole, 5) == 500_000
+    await asyncio.gather(*readers)
+    await transport.close()
+    listener.close()
+    await listener.wait_closed()
