@@ -26,6 +26,7 @@ from typing import Any
 from unittest.mock import patch
 
 from h2.errors import ErrorCodes
+from h2.events import PingAckReceived
 from h2.settings import SettingCodes
 
 from amazon_transcribe import _live
@@ -219,6 +220,23 @@ def go_away(peer: Peer, stream: int) -> None:
     peer.drop()
 
 
+async def frames_without_data() -> str:
+    """They are legal, and no end (RFC 9113, 6.1)."""
+
+    async def script(peer: Peer) -> None:
+        stream = await peer.request()
+        peer.respond(stream)
+        peer.send(stream, b"")
+        peer.h2.send_data(stream, b"", pad_length=5)
+        peer.h2.ping(b"no more.")
+        peer.flush()
+        await peer.next(PingAckReceived)
+        peer.send(stream, TRANSCRIPT[:9], end=True)
+
+    async with peer_server(script) as url, client_at(url) as client:
+        return await converse(client)
+
+
 async def sends_after_death() -> str:
     async def script(peer: Peer) -> None:
         stream = await peer.request()
@@ -368,6 +386,11 @@ DEFECTS = [
         "truncation looks like success: GOAWAY",
         "read: StreamResetException (REFUSED_STREAM)",
         mid_stream(go_away),
+    ),
+    Row(
+        "truncation looks like success: DATA frames without data",
+        "read: TruncatedStreamException",
+        frames_without_data,
     ),
     Row("sends after death are accepted", "20 of 20 raise", sends_after_death),
     Row(

@@ -235,6 +235,9 @@ class Http2Stream:
     # Called by the connection
 
     def receive(self, data: bytes, flow_controlled: int) -> None:
+        if not data:  # nothing, or padding alone: no end (RFC 9113, 6.1)
+            self.connection.give_back(self, flow_controlled)
+            return
         self._inbox.append(data)
         self._unread += flow_controlled
         self._readers.wake()

@@ -236,6 +236,8 @@ class CrtStream:
             raise StreamClosedException("the peer has ended the stream: it takes no more")
         if self._output_ended:
             raise StreamClosedException("the stream was ended: nothing more can be sent")
+        if not data:
+            return
         self._outbox.append(data)
         self._unsent += len(data)
         self._send()

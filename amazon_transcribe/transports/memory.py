@@ -37,6 +37,8 @@ class _Pipe:
             raise self.failure
         if self.ended:
             raise StreamClosedException("the stream was ended: nothing more can be sent")
+        if not data:
+            return
         self._data.append(data)
         self._size += len(data)
         self._changed.wake()

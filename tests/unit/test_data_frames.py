@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, StreamEnded
@@ -12,6 +13,7 @@ from h2.settings import SettingCodes, Settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amazon_transcribe.exceptions import TimeoutException
 from amazon_transcribe.transports._http2 import Http2Connection, Http2Stream
 
 HEADERS = [(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/")]
@@ -161,3 +163,38 @@ def test_h2_reads_what_we_wrote(
     window: int, frame_size: int, steps: list[tuple[str, int, int]]
 ) -> None:
     asyncio.run(conversation(window, frame_size, steps))
+
+
+@pytest.mark.parametrize("client", [True, False])
+async def test_frames_without_data_are_no_end(client: bool) -> None:
+    requested: list[Http2Stream] = []
+    ours = Http2Connection(
+        client=client, on_request=lambda stream, headers: requested.append(stream)
+    )
+    wire = Wire()
+    ours.connection_made(wire)
+    peer = H2Connection(H2Configuration(client_side=not client))
+    peer.initiate_connection()
+
+    def exchange() -> None:
+        ours.data_received(peer.data_to_send())
+        data, wire.data = wire.data, b""
+        peer.receive_data(data)
+
+    if client:
+        requested.append(ours.request(HEADERS))
+        exchange()
+    peer.send_headers(1, [(":status", "200")] if client else HEADERS)
+    for padding in (None, 0, 9):
+        peer.send_data(1, b"", pad_length=padding)
+    exchange()
+    (stream,) = requested
+    with pytest.raises(TimeoutException):
+        await stream.read(0.001)
+    for _ in range(5):  # five times the window
+        while peer.local_flow_control_window(1) > 255:
+            peer.send_data(1, b"", pad_length=255)
+        exchange()
+    peer.end_stream(1)
+    exchange()
+    assert await stream.read() == b""

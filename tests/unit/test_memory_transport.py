@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from amazon_transcribe.exceptions import TimeoutException
 from amazon_transcribe.transports.base import Origin
 from amazon_transcribe.transports.memory import MAX_UNREAD, MemoryTransport
 
@@ -22,4 +25,14 @@ async def test_a_writer_goes_on_when_its_first_reader_comes_late():
     stream.end()
     while sum(received) < 3 * (MAX_UNREAD + 1):
         await asyncio.sleep(0)
+    await transport.close()
+
+
+async def test_writing_nothing_is_no_end():
+    transport = MemoryTransport(lambda exchange: exchange.finish(1.0, 1.0))
+    stream = await transport.open(Origin("http", "nowhere", 80), "/", [], 1.0)
+    (exchange,) = transport._streams.values()
+    await stream.write(b"")
+    with pytest.raises(TimeoutException):
+        await exchange.read(0.001)
     await transport.close()
