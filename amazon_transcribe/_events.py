@@ -232,9 +232,9 @@ class ResultStream(EventStream):
     """The events from the service, in `async for`.
 
     A read that is cancelled or runs out of time loses nothing: the next one goes on.
-    `unknown_events` counts the events of types that this version does not know; they
-    come out as `UnknownEvent`. `unknown_exceptions` does the same for exceptions, which
-    are raised as `UnknownServiceException`; one ends the stream, so it is 0 or 1.
+    Events of types that this version does not know come out as `UnknownEvent`.
+    `unknown_exceptions` counts exceptions of such types, which are raised as
+    `UnknownServiceException`; one ends the stream, so it is 0 or 1.
 
     :param raw_stream: Any object whose `chunks()` yields bytes. The client's own offers
         `next_event` instead and decodes by itself.
@@ -252,7 +252,7 @@ class ResultStream(EventStream):
 
     def __init__(self, raw_stream: Any, parser: Any = None) -> None:
         super().__init__(raw_stream, self.events if parser is None else parser)
-        self.unknown_events = 0
+        self._unknown_events = 0
         self.unknown_exceptions = 0
         self._live = raw_stream if hasattr(raw_stream, "next_event") else None
 
@@ -260,6 +260,8 @@ class ResultStream(EventStream):
         try:
             if self._live is None:
                 event = await super().__anext__()
+                if isinstance(event, UnknownEvent):
+                    self._unknown_events += 1
             else:
                 event = await self._live.next_event()
                 if event is None:
@@ -267,9 +269,13 @@ class ResultStream(EventStream):
         except UnknownServiceException:
             self.unknown_exceptions = 1  # every later read raises it once more
             raise
-        if isinstance(event, UnknownEvent):
-            self.unknown_events += 1
         return event
+
+    @property
+    def unknown_events(self) -> int:
+        """How many events of types that this version does not know were handed over."""
+        count: int = self._unknown_events if self._live is None else self._live.unknown_events
+        return count
 
 
 class OpenStream(Generic[_Input, _Response]):

@@ -12,7 +12,7 @@ from ._session import ClientSession
 from .eventstream import BaseEvent
 from .exceptions import HTTPException, SDKError, StreamClosedException, TimeoutException
 from .limiter import Slot
-from .model import AudioChunk
+from .model import AudioChunk, UnknownEvent
 from .observe import end_of
 from .transports._waiters import Waiters
 from .transports.base import Stream
@@ -39,6 +39,7 @@ class LiveStream:
         self._slot = slot  # given back at the end
         self._session = session
         self._stream = stream
+        self.unknown_events = 0  # handed over
         self._events: deque[Any] = deque()
         self._over = False  # ended cleanly by the service
         self._failure: SDKError | None = None  # ended otherwise; events may stand before it
@@ -90,6 +91,8 @@ class LiveStream:
             await self._receive()
         self._reader = asyncio.current_task()
         event: BaseEvent = self._events.popleft()
+        if isinstance(event, UnknownEvent):
+            self.unknown_events += 1
         return event
 
     async def drain(self, timeout: float) -> list[BaseEvent]:
@@ -101,7 +104,7 @@ class LiveStream:
         deadline = loop.time() + timeout
         if self._failure is None:
             # What still waits to be sent is sent while we read.
-            _at_once(self.end_audio())
+            at_once(self.end_audio())
         try:
             while not self._over and self._failure is None:
                 await self._receive(max(deadline - loop.time(), 0.001))
@@ -112,6 +115,7 @@ class LiveStream:
         reader = self._reader
         if reader is None or reader is asyncio.current_task() or reader.done():
             self._events.clear()
+            self.unknown_events += sum(isinstance(event, UnknownEvent) for event in rest)
         return rest
 
     async def close(self) -> None:
@@ -200,7 +204,7 @@ class LiveStream:
         """Take what has come, and the end if it has come too."""
         self._take(self._stream.read_nowait())
         try:
-            ended = _at_once(self._stream.read()) == b""
+            ended = at_once(self._stream.read()) == b""
         except HTTPException as error:
             self._fail(error)
         else:
@@ -215,7 +219,7 @@ class LiveStream:
         return error
 
 
-def _at_once(call: Coroutine[Any, Any, _T]) -> _T | None:
+def at_once(call: Coroutine[Any, Any, _T]) -> _T | None:
     """What a coroutine does before it would wait; None if it would."""
     try:
         call.send(None)

@@ -119,10 +119,16 @@ class WatchedStream(LiveStream):
             await super().send_audio(chunk)
         finally:
             # Also when the wait behind it was cancelled: the audio is on its way.
-            if self._session.audio_bytes_sent > before:
+            if self._tell_audio(before):
                 self._last_audio = self._loop.time()
                 self._first_audio = self._first_audio or self._last_audio
-                tell(self._observer, "audio_sent", self._info, memoryview(chunk).nbytes)
+
+    def _tell_audio(self, before: int) -> bool:
+        """Tell what audio the session has sent since; whether there was any."""
+        size = self._session.audio_bytes_sent - before
+        if size:
+            tell(self._observer, "audio_sent", self._info, size)
+        return size > 0
 
     def _take(self, data: bytes) -> None:
         if not data:
@@ -183,7 +189,10 @@ class WatchedStream(LiveStream):
                 self._ended_idle = True
                 self._do(self.end_audio())
                 return
-            if self._do(self._write(self._session.send_audio(self._silence))):
+            before = self._session.audio_bytes_sent
+            sent = self._do(self._write(self._session.send_audio(self._silence)))
+            self._tell_audio(before)
+            if sent:
                 self._blocked_since = None
             elif self._blocked_since is None:
                 self._blocked_since = now

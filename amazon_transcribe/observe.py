@@ -90,6 +90,21 @@ class Observer:
         One more is `"dropped"`: the program let go of the stream without an end.
         """
 
+    # Of `resume`, whose every connection is a stream to the methods above
+
+    def reconnecting(
+        self, stream: StreamInfo, attempt: int, delay: float, error: SDKError | None
+    ) -> None:
+        """A resumed stream has lost a connection, or the start of the next one failed:
+        it starts another after `delay`. `attempt` counts failures in a row; `error` is
+        None for a renewal. `stream` is the connection that was lost."""
+
+    def reconnected(
+        self, stream: StreamInfo, outage: float, replayed: float, forgotten: float
+    ) -> None:
+        """It has a connection again, after `outage`. So much audio goes out once more, and
+        so much without a final result does not, as the replay buffer no longer held it."""
+
 
 def end_of(error: SDKError | None) -> str:
     """How a stream ended, in one word.

@@ -54,11 +54,16 @@ class OpenTelemetryObserver(Observer):
         self._retries = count("start_retries", "{retry}", "Starts that were tried again")
         self._failures = count("start_failures", "{start}", "Starts that failed for good")
         self._limits = count("limits", "{hit}", "Limits that were met")
+        self._losses = count("reconnect_attempts", "{attempt}", "Tries of resumed streams")
+        self._reconnects = count("reconnects", "{reconnect}", "Connections that took their place")
+        self._replayed = count("audio_replayed", "s", "Audio sent again on a new connection")
+        self._forgotten = count("audio_forgotten", "s", "Audio lost with a connection")
         self._ends = count("ends", "{stream}", "Streams that ended, by the kind of end")
         self._start = time("start.duration", "From the call of a start to its response")
         self._partial = time("first_partial.duration", "From the first audio to a partial result")
         self._final = time("first_final.duration", "From the first audio to a final result")
         self._lag = time("audio_lag", "How far results are behind the audio sent")
+        self._outage = time("outage.duration", "How long a resumed stream had no connection")
         self._stream = time("stream.duration", "From a stream's opening to its end")
 
     def start_retried(self, operation: str, attempt: int, delay: float, error: SDKError) -> None:
@@ -104,3 +109,18 @@ class OpenTelemetryObserver(Observer):
         self._open.add(-1, attributes)
         self._stream.record(seconds, attributes)
         self._ends.add(1, {**attributes, "end": end})
+
+    def reconnecting(
+        self, stream: StreamInfo, attempt: int, delay: float, error: SDKError | None
+    ) -> None:
+        kind = {"error.type": type(error).__name__} if error is not None else {}
+        self._losses.add(1, {"operation": stream.operation, **kind})
+
+    def reconnected(
+        self, stream: StreamInfo, outage: float, replayed: float, forgotten: float
+    ) -> None:
+        attributes = {"operation": stream.operation}
+        self._reconnects.add(1, attributes)
+        self._outage.record(outage, attributes)
+        self._replayed.add(replayed, attributes)
+        self._forgotten.add(forgotten, attributes)

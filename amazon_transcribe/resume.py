@@ -23,13 +23,10 @@ on a new one, under the same session id, as fast as it is taken. So:
 - Result ids are unique in the logical stream.
 - The replay buffer is bounded. Once it is full, `send_audio_event` waits until a final
   result settles audio, or until the oldest audio has been with the service for as long as
-  the buffer is, or for `SETTLE_TIME` seconds in which the service said nothing. Such audio
-  is silence, unless a segment is longer than the buffer; it is forgotten, and
-  `Reconnected.forgotten` says how much of it could not be sent again. Live audio never
-  waits for that. While there is no connection nothing is forgotten.
-
-Measured with `python -m benchmarks.resume`: 67 cuts in 287 s of real speech, and no word
-of 670 lost or doubled; 6 were heard differently, as a recogniser may that begins anew.
+  the buffer is, or for 10 s in which the service said nothing. Such audio is silence,
+  unless a segment is longer than the buffer; it is forgotten, and `Reconnected.forgotten`
+  says how much of it could not be sent again. Live audio never waits for that. While
+  there is no connection nothing is forgotten.
 
 What is tried again: lost, refused and reset connections, truncated and damaged streams,
 time-outs, an early end, ServiceUnavailable, InternalFailure, LimitExceeded (in the
@@ -40,17 +37,23 @@ error is raised: what cuts every segment would go on for ever. What is raised at
 once: a refusal of parameters, audio or credentials, ConflictException (somebody else uses
 the session id: two that fight over it would never end), a closed client.
 
-One BadRequestException is no refusal: "no new audio was received for 15 seconds". It says
-that the program paused. The next connection is then made when there is audio again, as
-each costs at least 15 s of billing, and counts as no failure.
+Three ends are no failures, and count as none:
 
-Before the service's limit of four hours the connection is renewed, if it can be right
-behind a final result: `Reconnecting.reason` is then None.
+- Before the service's limit of four hours the connection is renewed, if it can be right
+  behind a final result: `Reconnecting.reason` is then None.
+- BadRequestException for "no new audio for 15 seconds" says that the program paused. The
+  next connection is made when there is audio again: each costs at least 15 s of billing.
+- A connection that says nothing for `result_timeout` seconds, to sound of half that time
+  at least, is replaced, with a TimeoutException for the reason. If the next one is as
+  silent the sound may have no words: each in a row is given twice the time, until one
+  says something.
 
 The stream owns one task, which sends and reconnects; leaving the context or `close()` ends
 it. Results are read in the program's own `async for`: a break is noticed and mended there,
 so read while you send. A program that does not read gets a TimeoutException from
 `send_audio_event` once the buffer has been full for a minute.
+
+The client's observer is told of every break and return: see `observe`.
 """
 
 from __future__ import annotations
@@ -64,6 +67,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ._events import _checked_chunk
+from ._live import at_once
+from ._replay import LogicalResults, ReplayBuffer
+from ._shapes import START_STREAM_TRANSCRIPTION
+from ._watched import tell
 from .exceptions import (
     BadRequestException,
     CredentialsException,
@@ -84,14 +91,15 @@ from .exceptions import (
 from .model import (
     MAX_AUDIO_CHUNK,
     AudioChunk,
-    Result,
     StartStreamTranscriptionEventStream,
     StartStreamTranscriptionResponse,
     TranscriptEvent,
     UnknownEvent,
 )
+from .observe import StreamInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -100,14 +108,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Reconnected", "Reconnecting", "ResumableTranscription"]
 
-SETTLE_TIME = 10.0
-"""Seconds without an event after which the service has shown what it makes of audio."""
-
 _CHUNK_SECONDS = 0.2  # the longest that the service recommends
 _HEALTHY_SECONDS = 30.0  # a connection that lived so long was none that failed at once
 _RENEWAL_GRACE = 300.0  # how long a renewal waits for a final result
 _SEND_TIMEOUT = 60.0
 _CLOSE_TIMEOUT = 4.0
+
+# The high bytes of 16-bit samples within 1/64 of full scale (-36 dB) around zero.
+_QUIET = b"\x00\x01\xfe\xff"
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +125,7 @@ class Reconnecting:
     """The connection is gone; another one will be tried.
 
     :param reason: What ended it, or what the last try failed with; None for a renewal.
-    :param attempt: Failures in a row, this one included; 0 where nothing failed.
+    :param attempt: Failures in a row, this one included if it is one.
     :param delay: Seconds until the try.
     :param superseded: The ids of partial results that are void.
     """
@@ -154,6 +162,7 @@ class ResumableTranscription:
 
     It stands in for what `start_stream_transcription` returns: `input_stream` and
     `output_stream` are the stream itself, which takes audio and gives events.
+    `unknown_events` counts those of types that this version does not know.
 
     :param client: Makes the connections. It stays the program's to close.
     :param media_sample_rate_hz: The sample rate, 8,000–48,000 Hz.
@@ -166,10 +175,12 @@ class ResumableTranscription:
     :param max_failures: Failures in a row before the last one is raised.
     :param backoff: Seconds before the first new try at most; doubles with each one.
     :param max_backoff: What it doubles up to.
-    :param result_timeout: Seconds without an event, after the end of the input, before
-        the connection counts as dead.
+    :param result_timeout: Seconds without an event before the connection counts as dead:
+        after the end of the input, or with sound of half that time, or of half the replay
+        buffer, unanswered.
     :param parameters: The other ones of `start_stream_transcription`.
-    :raises InvalidParameterException: for an encoding other than pcm.
+    :raises InvalidParameterException: for an encoding other than pcm, and for an idle
+        policy: a pause is bridged as it is.
     :raises ValidationException: for a number that cannot be.
     """
 
@@ -194,6 +205,10 @@ class ResumableTranscription:
                 "media_encoding",
                 f"media_encoding must be 'pcm' to be resumed, not {media_encoding!r}: other"
                 " encodings cannot be cut at a given time",
+            )
+        if parameters.get("idle", "wait") != "wait":
+            raise InvalidParameterException(
+                "idle", "idle must be 'wait': a resumed stream bridges pauses by itself"
             )
         if not isinstance(media_sample_rate_hz, int) or not media_sample_rate_hz > 0:
             raise InvalidParameterException(
@@ -222,24 +237,30 @@ class ResumableTranscription:
         }
         self._frame = 2 * (parameters.get("number_of_channels") or 1)  # bytes of one instant
         self._bytes_per_second = media_sample_rate_hz * self._frame
-        self._buffer = _ReplayBuffer(replay_seconds, self._bytes_per_second)
-        self._results = _LogicalResults()
+        chunk = min(int(_CHUNK_SECONDS * self._bytes_per_second), MAX_AUDIO_CHUNK)
+        self._chunk = chunk - chunk % self._frame  # bytes sent at a time
+        self._buffer = ReplayBuffer(replay_seconds, self._bytes_per_second)
+        self._results = LogicalResults()
         self._renew_after = renew_after
         self._max_failures = max_failures
         self._backoff = backoff
         self._max_backoff = max_backoff
         self._result_timeout = result_timeout
+        self._enough_sound = min(result_timeout, replay_seconds) / 2  # to be answered
 
         self._connection: _Connection | None = None
         self._connections = 0
         self._failures = 0  # since the last final result
         self._pauses = 0  # since the last event
+        self._silent = 0  # connections that said nothing to sound, since the last event
         self._lost_at = 0.0
         self._ended = False  # the input
         self._over = False  # the logical stream
         self._failure: BaseException | None = None
         self._events: deque[TranscriptEvent | UnknownEvent | Reconnecting | Reconnected] = deque()
+        self.unknown_events = 0
         self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None  # looks after the connection
         self._readers = 0  # that wait now
         self._reading = asyncio.Lock()
         self._work = asyncio.Event()  # for the task
@@ -253,6 +274,9 @@ class ResumableTranscription:
         if self._task is not None or self._over:
             raise StreamClosedException("the stream was started before")
         connection = await self._connect()
+        if self._over:  # closed meanwhile
+            self._connection_over(connection, None)
+            raise StreamClosedException("the stream was closed")
         self._task = asyncio.get_running_loop().create_task(self._keep_alive(connection))
 
     async def close(self) -> None:
@@ -261,8 +285,6 @@ class ResumableTranscription:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=_CLOSE_TIMEOUT)
-        if self._connection is not None:
-            await self._connection.stream.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -369,39 +391,84 @@ class ResumableTranscription:
             except SDKError as error:
                 self._connection_over(connection, error)
             else:
-                connection.heard_at = asyncio.get_running_loop().time()
-                self._buffer.heard(connection.heard_at)
-                self._pauses = 0
-                if isinstance(event, TranscriptEvent):
-                    self._take(connection, event)
-                else:
-                    self._events.append(event)
+                self._heard(connection, event)
 
-    def _take(self, connection: _Connection, event: TranscriptEvent) -> None:
-        taken, final = self._results.take(event.transcript.results, connection.start_time)
-        if taken or not event.transcript.results:
+    def _heard(self, connection: _Connection, event: TranscriptEvent | UnknownEvent) -> None:
+        """Pass an event on, as one of the logical stream."""
+        connection.heard_at = asyncio.get_running_loop().time()
+        self._buffer.heard(connection.heard_at)
+        self._pauses = self._silent = 0
+        if isinstance(event, UnknownEvent):
+            self.unknown_events += 1
+            self._events.append(event)
+            return
+        results = event.transcript.results
+        taken, final = self._results.take(results, connection.start_time)
+        if taken or not results:
             event.transcript.results = taken
             self._events.append(event)
+        for result in results:
+            connection.answered = max(connection.answered, self._position(result.end_time))
         if final:
             self._failures = 0
-            settled = round(self._results.settled * self._bytes_per_second)
-            self._buffer.settle(min(settled - settled % self._frame, connection.sent))
+            self._buffer.settle(min(self._position(self._results.settled), connection.sent))
             self._room.set()
             if connection.heard_at >= connection.renewal_at and not connection.end_sent:
-                self._renew(connection)
+                self._replace(connection, None)
 
-    def _renew(self, connection: _Connection) -> None:
-        connection.renewed = True
-        self._connection_over(connection, None)
+    def _position(self, seconds: float | None) -> int:
+        position = round((seconds or 0.0) * self._bytes_per_second)
+        return position - position % self._frame
 
-    def _connection_over(self, connection: _Connection, error: SDKError | None) -> None:
+    def _replace(self, connection: _Connection, reason: SDKError | None) -> None:
+        """End a connection that has not failed."""
+        connection.failed = False
+        self._connection_over(connection, reason)
+
+    def _connection_over(self, connection: _Connection, reason: SDKError | None) -> None:
         if connection.over:
             return
         connection.over = True
-        connection.reason = connection.reason or error
+        connection.reason = reason
         self._lost_at = asyncio.get_running_loop().time()
+        self._stop_timer()
+        at_once(connection.stream.close())
         self._work.set()
         self._news.set()
+
+    # Dead and old connections
+
+    def _look_after(self, connection: _Connection) -> None:
+        """End the connection if it is too old or says nothing; else look again in time."""
+        self._stop_timer()
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        limit = self._result_timeout
+        if not connection.end_sent:
+            if now >= connection.renewal_at + _RENEWAL_GRACE:
+                self._replace(connection, None)
+                return
+            limit *= 2**self._silent
+        quiet = now - connection.heard_at
+        # Unread events may lie there when nobody reads.
+        if quiet >= limit and self._readers:
+            error = TimeoutException("read", limit)
+            if connection.end_sent:
+                self._connection_over(connection, error)
+                return
+            if self._buffer.sound_behind(connection.answered) >= self._enough_sound:
+                self._silent += 1
+                self._replace(connection, error)
+                return
+        due = max(limit - quiet, self._result_timeout / 10)
+        if not connection.end_sent:
+            due = min(due, connection.renewal_at + _RENEWAL_GRACE - now)
+        self._timer = loop.call_later(due, self._look_after, connection)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     # The task
 
@@ -409,7 +476,6 @@ class ResumableTranscription:
         try:
             while connection is not None:
                 await self._send(connection)
-                await connection.stream.close()
                 connection = await self._successor(connection)
             self._finish(None)
         except asyncio.CancelledError:
@@ -420,105 +486,71 @@ class ResumableTranscription:
 
     async def _send(self, connection: _Connection) -> None:
         """Send what the buffer holds, until the connection is over."""
-        chunk = int(_CHUNK_SECONDS * self._bytes_per_second)
-        chunk -= chunk % self._frame
-        loop = asyncio.get_running_loop()
-        sink = connection.stream.input_stream
         while not connection.over:
             self._work.clear()
-            data = self._buffer.read(connection.sent, min(chunk, MAX_AUDIO_CHUNK))
+            data = self._buffer.read(connection.sent, self._chunk)
             if not self._ended:
                 data = data[: len(data) - len(data) % self._frame]
-            now = loop.time()
             try:
-                if now >= connection.renewal_at + _RENEWAL_GRACE and not connection.end_sent:
-                    self._renew(connection)
-                elif data:
-                    before = connection.sent
-                    connection.sent += len(data)  # its results may come while we wait
-                    try:
-                        await sink.send_audio_event(data)
-                    except SDKError:
-                        connection.sent = before
-                        raise
-                    self._buffer.sent(connection.sent, loop.time())
+                if data:
+                    await self._send_audio(connection, data)
                 elif self._ended and not connection.end_sent:
                     connection.end_sent = True
-                    connection.heard_at = now
-                    await sink.end_stream()
-                elif not connection.end_sent:
-                    await _happens(self._work, connection.renewal_at + _RENEWAL_GRACE - now)
-                elif now - connection.heard_at < self._result_timeout or not self._readers:
-                    due = connection.heard_at + self._result_timeout
-                    await _happens(self._work, max(due - now, self._result_timeout / 10))
+                    connection.heard_at = asyncio.get_running_loop().time()
+                    self._look_after(connection)
+                    await connection.stream.input_stream.end_stream()
                 else:
-                    error = TimeoutException("read", self._result_timeout)
-                    self._connection_over(connection, error)
-            except TimeoutException as error:  # the peer takes nothing
-                connection.reason = error
-                await connection.stream.close()
-                await self._seen(connection)
+                    await self._work.wait()
             except SDKError:
-                await self._seen(connection)
+                # A reader comes to it too, after the connection's last events.
+                await self._until(lambda: connection.over)
 
-    async def _seen(self, connection: _Connection) -> None:
-        """Wait until a reader has come to the connection's end: first come its last events."""
-        while not connection.over:
+    async def _send_audio(self, connection: _Connection, data: bytes) -> None:
+        connection.sent += len(data)  # first: its results may come while we wait
+        try:
+            await connection.stream.input_stream.send_audio_event(data)
+        except SDKError:
+            connection.sent -= len(data)
+            raise
+        sound = len(data) / self._bytes_per_second if _is_sound(data) else 0.0
+        self._buffer.sent(connection.sent, asyncio.get_running_loop().time(), sound)
+
+    async def _until(self, done: Callable[[], bool]) -> None:
+        while not done():
             self._work.clear()
             await self._work.wait()
 
     async def _successor(self, last: _Connection) -> _Connection | None:
         """The connection that follows one that is over; None at the stream's end."""
-        reason = last.reason
-        clean = reason is None and not last.renewed
-        if clean and last.end_sent:
-            return None
-        if clean:
+        reason, failed = last.reason, last.failed
+        if failed and reason is None:
+            if last.end_sent:
+                return None
             reason = StreamException("the service ended the stream before the audio did")
-        if asyncio.get_running_loop().time() - last.opened_at >= _HEALTHY_SECONDS:
+        lived = self._lost_at - last.opened_at
+        if lived >= _HEALTHY_SECONDS and not isinstance(reason, TimeoutException):
             self._failures = self._pauses = 0
         idle = isinstance(reason, BadRequestException) and "no new audio" in reason.message
         while not (self._ended and self._buffer.settled >= self._buffer.end):
             delay = 0.0
-            if reason is not None and not idle:
-                if not _worth_another(reason):
-                    raise reason.with_traceback(None)
+            if reason is not None and failed and not idle:
                 self._failures += 1
-                if self._failures > self._max_failures:
+                if self._failures > self._max_failures or not _worth_another(reason):
                     raise reason.with_traceback(None)
                 limit = min(self._backoff * 2**self._pauses, self._max_backoff)
                 self._pauses += 1
                 delay = random.uniform(limit / 2, limit)  # noqa: S311  # jitter is no secret
-            logger.info(
-                "session %s: %s, failure %d; next connection in %.2f s",
-                self.session_id,
-                "renewal" if reason is None else type(reason).__name__,
-                self._failures,
-                delay,
-            )
-            void = self._results.cut()
-            self._emit(Reconnecting(reason, self._failures, delay, void))
+            self._tell_reconnecting(last, reason, delay)
             if idle:
-                while not self._ended and self._buffer.end == last.sent:
-                    self._work.clear()
-                    await self._work.wait()
+                await self._until(lambda: self._ended or self._buffer.end > last.sent)
             await asyncio.sleep(delay)
             try:
                 connection = await self._connect()
             except SDKError as error:
-                reason, idle = error, False
-                continue
-            self._emit(
-                Reconnected(
-                    self._connections,
-                    connection.stream.response,
-                    connection.start_time,
-                    max(0, last.sent - connection.start) / self._bytes_per_second,
-                    (connection.start - self._buffer.settled) / self._bytes_per_second,
-                    connection.opened_at - self._lost_at,
-                )
-            )
-            return connection
+                reason, failed, idle = error, True, False
+            else:
+                self._tell_reconnected(last, connection)
+                return connection
         return None
 
     async def _connect(self) -> _Connection:
@@ -528,7 +560,7 @@ class ResumableTranscription:
         self._buffer.rewind()
         start = self._buffer.start
         now = asyncio.get_running_loop().time()
-        connection = _Connection(
+        connection = self._connection = _Connection(
             stream,
             start=start,
             start_time=start / self._bytes_per_second,
@@ -537,17 +569,53 @@ class ResumableTranscription:
             renewal_at=now + self._renew_after,
             heard_at=now,
         )
-        self._connection = connection
+        self._look_after(connection)
+        self._news.set()
         return connection
 
-    def _emit(self, event: Reconnecting | Reconnected) -> None:
-        self._events.append(event)
+    def _tell_reconnecting(self, last: _Connection, reason: SDKError | None, delay: float) -> None:
+        void = self._results.cut()
+        self._events.append(Reconnecting(reason, self._failures, delay, void))
         self._news.set()
+        logger.info(
+            "session %s: %s, failure %d; next connection in %.2f s",
+            self.session_id,
+            "renewal" if reason is None else type(reason).__name__,
+            self._failures,
+            delay,
+        )
+        self._tell(last, "reconnecting", self._failures, delay, reason)
+
+    def _tell_reconnected(self, last: _Connection, connection: _Connection) -> None:
+        replayed = max(0, last.sent - connection.start) / self._bytes_per_second
+        forgotten = (connection.start - self._buffer.settled) / self._bytes_per_second
+        outage = connection.opened_at - self._lost_at
+        self._events.append(
+            Reconnected(
+                self._connections,
+                connection.stream.response,
+                connection.start_time,
+                replayed,
+                forgotten,
+                outage,
+            )
+        )
+        self._news.set()
+        self._tell(connection, "reconnected", outage, replayed, forgotten)
+
+    def _tell(self, connection: _Connection, method: str, *arguments: object) -> None:
+        if self._client.observer is not None:
+            response = connection.stream.response
+            ids = (response.request_id, response.session_id)
+            stream = StreamInfo(START_STREAM_TRANSCRIPTION.name, *ids)
+            tell(self._client.observer, method, stream, *arguments)
 
     def _finish(self, failure: BaseException | None) -> None:
         if not self._over:
             self._over = True
             self._failure = failure
+            if self._connection is not None:
+                self._connection_over(self._connection, None)
             self._news.set()
             self._room.set()
 
@@ -563,159 +631,17 @@ class _Connection:
     opened_at: float
     renewal_at: float
     heard_at: float
+    answered: int = 0  # up to where there are results, partial ones too
     end_sent: bool = False
-    renewed: bool = False
     over: bool = False
+    failed: bool = True  # unless it ended cleanly or was replaced
     reason: SDKError | None = None
 
 
-class _ReplayBuffer:
-    """The audio that may have to go out again. Positions are bytes of the logical stream.
-
-    `settled` is the position up to which there are final results, `start` that of the
-    first byte held: the same, unless older audio had to make room.
-    """
-
-    def __init__(self, seconds: float, bytes_per_second: int) -> None:
-        self.start = 0
-        self.settled = 0
-        self._seconds = seconds
-        self._capacity = int(seconds * bytes_per_second)
-        self._audio = bytearray()
-        self._marks: deque[tuple[int, float]] = deque()  # sent up to a position, when
-        self._heard_at = 0.0
-
-    @property
-    def end(self) -> int:
-        """The position behind the last byte."""
-        return self.start + len(self._audio)
-
-    def append(self, chunk: AudioChunk) -> None:
-        self._audio += chunk
-
-    def read(self, position: int, size: int) -> bytes:
-        at = position - self.start
-        return bytes(self._audio[at : at + size])
-
-    def wait_for(self, size: int, now: float) -> float:
-        """Make room for more; 0 if there is, else the seconds after which it may be."""
-        while self.end - self.start + size > self._capacity:
-            if not self._marks:
-                return _SEND_TIMEOUT
-            position, sent_at = self._marks[0]
-            quiet_since = max(sent_at, self._heard_at)
-            due = min(sent_at + self._seconds, quiet_since + SETTLE_TIME)
-            if due > now:
-                return due - now
-            self._marks.popleft()
-            self._release(position)
-        return 0.0
-
-    def sent(self, position: int, now: float) -> None:
-        self._marks.append((position, now))
-
-    def heard(self, now: float) -> None:
-        """The service said something: it is at work on what it has."""
-        self._heard_at = now
-
-    def settle(self, position: int) -> None:
-        """There are final results up to a position."""
-        if position > self.settled:
-            self.settled = position
-            self._release(position)
-
-    def rewind(self) -> None:
-        """A new connection has been sent nothing."""
-        self._marks.clear()
-
-    def _release(self, position: int) -> None:
-        if position > self.start:
-            del self._audio[: position - self.start]
-            self.start = position
-
-
-class _LogicalResults:
-    """Turns the results of many connections into those of one stream.
-
-    `settled` is the time up to which there are final results: the end of the last one,
-    or the beginning of an earlier segment that is still open (on another channel).
-    """
-
-    def __init__(self) -> None:
-        self.settled = 0.0
-        self._finals: dict[str | None, float] = {}  # by channel: the end of the last one
-        self._open: dict[str, Result] = {}  # by our id: partial results of this connection
-        self._void: dict[str | None, Result] = {}  # by channel: of the connection before
-        self._ids: dict[str, str] = {}  # the connection's ids of open segments, and ours
-        self._connection = 1
-
-    def begin(self, connection: int) -> None:
-        self._connection = connection
-
-    def cut(self) -> tuple[str, ...]:
-        """The connection is gone: the ids of the partial results that are void."""
-        for result in self._open.values():
-            self._void[result.channel_id] = result
-        self._open.clear()
-        self._ids.clear()
-        return tuple(result.result_id for result in self._void.values() if result.result_id)
-
-    def take(self, results: list[Result], offset: float) -> tuple[list[Result], bool]:
-        """Results as the program sees them, and whether there is a final one among them."""
-        taken = []
-        final = False
-        for result in results:
-            if offset:
-                _shift(result, offset)
-            if self._is_repeated(result):
-                continue
-            taken.append(result)
-            theirs = result.result_id or ""
-            ours = self._ids.get(theirs) or self._new_id(result)
-            self._ids[theirs] = result.result_id = ours
-            if result.is_partial:
-                self._open[ours] = result
-            else:
-                final = True
-                self._open.pop(ours, None)
-                del self._ids[theirs]
-                channel = result.channel_id
-                self._finals[channel] = max(self._finals.get(channel, 0), result.end_time or 0)
-        if final:
-            starts = [result.start_time or 0 for result in self._open.values()]
-            self.settled = max(self.settled, min([max(self._finals.values()), *starts]))
-        return taken, final
-
-    def _is_repeated(self, result: Result) -> bool:
-        """Whether an earlier connection gave the final result: one channel's replay may
-        begin where the other's had gone on."""
-        if self._connection == 1 or result.result_id in self._ids:
-            return False
-        middle = ((result.start_time or 0) + (result.end_time or 0)) / 2
-        return middle < self._finals.get(result.channel_id, 0)
-
-    def _new_id(self, result: Result) -> str:
-        theirs = result.result_id or ""
-        void = self._void.pop(result.channel_id, None)
-        if void is not None and (result.start_time or 0) < (void.end_time or 0):
-            return void.result_id or ""
-        # A UUID is unique by itself.
-        if self._connection == 1 or len(theirs) == 36:
-            return theirs
-        return f"{theirs}/{self._connection}"
-
-
-def _shift(result: Result, offset: float) -> None:
-    """Count the result's times from an earlier beginning."""
-    pieces: list[Any] = [result]
-    for alternative in result.alternatives or ():
-        pieces += alternative.items
-        pieces += alternative.entities or ()
-    for piece in pieces:
-        if piece.start_time is not None:
-            piece.start_time = round(piece.start_time + offset, 3)
-        if piece.end_time is not None:
-            piece.end_time = round(piece.end_time + offset, 3)
+def _is_sound(pcm: bytes) -> bool:
+    """Whether a twentieth of the samples is louder than a quiet room's."""
+    high = pcm[1::2]
+    return len(high.translate(None, _QUIET)) * 20 > len(high)
 
 
 def _worth_another(error: SDKError) -> bool:

@@ -1,11 +1,19 @@
 """What is lost and doubled when the connections of one recording are cut at random.
 
-    python -m benchmarks.resume [--cuts 200] [--engine moonshine] [--seed 1] [AUDIO.wav]
+    python -m benchmarks.resume [--cuts 200] [--pace 2] [--seed 1] [--engine E] [AUDIO.wav]
 
 The recording is repeated until it is long enough, and transcribed once in one piece and
 once through a local server whose every connection breaks at a random place: TCP cut,
-reset, GOAWAY, truncated, damaged, or ended by an exception. The two transcripts are
-compared word by word. Nonzero exit code when audio or final results were lost.
+reset, GOAWAY, truncated, damaged, or ended by an exception. Without a pace the audio goes
+out as fast as the replay buffer takes it, so that each cut has a minute to send again;
+at a pace of 1 it is real time.
+
+Words: the two transcripts are compared, and for each difference it is said whether it lies
+in a segment that was cut. Audio: each connection answers for the recording from where it
+begins to where the next one does. What its recogniser was given must be just that, byte by
+byte. Results: ids are unique, and the times of results and of their words rise.
+
+Nonzero exit code when audio or final results were lost or doubled, or cuts are missing.
 """
 
 from __future__ import annotations
@@ -16,45 +24,118 @@ import sys
 import time
 import wave
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.local import Fault, LocalTranscribe
-from amazon_transcribe.model import Result, TranscriptEvent
+from amazon_transcribe.local.engines import Engine, Recognition, RecognitionOptions, load_engine
+from amazon_transcribe.model import Item, Result, TranscriptEvent
 from amazon_transcribe.resume import Reconnected, Reconnecting, ResumableTranscription
 
 RECORDING = Path(__file__).parents[1] / "examples" / "audio" / "sense_and_sensibility_all.wav"
 KINDS = ("drop", "reset", "goaway", "truncate", "corrupt", "exception")
 SECONDS_PER_CUT = 5.0  # of audio; about a segment
+CUT_AFTER = (1.0, 40.0)  # seconds of audio on a connection, the soonest of the kinds
+
+Word = tuple[str, float]
+"""A word and the time of its middle, in seconds."""
+
+
+class Recording:
+    """An engine that keeps all audio it was given, stream by stream."""
+
+    quick = False
+
+    def __init__(self, engine: Engine) -> None:
+        self.name = engine.name
+        self.languages = engine.languages
+        self.streams: list[bytearray] = []
+        self._engine = engine
+
+    def open(self, options: RecognitionOptions) -> Recognition:
+        self.streams.append(bytearray())
+        return _Recorded(self._engine.open(options), self.streams[-1])
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+class _Recorded:
+    def __init__(self, recognition: Recognition, audio: bytearray) -> None:
+        self._recognition = recognition
+        self._audio = audio
+
+    def accept(self, pcm: bytes) -> list[Result]:
+        self._audio += pcm
+        return self._recognition.accept(pcm)
+
+    def finish(self) -> list[Result]:
+        return self._recognition.finish()
 
 
 @dataclass
 class Heard:
     """What one transcription gave."""
 
+    engine: Recording
     finals: list[Result] = field(default_factory=list)
     losses: list[Reconnecting] = field(default_factory=list)
     returns: list[Reconnected] = field(default_factory=list)
     took: float = 0.0
 
-    def words(self, seconds: float) -> list[list[str]]:
-        """The words of each repetition of so many seconds, by the time of their middle."""
-        repetitions: list[list[str]] = []
+    def items(self) -> Iterator[Item]:
         for result in self.finals:
             for item in result.alternatives[0].items if result.alternatives else ():
                 if item.item_type == "pronunciation" and item.content:
-                    middle = ((item.start_time or 0.0) + (item.end_time or 0.0)) / 2
-                    while len(repetitions) <= middle // seconds:
-                        repetitions.append([])
-                    repetitions[int(middle // seconds)].append(item.content.lower())
+                    yield item
+
+    def words(self, seconds: float) -> list[list[Word]]:
+        """The words of each repetition of so many seconds, by the time of their middle."""
+        repetitions: list[list[Word]] = []
+        for item in self.items():
+            middle = ((item.start_time or 0.0) + (item.end_time or 0.0)) / 2
+            while len(repetitions) <= middle // seconds:
+                repetitions.append([])
+            repetitions[int(middle // seconds)].append(((item.content or "").lower(), middle))
         return repetitions
 
+    def cut_segments(self) -> list[tuple[float, float]]:
+        """Where the segments lie that were heard from the beginning of a connection."""
+        starts = [back.start for back in self.returns]
+        ends = [result.end_time or 0.0 for result in self.finals]
+        return [
+            (start, min((end for end in ends if end > start), default=start)) for start in starts
+        ]
 
-async def transcribe(pcm: bytes, rate: int, engine: str, faults: list[Fault]) -> Heard:
-    heard = Heard()
+    def unaccounted(self, pcm: bytes, bytes_per_second: int) -> float:
+        """Seconds of the recording that no connection answers for.
+
+        A connection that was cut before any audio has no stream in the engine.
+        """
+        starts = {0, *(2 * round(back.start * bytes_per_second / 2) for back in self.returns)}
+        streams = iter(self.engine.streams)
+        audio = next(streams, None)
+        missing = 0
+        for start, stop in pairwise([*sorted(starts), len(pcm)]):
+            reach = start
+            while audio is not None and pcm[start : start + len(audio)] == audio:
+                reach = max(reach, start + len(audio))
+                audio = next(streams, None)
+            missing += max(stop - reach, 0)
+        if audio is not None:
+            raise SystemExit("a connection was given audio from elsewhere")
+        return missing / bytes_per_second
+
+
+async def transcribe(
+    pcm: bytes, rate: int, engine: str, pace: float | None, faults: list[Fault]
+) -> Heard:
+    heard = Heard(Recording(load_engine(engine)))
     async with (
-        LocalTranscribe(engine, faults=faults) as server,
+        LocalTranscribe(heard.engine, faults=faults) as server,
         TranscribeStreamingClient(
             region="us-east-1",
             endpoint_url=server.endpoint_url,
@@ -68,13 +149,16 @@ async def transcribe(pcm: bytes, rate: int, engine: str, faults: list[Fault]) ->
             max_failures=50,
         ) as stream,
     ):
+        start = time.perf_counter()
 
         async def send() -> None:
-            for at in range(0, len(pcm), rate // 5):
+            for number, at in enumerate(range(0, len(pcm), rate // 5)):  # a tenth of a second
+                if pace:
+                    due = start + number / 10 / pace
+                    await asyncio.sleep(max(due - time.perf_counter(), 0))
                 await stream.send_audio_event(pcm[at : at + rate // 5])
             await stream.end_stream()
 
-        start = time.perf_counter()
         sender = asyncio.create_task(send())
         async for event in stream:
             if isinstance(event, TranscriptEvent):
@@ -85,30 +169,46 @@ async def transcribe(pcm: bytes, rate: int, engine: str, faults: list[Fault]) ->
                 heard.returns.append(event)
         await sender
         heard.took = time.perf_counter() - start
+    heard.engine.close()
     return heard
 
 
-def compare(whole: list[str], cut: list[str]) -> Counter[str]:
+@dataclass(frozen=True)
+class Difference:
+    """One word of a transcript that the other one has not, or has another in its place."""
+
+    kind: str
+    at: float
+
+
+def compare(whole: list[Word], cut: list[Word]) -> tuple[Difference, ...]:
     """Words of the uncut transcript that are lost, other ones, and ones too many."""
-    # Levenshtein's table, each cell with the counts on the way to it.
-    row = [(n, n, 0, 0) for n in range(len(whole) + 1)]  # cost, lost, other, extra
-    for number, word in enumerate(cut, 1):
-        last, row = row, [(number, 0, 0, number)]
-        for at, expected in enumerate(whole, 1):
-            cost, lost, other, extra = last[at - 1]
-            wrong = int(expected != word)
-            best = (cost + wrong, lost, other + wrong, extra)
-            cost, lost, other, extra = last[at]
-            best = min(best, (cost + 1, lost, other, extra + 1))
-            cost, lost, other, extra = row[at - 1]
-            row.append(min(best, (cost + 1, lost + 1, other, extra)))
-    _, lost, other, extra = row[-1]
-    return Counter({"lost": lost, "other": other, "extra": extra})
+    # Levenshtein's table, each cell with the differences on the way to it.
+    row: list[tuple[Difference, ...]] = [()]
+    for _, at in whole:
+        row.append((*row[-1], Difference("lost", at)))
+    for word, at in cut:
+        last, row = row, [(*row[0], Difference("extra", at))]
+        for number, (expected, place) in enumerate(whole, 1):
+            same = last[number - 1]
+            ways = [
+                same if word == expected else (*same, Difference("other", at)),
+                (*last[number], Difference("extra", at)),
+                (*row[number - 1], Difference("lost", place)),
+            ]
+            row.append(min(ways, key=len))
+    return row[-1]
+
+
+def falls(times: list[float | None]) -> int:
+    """How often a time is before the one before it."""
+    return sum((a or 0) > (b or 0) for a, b in pairwise(times))
 
 
 async def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cuts", type=int, default=200)
+    parser.add_argument("--pace", type=float, help="times real time; by default as fast as taken")
     parser.add_argument("--engine", default="moonshine")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("audio", nargs="?", default=RECORDING, type=Path)
@@ -119,35 +219,41 @@ async def main() -> int:
     repeats = max(1, round(arguments.cuts * SECONDS_PER_CUT / seconds))
     pcm = recording * repeats
     faults = [
-        Fault(kind, after_seconds=(1.0, 40.0), seed=arguments.seed * 100 + number)
+        Fault(kind, after_seconds=CUT_AFTER, seed=arguments.seed * 100 + number)
         for number, kind in enumerate(KINDS)
     ]
-    whole = await transcribe(pcm, rate, arguments.engine, [])
-    cut = await transcribe(pcm, rate, arguments.engine, faults)
+    whole = await transcribe(pcm, rate, arguments.engine, None, [])
+    cut = await transcribe(pcm, rate, arguments.engine, arguments.pace, faults)
 
     cuts = len(cut.losses)
     expected, heard = whole.words(seconds), cut.words(seconds)
-    compared = [compare(a, b) for a, b in zip(expected, heard, strict=True)]
-    counts = {kind: sum(c[kind] for c in compared) for kind in ("lost", "other", "extra")}
-    ends = [result.end_time or 0.0 for result in cut.finals]
-    starts = [result.start_time or 0.0 for result in cut.finals]
-    overlaps = sum(start < end for end, start in zip(ends, starts[1:], strict=False))
-    ids = Counter(result.result_id for result in cut.finals)
-    doubled = sum(count - 1 for count in ids.values())
+    differences = [d for a, b in zip(expected, heard, strict=True) for d in compare(a, b)]
+    segments = cut.cut_segments()
+    results, items = cut.finals, list(cut.items())
+    orders = (
+        [time for result in results for time in (result.start_time, result.end_time)],
+        [time for item in items for time in (item.start_time, item.end_time)],
+    )
+    disorder = sum(map(falls, orders))
+    doubled = len(results) - len({result.result_id for result in results})
     forgotten = sum(back.forgotten for back in cut.returns)
+    unaccounted = cut.unaccounted(pcm, 2 * rate)
     print(f"audio            {seconds * repeats:8.1f} s, {arguments.audio.name} {repeats} times")
     print(f"took             {whole.took:8.1f} s uncut, {cut.took:.1f} s cut")
     reasons = Counter(type(loss.reason).__name__ for loss in cut.losses)
     print(f"cuts             {cuts:8}   {', '.join(f'{n} {c}' for n, c in reasons.items())}")
-    print(f"replayed         {sum(back.replayed for back in cut.returns):8.1f} s")
+    print(f"sent again       {sum(back.replayed for back in cut.returns):8.1f} s")
     print(f"words            {sum(map(len, expected)):8} uncut, {sum(map(len, heard))} cut")
-    for name, count in counts.items():
-        print(f"  {name:<14} {count:8}   {count / max(cuts, 1):.3f} per cut")
-    print(f"final results    {len(whole.finals):8} uncut, {len(cut.finals)} cut")
+    for kind in ("lost", "other", "extra"):
+        places = [difference.at for difference in differences if difference.kind == kind]
+        near = sum(any(start <= at <= end for start, end in segments) for at in places)
+        print(f"  {kind:<14} {len(places):8}   of them {near} in a segment that was cut")
+    print(f"final results    {len(whole.finals):8} uncut, {len(results)} cut")
     print(f"  doubled ids    {doubled:8}")
-    print(f"  out of order   {overlaps:8}")
+    print(f"  times that fall{disorder:8}")
     print(f"audio forgotten  {forgotten:8.1f} s")
-    return 1 if doubled or overlaps or forgotten else 0
+    print(f"audio that no connection answers for {unaccounted:8.1f} s")
+    return 1 if doubled or disorder or forgotten or unaccounted or cuts < arguments.cuts else 0
 
 
 if __name__ == "__main__":

@@ -91,5 +91,6 @@ class Admission:
         try:
             yield seat
         finally:
-            if self._seats[key] is seat:
+            # Others of the session may have come and gone.
+            if self._seats.get(key) is seat:
                 del self._seats[key]

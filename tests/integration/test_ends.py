@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 from h2.errors import ErrorCodes
 
 from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.exceptions import (
     BadRequestException,
     ConnectionLostException,
@@ -23,14 +22,16 @@ from amazon_transcribe.exceptions import (
     TruncatedStreamException,
 )
 from amazon_transcribe.local import LocalTranscribe
-from amazon_transcribe.model import StartStreamTranscriptionEventStream, TranscriptEvent
+from amazon_transcribe.model import (
+    StartStreamTranscriptionEventStream,
+    TranscriptEvent,
+    UnknownEvent,
+)
 from tests.integration.test_client import (
     BAD_REQUEST,
     SECOND,
     TRANSCRIPT,
     client_at,
-    final_texts,
-    leftovers,
     start,
 )
 from tests.peers import Peer, peer_server
@@ -304,6 +305,25 @@ async def test_a_drain_out_of_time_loses_nothing() -> None:
         assert await stream.drain() == [TranscriptEvent(), TranscriptEvent()]
 
 
+@pytest.mark.parametrize("read", [0, 1])
+async def test_drained_events_of_unknown_types_are_counted(read: int) -> None:
+    unknown = encode_message({":message-type": "event", ":event-type": "New"}, b"")
+
+    async def script(peer: Peer) -> None:
+        stream = await peer.request()
+        peer.respond(stream, **IDS)
+        await peer.end_of(stream)
+        peer.send(stream, unknown + TRANSCRIPT + unknown, end=True)
+
+    async with peer_server(script) as url, client_at(url) as client:
+        stream = await start(client)
+        await stream.input_stream.end_stream()
+        for _ in range(read):
+            assert isinstance(await stream.output_stream.__anext__(), UnknownEvent)
+        assert len(await stream.drain()) == 3 - read
+        assert stream.output_stream.unknown_events == 2
+
+
 async def test_draining_a_stream_whose_peer_reads_nothing_is_bounded() -> None:
     async def script(peer: Peer) -> None:
         peer.respond(await peer.request())
@@ -315,9 +335,6 @@ async def test_draining_a_stream_whose_peer_reads_nothing_is_bounded() -> None:
         with pytest.raises(TimeoutException):
             await stream.drain(0.05)
         await stream.close()
-
-
-# Cancellation and shutdown
 
 
 @pytest.fixture(params=["http", "https"])
@@ -333,136 +350,6 @@ async def scheme_client(
             yield client
 
 
-def clients_tasks(before: set[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:
-    """The tasks that are not asyncio's own for accepting, nor the server's."""
-    return [
-        task
-        for task in set(leftovers()) - before
-        if "_accept_connection" not in repr(task) and "LocalTranscribe" not in repr(task)
-    ]
-
-
 async def read_all(stream: StartStreamTranscriptionEventStream) -> None:
     async for _ in stream.output_stream:
         pass
-
-
-CALLS: dict[str, Callable[[StartStreamTranscriptionEventStream], Awaitable[object]]] = {
-    "send": lambda stream: stream.input_stream.send_audio_event(SECOND),
-    "read": read_all,
-    "end": lambda stream: stream.input_stream.end_stream(),
-    "drain": lambda stream: stream.drain(),
-}
-
-
-async def cancelled(call: Awaitable[object], turns: int) -> Any:
-    """The call's result if it was done within so many turns of the loop, else None."""
-    task = asyncio.ensure_future(call)
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    task.cancel()
-    try:
-        return await task
-    except asyncio.CancelledError:
-        return None
-
-
-@pytest.mark.parametrize("call", CALLS)
-async def test_a_cancelled_call_harms_no_stream(
-    call: str, scheme_client: TranscribeStreamingClient
-) -> None:
-    for turns in range(14):
-        before = set(asyncio.all_tasks())
-        async with await start(scheme_client) as stream:
-            await stream.input_stream.send_audio_event(SECOND)
-            await cancelled(CALLS[call](stream), turns)
-            assert clients_tasks(before) == []
-            # What was taken is on its way, in order, and the stream goes on.
-            if call in ("send", "read"):
-                await stream.input_stream.send_audio_event(SECOND)
-            await stream.input_stream.end_stream()
-            await read_all(stream)
-        assert clients_tasks(before) == []
-
-
-async def test_a_cancelled_start_or_close_leaves_nothing(
-    scheme_client: TranscribeStreamingClient,
-) -> None:
-    for turns in range(24):
-        before = set(asyncio.all_tasks())
-        stream = await cancelled(start(scheme_client), turns)
-        if stream is not None:
-            await cancelled(stream.close(), turns % 3)
-            with pytest.raises(StreamClosedException):
-                await stream.close() or await read_all(stream)
-        assert clients_tasks(before) == []
-    async with await start(scheme_client) as stream:
-        await stream.input_stream.send_audio_event(SECOND)
-        await stream.input_stream.end_stream()
-        assert await final_texts(stream) == ["This is"]
-
-
-@pytest.mark.parametrize("turns", range(10))
-async def test_closing_a_client_may_be_cancelled_and_repeated(
-    turns: int, scheme_client: TranscribeStreamingClient
-) -> None:
-    before = set(asyncio.all_tasks())
-    stream = await start(scheme_client)
-    await cancelled(scheme_client.close(), turns)
-    await scheme_client.close()
-    assert clients_tasks(before) == []
-    if turns:
-        with pytest.raises(StreamClosedException):
-            await read_all(stream)
-        with pytest.raises(SDKError, match="closed"):
-            await start(scheme_client)
-
-
-PROGRAM = """
-import asyncio, logging, sys
-from amazon_transcribe.client import TranscribeStreamingClient
-from amazon_transcribe.auth import StaticCredentialResolver
-
-async def main(url):
-    client = TranscribeStreamingClient(
-        region="us-east-1",
-        endpoint_url=url,
-        credential_resolver=StaticCredentialResolver("AKIDEXAMPLE", "secret"),
-    )
-    async def stream():
-        stream = await client.start_stream_transcription(
-            language_code="en-US", media_sample_rate_hz=16000, media_encoding="pcm"
-        )
-        await stream.input_stream.send_audio_event(bytes(32000))
-        await stream.output_stream.__anext__()
-        return stream
-    streams = [await stream() for _ in range(3)]
-    reader = asyncio.create_task(streams[0].output_stream.__anext__())
-    starting = asyncio.create_task(stream())
-    await asyncio.sleep(0)
-    print("open")
-    kept.append((client, streams) if sys.argv[2] == "kept" else None)
-
-kept = []
-logging.getLogger("asyncio").setLevel(logging.ERROR)  # else a slow machine is reported
-asyncio.run(main(sys.argv[1]))
-"""
-
-
-@pytest.mark.parametrize("kept", ["kept", "dropped"])
-@pytest.mark.parametrize("scheme", ["http", "https", "ws", "wss"])
-async def test_a_loop_that_ends_with_open_streams_says_nothing(scheme: str, kept: str) -> None:
-    tls = scheme in ("https", "wss")
-    credentials = {"AKIDEXAMPLE": "secret"}
-    async with LocalTranscribe("scripted", tls=tls, credentials=credentials) as server:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM),
-            scheme + "://" + server.endpoint_url.partition("://")[2],
-            kept,
-            env={**os.environ, "SSL_CERT_FILE": str(server.ca_file or "")},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-    assert (out, err) == (b"open\n", b"")
-    assert process.returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from amazon_transcribe._live import LiveStream
+from amazon_transcribe.auth import StaticCredentialResolver
 from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.exceptions import (
     BadRequestException,
@@ -18,6 +20,7 @@ from amazon_transcribe.exceptions import (
     LimitExceededException,
     ParserError,
     SDKError,
+    ServiceException,
     StreamClosedException,
     StreamResetException,
     TimeoutException,
@@ -25,11 +28,14 @@ from amazon_transcribe.exceptions import (
     UnknownServiceException,
 )
 from amazon_transcribe.limiter import StreamLimiter
-from amazon_transcribe.local import LocalTranscribe
+from amazon_transcribe.local import Fault, LocalTranscribe
+from amazon_transcribe.local.engines.scripted import ScriptedEngine
 from amazon_transcribe.observe import Observer, end_of
-from tests.integration.test_client import SECOND, client_at, start
+from amazon_transcribe.resume import Reconnected, ResumableTranscription
+from tests.integration.test_client import SECOND, client_at, crt_transport, start
 from tests.integration.test_starts import Answers, accept, drop, refusal
 from tests.peers import Peer, peer_server
+from tests.word_codes import BYTES_PER_SECOND, RATE, WordCodes, audio
 
 
 class Recorder(Observer):
@@ -153,6 +159,78 @@ async def test_an_observer_that_fails_harms_nothing(caplog: pytest.LogCaptureFix
     assert "the observer failed in audio_sent" in caplog.text
 
 
+async def test_a_known_stream_gives_known_numbers() -> None:
+    recorder = Recorder()
+    words = audio([range(1, 6), range(6, 11)])  # 0.48 s of the first, 0.8 s later the second
+    async with (
+        LocalTranscribe(WordCodes()) as server,
+        client_at(
+            server.endpoint_url, credential_resolver=server.credentials, observer=recorder
+        ) as client,
+        await start(client, media_sample_rate_hz=RATE) as stream,
+    ):
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await stream.input_stream.send_audio_event(words)
+        await stream.input_stream.end_stream()
+        received = len([event async for event in stream.output_stream])
+        took = loop.time() - began
+        sent = len(words) / BYTES_PER_SECOND
+    assert [size for _, size in recorder.of("audio_sent")] == [len(words)]
+    assert sum(count for *_, count in recorder.of("events_received")) == received == 12
+    # A partial result for each word, a final one for each segment.
+    ends = [0.08, 0.18, 0.28, 0.38, 0.48, 0.48, 0.88, 0.98, 1.08, 1.18, 1.28, 1.28]
+    lags = [lag for _, lag in recorder.of("audio_lag")]
+    assert lags == pytest.approx([sent - end for end in ends])
+    ((_, partial),), ((_, final),) = recorder.of("first_partial"), recorder.of("first_final")
+    assert 0 < partial <= final <= took
+    assert len(recorder.of("stream_opened")) == len(recorder.of("stream_ended")) == 1
+
+
+async def test_silence_that_is_sent_for_the_program_is_told() -> None:
+    recorder = Recorder()
+    async with peer_server(Answers(accept)) as url, client_at(url, observer=recorder) as client:
+        async with await start(client, idle="silence") as stream:
+            live: Any = stream.input_stream._input_stream
+            live._last_audio -= 10
+            live.look_after()
+            assert [size for _, size in recorder.of("audio_sent")] == [3200]
+            assert live._session.audio_bytes_sent == 3200
+
+
+async def resumed(observer: Observer) -> ResumableTranscription:
+    """A stream that is cut once, after its first segment, and goes on."""
+    async with (
+        LocalTranscribe(WordCodes(), faults=[Fault("reset", after_seconds=1, times=1)]) as server,
+        client_at(
+            server.endpoint_url, credential_resolver=server.credentials, observer=observer
+        ) as client,
+        ResumableTranscription(
+            client, language_code="en-US", media_sample_rate_hz=RATE, backoff=0.01
+        ) as stream,
+    ):
+        await stream.send_audio_event(audio([range(1, 6), range(6, 11)]))
+        await stream.end_stream()
+        assert [event async for event in stream]
+    return stream
+
+
+async def test_resumed_streams_tell_of_each_reconnect() -> None:
+    recorder = Recorder()
+    stream = await resumed(recorder)
+    opened = [info for info, _ in recorder.of("stream_opened")]
+    assert {info.session_id for info in opened} == {stream.session_id}
+    ((lost, attempt, delay, error),) = recorder.of("reconnecting")
+    assert (lost, attempt, type(error)) == (opened[0], 1, StreamResetException)
+    assert 0 < delay <= 0.01
+    ((back, outage, replayed, forgotten),) = recorder.of("reconnected")
+    assert back == opened[1]
+    assert outage >= delay
+    # The first segment ends at 0.48 s; all of the audio had been sent.
+    assert (replayed, forgotten) == (pytest.approx(1.6 - 0.48), 0)
+    assert [end for _, end, *_ in recorder.of("stream_ended")] == ["reset", "clean"]
+
+
 async def test_without_observer_and_policy_a_stream_is_the_plain_one() -> None:
     async with peer_server(Answers(accept)) as url, client_at(url) as client:
         async with await start(client) as stream:
@@ -180,26 +258,59 @@ def test_ends_have_names(error: SDKError | None, end: str) -> None:
     assert end_of(error) == end
 
 
-async def test_logs_have_ids_and_no_secrets(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("scheme", ["http", "https", "crt", "ws", "wss"])
+async def test_logs_have_ids_and_no_secrets(
+    scheme: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport: Any = crt_transport() if scheme == "crt" else None
+    if scheme in ("ws", "wss"):
+        pytest.importorskip("wsproto")
+        transport = "websocket"
     caplog.set_level(logging.DEBUG)
-    async with LocalTranscribe("scripted") as server:
-        keys = server.credentials
-        async with client_at(server.endpoint_url, credential_resolver=keys) as client:
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0  # every callback is logged, with its arguments
+    spoken = ("Xylophone", "zeppelin", "quixotic")
+    keys = StaticCredentialResolver("AKIDUNSPOKEN", "unspoken-secret", "unspoken-token")
+    async with LocalTranscribe(
+        ScriptedEngine(" ".join(spoken)),
+        tls=scheme not in ("http", "ws"),
+        credentials={keys.access_key_id: keys.secret_access_key},
+        faults=[Fault("reset", after_events=1, times=1)],
+    ) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file or ""))
+        async with client_at(
+            server.endpoint_url,
+            credential_resolver=keys,
+            transport=transport,
+            observer=Observer(),
+        ) as client:
+            async with ResumableTranscription(
+                client, language_code="en-US", media_sample_rate_hz=16000, backoff=0.001
+            ) as resumed:
+                await resumed.send_audio_event(SECOND)
+                await resumed.end_stream()
+                events = [event async for event in resumed]
+            assert [type(e) for e in events].count(Reconnected) == 1
             async with await start(client) as stream:
-                await stream.input_stream.send_audio_event(SECOND)
-                texts = [
-                    event.transcript.results[0].alternatives[0].transcript
-                    for event in await stream.drain()
-                ]
+                for _ in range(3):
+                    await stream.input_stream.send_audio_event(SECOND)
+                events = await stream.drain()
+            assert all(word in str(events) for word in spoken)
             broken = await start(client)
             await broken.close()
+            client._credential_resolver = StaticCredentialResolver("AKIDUNKNOWN", "unspoken-too")
+            with pytest.raises(ServiceException):
+                await start(client)
     records = [r.getMessage() for r in caplog.records if r.name.startswith("amazon_transcribe")]
     ids = (stream.response.session_id, stream.response.request_id)
     assert f"session {ids[0]} begins: request {ids[1]}" in records
     assert f"session {ids[0]} ends: clean (request {ids[1]})" in records
     assert f"session {broken.response.session_id} ends: closed" in "\n".join(records)
-    for secret in (keys.access_key_id, keys.secret_access_key, *texts):
-        assert secret not in caplog.text
+    assert f"session {resumed.session_id}: StreamResetException, failure 1" in "\n".join(records)
+    assert len(caplog.records) > len(records)  # asyncio's, at least
+    for secret in ("AKIDUN", "unspoken", "signature", "security-token", *spoken):
+        assert secret.lower() not in caplog.text.lower()
 
 
 async def test_opentelemetry_gets_every_number() -> None:
@@ -218,6 +329,7 @@ async def test_opentelemetry_gets_every_number() -> None:
     async with peer_server(script) as url, client_at(url, observer=observer) as client:
         with pytest.raises(ConnectionLostException):
             await start(client)
+    await resumed(observer)
     data = reader.get_metrics_data()
     assert data is not None
     metrics: dict[str, list[Any]] = {
@@ -232,18 +344,28 @@ async def test_opentelemetry_gets_every_number() -> None:
         return sum(getattr(p, "value", None) or getattr(p, "sum", 0) for p in metrics[name])
 
     assert total("open_streams") == 0
-    assert total("audio_sent") == 5 * len(SECOND)
-    assert total("audio_events") == 5
+    assert total("audio_replayed") == pytest.approx(1.6 - 0.48)
+    assert total("audio_forgotten") == 0
+    assert total("audio_sent") == 5 * len(SECOND) + int((1.6 + 1.6 - 0.48) * BYTES_PER_SECOND)
+    assert total("audio_events") == 5 + 8 + 6  # resumed: 0.2 s each
     assert total("events") >= 2
     assert total("received") > 0
     assert total("start_retries") == 2
     assert total("start_failures") == 1
     assert total("limits") == 1
     assert total("unknown_events") == 2
-    assert [dict(ended.attributes) for ended in metrics["ends"]] == [
-        {"operation": "StartStreamTranscription", "end": end} for end in ("clean", "unknown")
-    ]
-    for name, count in (("start", 2), ("first_partial", 1), ("first_final", 1), ("stream", 2)):
+    assert total("reconnects") == 1
+    (attempts,) = metrics["reconnect_attempts"]
+    assert dict(attempts.attributes) == {
+        "operation": "StartStreamTranscription",
+        "error.type": "StreamResetException",
+    }
+    ends = {point.attributes["end"]: point.value for point in metrics["ends"]}
+    assert ends == {"clean": 2, "reset": 1, "unknown": 1}
+    for name, count in (
+        *(("start", 4), ("first_partial", 3), ("first_final", 3), ("stream", 4)),
+        ("outage", 1),
+    ):
         (point,) = metrics[name + ".duration"]
         assert point.count == count
         assert 0 < point.sum < 12

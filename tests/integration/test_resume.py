@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import socket
+import struct
+import sys
 import wave
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from amazon_transcribe import resume
+from amazon_transcribe.auth import StaticCredentialResolver
 from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.exceptions import (
     BadRequestException,
     ConnectException,
@@ -32,8 +39,9 @@ from amazon_transcribe.exceptions import (
 from amazon_transcribe.handlers import TranscriptResultStreamHandler
 from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.faults import Faults
-from amazon_transcribe.model import Item, Result, TranscriptEvent
+from amazon_transcribe.model import Item, Result, TranscriptEvent, UnknownEvent
 from amazon_transcribe.resume import Reconnected, Reconnecting, ResumableTranscription
+from tests.peers import Peer, peer_server
 from tests.word_codes import BYTES_PER_SECOND, RATE, WordCodes, audio
 
 CHUNK = BYTES_PER_SECOND // 10
@@ -318,6 +326,140 @@ async def test_a_silent_end_is_given_up() -> None:
     assert isinstance(lost.reason, TimeoutException)
 
 
+async def test_endless_silence_after_the_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resume, "_HEALTHY_SECONDS", 0.05)
+    async with server("silent:after=0") as (_, client):
+        with pytest.raises(TimeoutException):
+            await heard(resumable(client, result_timeout=0.1, max_failures=2), audio(segments(2)))
+
+
+# A connection that lives and says nothing
+
+SPOKEN = [range(1000, 1010), range(1010, 1020), range(1020, 1030)]  # loud enough to be sound
+WORDS = [word for words in SPOKEN for word in words]
+
+
+async def heard_with_losses(stream: ResumableTranscription, losses: int) -> Heard:
+    """Send all the audio, but end it only after so many losses."""
+    result = Heard()
+
+    async def talk() -> None:
+        await send(stream, audio(SPOKEN), end=False)
+        while len(result.losses) < losses:
+            await asyncio.sleep(0.01)
+        await stream.end_stream()
+
+    async with stream:
+        sender = asyncio.create_task(talk())
+        try:
+            await result.read(stream)
+        finally:
+            sender.cancel()
+            await asyncio.wait({sender})
+    return result
+
+
+async def test_a_connection_that_says_nothing_to_sound_is_replaced() -> None:
+    async with server("silent:seconds=2,times=1") as (_, client):
+        result = await heard_with_losses(resumable(client, result_timeout=0.1), 1)
+    assert result.words == WORDS
+    [lost], [back] = result.losses, result.returns
+    assert isinstance(lost.reason, TimeoutException)
+    assert (lost.reason.phase, lost.reason.seconds) == ("read", 0.1)
+    assert (lost.attempt, lost.delay) == (0, 0)
+    assert back.forgotten == 0
+
+
+async def test_each_silent_connection_in_a_row_is_given_twice_the_time() -> None:
+    async with server("silent:after=0,times=3") as (_, client):
+        result = await heard_with_losses(resumable(client, result_timeout=0.05), 3)
+    assert result.words == WORDS
+    assert [lost.reason.seconds for lost in result.losses] == [0.05, 0.1, 0.2]  # type: ignore[union-attr]
+
+
+async def test_nothing_is_said_to_silence() -> None:
+    async with server() as (_, client):
+        async with resumable(client) as stream:
+            await send(stream, audio(SPOKEN[:1]) + bytes(40 * BYTES_PER_SECOND), end=False)
+            result = Heard()
+            reader = asyncio.create_task(result.read(stream))
+            while not result.finals:
+                await asyncio.sleep(0)
+            connection = stream._connection
+            assert connection is not None
+            while connection.sent < 40 * BYTES_PER_SECOND:
+                await asyncio.sleep(0)
+            connection.heard_at -= 1000
+            stream._look_after(connection)
+            assert not connection.over
+            await stream.end_stream()
+            await reader
+    assert result.losses == []
+
+
+@pytest.mark.parametrize("transport", [None, "websocket"])
+async def test_a_peer_that_stops_reading_is_replaced(transport: Any) -> None:
+    if transport:
+        pytest.importorskip("wsproto")
+    async with server("stop-reading:seconds=2,times=1") as (running, _):
+        async with TranscribeStreamingClient(
+            region="us-east-1",
+            endpoint_url=running.endpoint_url,
+            credential_resolver=running.credentials,
+            transport=transport,
+            max_unsent=1000,
+        ) as client:
+            result = await heard_with_losses(resumable(client, result_timeout=0.2), 1)
+    assert result.words == WORDS
+    assert isinstance(result.losses[0].reason, TimeoutException)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's socket filters")
+@pytest.mark.parametrize("transport", [None, "websocket"])
+async def test_a_network_that_swallows_every_packet_is_noticed(
+    transport: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if transport:
+        websocket = pytest.importorskip("amazon_transcribe.transports._websocket_client")
+        monkeypatch.setattr(websocket, "PING_INTERVAL", 0.1)
+    monkeypatch.setattr("amazon_transcribe.transports._http2.PING_INTERVAL", 0.1)
+    async with server() as (running, _):
+        async with TranscribeStreamingClient(
+            region="us-east-1",
+            endpoint_url=running.endpoint_url,
+            credential_resolver=running.credentials,
+            transport=transport,
+        ) as client:
+            async with resumable(client) as stream:
+                result = Heard()
+                reader = asyncio.create_task(result.read(stream))
+                await send(stream, audio(SPOKEN[:2]), end=False)
+                while not result.finals:
+                    await asyncio.sleep(0)
+                swallow_packets(running.endpoint_url)
+                await send(stream, audio(SPOKEN[2:]))
+                await reader
+    assert result.words == WORDS
+    [lost] = result.losses
+    assert isinstance(lost.reason, ConnectionLostException)
+    assert "no sign of life" in str(lost.reason)
+
+
+def swallow_packets(url: str) -> None:
+    """Let the kernel drop what comes on the present connections to a server, at both ends."""
+    # One instruction, "keep 0 bytes": see the kernel's Documentation/networking/filter.rst.
+    program = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+    attach_filter = 26
+    for entry in Path("/proc/self/fd").iterdir():
+        with (
+            suppress(OSError, IndexError),  # other files, and sockets without a port
+            socket.fromfd(int(entry.name), socket.AF_INET, socket.SOCK_STREAM) as end,
+        ):
+            if urlsplit(url).port in (end.getsockname()[1], end.getpeername()[1]):
+                address = struct.pack("HP", 1, ctypes.addressof(program))
+                end.setsockopt(socket.SOL_SOCKET, attach_filter, address)
+
+
 async def test_sending_waits_while_the_buffer_is_full() -> None:
     silence = bytes(CHUNK)
     async with server("stop-reading") as (_, client):
@@ -460,6 +602,41 @@ def test_parameters_that_cannot_be() -> None:
         {"replay_seconds": 300},
         {"renew_after": 0},
         {"max_failures": -1},
+        {"idle": "silence"},
     ):
         with pytest.raises(SDKError):
             resumable(client, **options)
+
+
+async def test_a_stream_that_is_closed_while_it_starts() -> None:
+    async with server("delay:by=0.05") as (running, client):
+        before = asyncio.all_tasks()
+        stream = resumable(client)
+        starting = asyncio.create_task(stream.start())
+        await asyncio.sleep(0)
+        await stream.close()
+        with pytest.raises(StreamClosedException):
+            await starting
+        with pytest.raises(StreamClosedException):
+            await stream.start()
+        assert asyncio.all_tasks() - before - running._streams == set()
+
+
+async def test_unknown_events_are_passed_on_and_counted() -> None:
+    async def script(peer: Peer) -> None:
+        stream = await peer.request()
+        peer.respond(stream)
+        peer.send(stream, encode_message({":message-type": "event", ":event-type": "New"}, b""))
+        await peer.end_of(stream)
+        peer.send(stream, b"", end=True)
+
+    async with peer_server(script) as url:
+        client = TranscribeStreamingClient(
+            region="us-east-1",
+            endpoint_url=url,
+            credential_resolver=StaticCredentialResolver("AKIDEXAMPLE", "secret"),
+        )
+        async with resumable(client) as stream:
+            await send(stream, b"")
+            assert [type(event) async for event in stream] == [UnknownEvent]
+            assert stream.output_stream.unknown_events == 1

@@ -21,6 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("transports",),
     (
         "_live",
+        "_replay",
         "_retry",
         "limiter",
         "observe",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from amazon_transcribe._replay import SETTLE_TIME, LogicalResults, ReplayBuffer
 from amazon_transcribe.model import Alternative, Entity, Item, Result
-from amazon_transcribe.resume import SETTLE_TIME, _LogicalResults, _ReplayBuffer
 
 RATE = 1000  # bytes a second
 
 
 def test_the_buffer_gives_back_what_is_not_settled() -> None:
-    buffer = _ReplayBuffer(10, RATE)
+    buffer = ReplayBuffer(10, RATE)
     buffer.append(b"abcd")
     buffer.append(b"efgh")
     buffer.settle(3)
@@ -22,8 +22,8 @@ def test_the_buffer_gives_back_what_is_not_settled() -> None:
     assert buffer.settled == 3
 
 
-def full_buffer(sent_at: float | None) -> _ReplayBuffer:
-    buffer = _ReplayBuffer(60, RATE)
+def full_buffer(sent_at: float | None) -> ReplayBuffer:
+    buffer = ReplayBuffer(60, RATE)
     for position in range(RATE, 60 * RATE + 1, RATE):
         assert buffer.wait_for(RATE, 0) == 0
         buffer.append(bytes(RATE))
@@ -80,13 +80,13 @@ def result(
     return Result(result_id, start, end, partial, [alternative], channel)
 
 
-def taken(results: _LogicalResults, one: Result, offset: float = 0) -> Result:
+def taken(results: LogicalResults, one: Result, offset: float = 0) -> Result:
     [seen], _ = results.take([one], offset)
     return seen
 
 
 def test_every_time_counts_from_the_stream_s_beginning() -> None:
-    seen = taken(_LogicalResults(), result("a", 1.1, 2.2), offset=0.1)
+    seen = taken(LogicalResults(), result("a", 1.1, 2.2), offset=0.1)
     assert seen.alternatives is not None
     [alternative] = seen.alternatives
     assert alternative.entities is not None
@@ -95,7 +95,7 @@ def test_every_time_counts_from_the_stream_s_beginning() -> None:
 
 
 def test_audio_is_settled_up_to_the_end_of_the_last_final_result() -> None:
-    results = _LogicalResults()
+    results = LogicalResults()
     taken(results, result("a", 0, 1, partial=True))
     assert results.settled == 0
     taken(results, result("a", 0, 1.5))
@@ -103,7 +103,7 @@ def test_audio_is_settled_up_to_the_end_of_the_last_final_result() -> None:
 
 
 def test_audio_is_settled_up_to_the_segment_that_another_channel_has_open() -> None:
-    results = _LogicalResults()
+    results = LogicalResults()
     taken(results, result("a", 0.5, 3, partial=True, channel="ch_0"))
     taken(results, result("b", 1, 4, channel="ch_1"))
     assert results.settled == 0.5
@@ -112,7 +112,7 @@ def test_audio_is_settled_up_to_the_segment_that_another_channel_has_open() -> N
 
 
 def test_a_final_result_is_not_given_again_from_the_replay_of_another_channel() -> None:
-    results = _LogicalResults()
+    results = LogicalResults()
     taken(results, result("a", 0.5, 3, partial=True, channel="ch_0"))
     taken(results, result("b", 1, 4, channel="ch_1"))
     assert results.cut() == ("a",)
@@ -129,7 +129,7 @@ def test_a_final_result_is_not_given_again_from_the_replay_of_another_channel() 
 
 
 def test_a_cut_segment_keeps_its_id_until_its_final_result() -> None:
-    results = _LogicalResults()
+    results = LogicalResults()
     taken(results, result("a", 0, 1, partial=True))
     assert results.cut() == ("a",)
     assert results.cut() == ("a",)
@@ -141,7 +141,7 @@ def test_a_cut_segment_keeps_its_id_until_its_final_result() -> None:
 
 
 def test_a_segment_behind_the_cut_one_does_not_take_its_id() -> None:
-    results = _LogicalResults()
+    results = LogicalResults()
     taken(results, result("a", 0, 1, partial=True))
     results.cut()
     results.begin(2)
@@ -150,7 +150,7 @@ def test_a_segment_behind_the_cut_one_does_not_take_its_id() -> None:
 
 
 def test_uuids_stay_as_they_are() -> None:
-    results = _LogicalResults()
+    results = LogicalResults()
     results.begin(2)
     unique = "11111111-2222-3333-4444-555555555555"
     assert taken(results, result(unique, 0, 1)).result_id == unique
