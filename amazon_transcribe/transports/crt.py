@@ -177,6 +177,7 @@ class CrtStream:
     def __init__(self, owner: CrtTransport, connection: Any, request: Any, hop: _Hop) -> None:
         self.failure: StreamException | None = None
         self.gone: asyncio.Future[None] = hop.loop.create_future()
+        self.gone.add_done_callback(lambda _: self._gone())
         self._owner = owner
         self._connection = connection
         self._hop = hop
@@ -190,7 +191,10 @@ class CrtStream:
         self._end_passed_on = False
         self._readers = Waiters()
         self._writers = Waiters()
-        connection.shutdown_future.add_done_callback(lambda _: hop(self._gone))
+        # A future keeps its callbacks, and awscrt this one as long as there is the connection:
+        # a callback that led back to it by way of the stream would keep both for ever.
+        gone = self.gone
+        connection.shutdown_future.add_done_callback(lambda _: hop(_finish, gone))
         try:
             self._crt = connection.request(
                 request, self._on_response, self._on_body, manual_write=True
@@ -314,7 +318,6 @@ class CrtStream:
     def _gone(self) -> None:
         self._fail(ConnectionLostException("the connection was lost"))
         self._owner.forget(self)
-        _finish(self.gone)
 
     # In awscrt's threads: an exception here would end up in the runtime
 

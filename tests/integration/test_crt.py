@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -143,3 +145,19 @@ async def test_a_server_that_is_slow_to_begin_gets_everything(
     await transport.close()
     listener.close()
     await listener.wait_closed()
+
+
+async def test_streams_that_are_over_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    transport = crt_transport()
+    async with LocalTranscribe("scripted", tls=True) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
+        async with client_at(
+            server.endpoint_url, credential_resolver=server.credentials, transport=transport
+        ) as client:
+            drained, closed = await start(client), await start(client)
+            streams = [weakref.ref(stream) for stream in transport._streams]
+            await drained.drain()
+            await closed.close()
+    del drained, closed
+    gc.collect()
+    assert [stream() for stream in streams] == [None, None]
