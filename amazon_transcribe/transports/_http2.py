@@ -506,6 +506,7 @@ class Http2Connection(asyncio.Protocol):
     def _give_up(self, reason: str) -> None:
         """End the connection for the peer's fault; `h2` has the GOAWAY ready."""
         self._flush()
+        self._not_ready(HTTPException(reason))
         self._fail_all(reason)
         if self._transport is not None:
             self._transport.close()
@@ -523,10 +524,13 @@ class Http2Connection(asyncio.Protocol):
         self._pongs.wake()
         for stream in streams:
             stream.fail(kind(reason))  # its own: the client writes the stream's ids on it
-        if not self.ready.done():
-            self.ready.set_exception(ConnectionLostException(reason))
-            self.ready.exception()  # seen: whoever waits gets it, no one else must
+        self._not_ready(ConnectionLostException(reason))
         self._tell_change()
+
+    def _not_ready(self, error: HTTPException) -> None:
+        if not self.ready.done():
+            self.ready.set_exception(error)
+            self.ready.exception()  # seen: whoever waits gets it, no one else must
 
     def _tell_change(self) -> None:
         self._changed = False

@@ -6,7 +6,13 @@ import asyncio
 import ssl
 from collections.abc import Sequence
 
-from ..exceptions import ConnectException, StreamClosedException, TimeoutException
+from ..exceptions import (
+    ConnectException,
+    ConnectionLostException,
+    HTTPException,
+    StreamClosedException,
+    TimeoutException,
+)
 from ._connect import connect
 from ._http2 import MAX_UNSENT, Http2Connection, Http2Stream
 from .base import Origin
@@ -286,9 +292,11 @@ class _Pooled:
                 raise ConnectException(f"{where} does not speak HTTP/2 (ALPN: {connection.alpn()})")
             try:
                 await connection.ready
-            except StreamClosedException:
-                raise
-            except Exception as error:
+            except ConnectionLostException as error:
+                raise ConnectException(
+                    f"no connection to {where}: {error}", transient=True
+                ) from error
+            except HTTPException as error:
                 raise ConnectException(f"{where} does not speak HTTP/2: {error}") from error
         except BaseException:
             connection.abort()

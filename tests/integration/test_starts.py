@@ -27,7 +27,7 @@ from amazon_transcribe.exceptions import (
     UnknownServiceException,
 )
 from amazon_transcribe.limiter import StreamLimiter
-from amazon_transcribe.local import LocalTranscribe
+from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines import load_engine
 from amazon_transcribe.local.service import TranscriptionService
 from amazon_transcribe.transports.memory import MemoryTransport
@@ -147,6 +147,29 @@ async def test_connections_are_tried_again(delays: list[int]) -> None:
     with pytest.raises(ConnectException):
         await start(client_at(url))
     assert delays == [1, 2]
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_a_connection_that_is_closed_at_once_is_tried_again(
+    tls: bool, delays: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with LocalTranscribe("scripted", tls=tls, faults=[Fault("refuse", times=1)]) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
+        async with client_at(server.endpoint_url, credential_resolver=server.credentials) as client:
+            await (await start(client)).close()
+    assert delays == [1]
+
+
+async def test_a_peer_that_speaks_no_http2_is_not_tried_again(delays: list[int]) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1") as peer:
+        port = peer.sockets[0].getsockname()[1]
+        with pytest.raises(ConnectException, match="does not speak HTTP/2"):
+            await start(client_at(f"http://127.0.0.1:{port}"))
+    assert delays == []
 
 
 async def test_no_wait_reaches_beyond_the_start_s_time(monkeypatch: pytest.MonkeyPatch) -> None:
