@@ -23,8 +23,12 @@ from wsproto.events import (
 from wsproto.frame_protocol import CloseReason
 
 from .._framing import encode_message
+from ..exceptions import TimeoutException
 from ..transports._websocket import WebSocketStream
 from .faces import HELLO_TIMEOUT
+
+# Of a client whose bytes are no longer taken from the socket it is not seen that it leaves.
+FULL_TIMEOUT = 90.0
 
 _UPGRADE_REQUIRED = b"This is a Transcribe: it speaks HTTP/2, or WebSocket after an upgrade.\n"
 
@@ -106,8 +110,11 @@ class WebSocketExchange(WebSocketStream):
 
     async def closed(self) -> None:
         """Wait, with nothing read, until the client has left."""
-        while self.failure is None and not self._input_ended:
-            await self._readers.wait(None, "close")
+        try:
+            while self.failure is None and not self._input_ended:
+                await self._readers.wait(FULL_TIMEOUT if self._reading_paused else None, "close")
+        except TimeoutException:
+            self._drop()
 
     def reset(self, code: int) -> None:
         """End the stream with a close code; HTTP/2's have no like and become 1011."""

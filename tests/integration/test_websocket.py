@@ -30,12 +30,13 @@ from amazon_transcribe.exceptions import (
     UnknownServiceException,
     ValidationException,
 )
-from amazon_transcribe.local import LocalTranscribe
+from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.model import (
     StartStreamTranscriptionEventStream,
     StartStreamTranscriptionRequest,
     TranscriptEvent,
 )
+from amazon_transcribe.transports._websocket import WebSocketStream
 from amazon_transcribe.transports.base import Origin
 from tests.websockets import (
     BINARY,
@@ -807,3 +808,23 @@ async def test_an_exception_of_the_service_reaches_the_client() -> None:
         )
         with pytest.raises(ServiceException, match="no new audio"):
             await stream.output_stream.__anext__()
+
+
+async def test_a_server_told_to_stop_reading_gives_up_a_client_it_no_longer_sees(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("amazon_transcribe.local.websocket.FULL_TIMEOUT", 0.2)
+    async with LocalTranscribe("scripted", faults=[Fault("stop-reading")]) as server:
+        async with client_at(
+            server.endpoint_url, transport="websocket", credential_resolver=server.credentials
+        ) as client:
+            stream = await start(client)
+            for _ in range(40):  # more than the server takes unread
+                await stream.input_stream.send_audio_event(SECOND)
+            (connection,) = server._connections
+            assert isinstance(connection, WebSocketStream)
+            for _ in range(200):
+                if connection._reading_paused:
+                    break
+                await asyncio.sleep(0.01)
+        await asyncio.wait_for(asyncio.shield(connection.lost), 5)
