@@ -348,6 +348,7 @@ class Http2Connection(asyncio.Protocol):
                 ),
             },
         )
+        self._last_stream_id = 2**31 - 1  # until GOAWAY is sent
         self._transport: asyncio.Transport | None = None
         self._unflushed: dict[int, Http2Stream] = {}  # have something to send
         self._blocked: dict[int, Http2Stream] = {}  # wait for the peer's window
@@ -472,12 +473,19 @@ class Http2Connection(asyncio.Protocol):
         self.abort()
 
     def go_away(self, code: int, last_stream_id: int) -> None:
-        """Say GOAWAY and keep the connection; what the peer makes of it is its affair."""
+        """Say GOAWAY and keep the connection, but no stream above the last one.
+
+        The peer sends those again elsewhere: none may be served twice.
+        """
         if self._transport is not None:
             self._flush()
             frame = b"\x00\x00\x08\x07" + bytes(5)  # GOAWAY (RFC 9113, 6.8)
             last = last_stream_id.to_bytes(4, "big")
             self._transport.write(frame + last + code.to_bytes(4, "big"))
+        self._last_stream_id = last_stream_id
+        for stream in [s for s in self.streams.values() if s.id > last_stream_id]:
+            stream.fail(StreamResetException("the stream was refused with GOAWAY", code))
+            self._forget(stream)
 
     def flush(self) -> None:
         """Write now what the peer's windows allow, not at the end of the loop's turn."""
@@ -558,6 +566,8 @@ class Http2Connection(asyncio.Protocol):
         elif isinstance(event, (ResponseReceived, RequestReceived)):
             headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in event.headers]
             if isinstance(event, RequestReceived):
+                if event.stream_id > self._last_stream_id:
+                    return
                 stream = self.streams[event.stream_id] = Http2Stream(self, event.stream_id)
                 self._open_window(stream)
                 if self._on_request is not None:

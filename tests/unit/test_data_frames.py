@@ -13,7 +13,7 @@ from h2.settings import SettingCodes, Settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amazon_transcribe.exceptions import TimeoutException
+from amazon_transcribe.exceptions import StreamResetException, TimeoutException
 from amazon_transcribe.transports._http2 import Http2Connection, Http2Stream
 
 HEADERS = [(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/")]
@@ -198,3 +198,21 @@ async def test_frames_without_data_are_no_end(client: bool) -> None:
     peer.end_stream(1)
     exchange()
     assert await stream.read() == b""
+
+
+async def test_streams_above_a_goaway_are_not_served() -> None:
+    begun: list[Http2Stream] = []
+    server = Http2Connection(client=False, on_request=lambda stream, _: begun.append(stream))
+    server.connection_made(Wire())
+    peer = H2Connection()
+    peer.initiate_connection()
+    for number in (1, 3, 5):
+        peer.send_headers(number, HEADERS)
+    server.data_received(peer.data_to_send())
+    server.go_away(0, 3)
+    peer.send_headers(7, HEADERS)  # under way meanwhile
+    server.data_received(peer.data_to_send())
+    assert [stream.id for stream in begun] == [1, 3, 5]
+    assert [*server.streams] == [1, 3]
+    with pytest.raises(StreamResetException, match="refused with GOAWAY"):
+        await begun[2].read()
