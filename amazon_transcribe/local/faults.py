@@ -22,6 +22,7 @@ audio received; either may be a range, from which each stream draws. Without a p
 as early as can be, that is before the answer where the kind allows it. *Whom*: every
 stream (`refuse`: every connection), the first `times` ones, or each with a
 `probability`. What is drawn depends on `seed` and on the order of the streams only.
+The logger `amazon_transcribe.local` tells at INFO which fault strikes which session.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ import msgspec
 from .._events import SERVICE_EXCEPTIONS
 from ..eventstream import decode_message, encode_message
 from ..exceptions import ConnectionLostException, HTTPException, ParserError, ValidationException
-from .service import LINGER_TIMEOUT, WRITE_TIMEOUT, Exchange
+from .service import LINGER_TIMEOUT, WRITE_TIMEOUT, Exchange, logger
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -246,6 +247,7 @@ class Faults:
         """The protocol for a new connection: the face's, or one that refuses."""
         refusals = [source.draw() for source in self._refusals]  # each takes part
         if any(refusals):
+            logger.info("fault refuse strikes a connection")
             return _Refusal()
         return face()
 
@@ -261,8 +263,10 @@ class Faults:
             await serve(exchange)
             return
         later = []
+        session = _given(exchange, "session-id") or "-"
         for strike in strikes:
             fault = strike.fault
+            logger.info("fault %s strikes session %s", fault.kind, session)
             if fault.kind not in _EARLY or (strike.events, strike.seconds) != (None, None):
                 later.append(strike)
             elif fault.kind == "delay":
@@ -507,7 +511,11 @@ def _audio_bytes(frame: bytes) -> int:
 
 
 def _sample_rate(exchange: Exchange) -> int:
-    query = parse_qs(exchange.target.partition("?")[2])
-    named = dict(exchange.headers).get("x-amzn-transcribe-sample-rate")
-    given = named or query.get("sample-rate", [""])[0]
+    given = _given(exchange, "sample-rate")
     return int(given) if given.isdigit() and int(given) else _DEFAULT_RATE
+
+
+def _given(exchange: Exchange, name: str) -> str:
+    """A parameter of the request, from its headers or, over WebSocket, its query."""
+    header = dict(exchange.headers).get(f"x-amzn-transcribe-{name}")
+    return header or parse_qs(exchange.target.partition("?")[2]).get(name, [""])[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from typing import Any
@@ -29,6 +30,33 @@ async def test_matrix(row: matrix.Row) -> None:
     seen = await matrix.measure(row)
     assert seen.outcome == row.expected
     assert seen.left == 0
+
+
+async def test_the_log_tells_which_fault_strikes_whom(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "amazon_transcribe.local")
+    faults = [Fault("refuse", times=1), Fault("delay", by=0), Fault("truncate", after_events=1)]
+    async with (
+        LocalTranscribe("scripted", faults=faults) as server,
+        TranscribeStreamingClient(
+            region="us-east-1",
+            endpoint_url=server.endpoint_url,
+            credential_resolver=server.credentials,
+        ) as client,
+    ):
+        session = "6a2c6a6e-5b0c-4d6e-9d2b-0d9f6a4c1c11"
+        stream = await client.start_stream_transcription(
+            language_code="en-US",
+            media_sample_rate_hz=16000,
+            media_encoding="pcm",
+            session_id=session,
+        )
+        await stream.close()
+    told = [message for message in caplog.messages if message.startswith("fault ")]
+    assert told == [
+        "fault refuse strikes a connection",
+        f"fault delay strikes session {session}",
+        f"fault truncate strikes session {session}",
+    ]
 
 
 async def outcomes(count: int, *faults: Fault, **options: Any) -> list[int | str]:
