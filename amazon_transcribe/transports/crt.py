@@ -142,7 +142,10 @@ class CrtTransport:
             connecting.add_done_callback(_close_unwanted)
             raise TimeoutException("connect", timeout)
         if error := connecting.exception():
-            raise ConnectException(f"no connection to {where}: {_name(error)}: {error}") from error
+            raise ConnectException(
+                f"no connection to {where}: {_name(error)}: {error}",
+                transient=_is_transient(error),
+            ) from error
         if self._closed:
             _close_unwanted(connecting)
             raise StreamClosedException("the client was closed")
@@ -204,7 +207,9 @@ class CrtStream:
             self._crt.activate()
         except Exception as error:
             connection.close()
-            raise ConnectException(f"the request cannot be sent: {error}") from error
+            raise ConnectException(
+                f"the request cannot be sent: {error}", transient=_is_transient(error)
+            ) from error
 
     async def response(self, timeout: float | None = None) -> tuple[int, Mapping[str, str]]:
         """Wait for the answer's status and headers."""
@@ -374,6 +379,11 @@ def _close_unwanted(connecting: Future[Any]) -> None:
 
 def _name(error: BaseException | None) -> str:
     return getattr(error, "name", type(error).__name__)
+
+
+def _is_transient(error: BaseException) -> bool:
+    """Whether a connection may be had if it is tried again: no unknown names, no TLS."""
+    return _name(error).startswith(("AWS_IO_SOCKET_", "AWS_ERROR_HTTP_CONNECTION_CLOSED"))
 
 
 def _failure(error: BaseException | None) -> StreamException:

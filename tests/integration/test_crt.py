@@ -51,8 +51,9 @@ def test_the_module_loads_no_awscrt() -> None:
 
 async def test_nobody_listens() -> None:
     transport = crt_transport()
-    with pytest.raises(ConnectException, match="127.0.0.1:1: AWS_IO_SOCKET"):
+    with pytest.raises(ConnectException, match="127.0.0.1:1: AWS_IO_SOCKET") as refused:
         await start(client_at("https://127.0.0.1:1", transport=transport, start_timeout=2))
+    assert refused.value.transient
 
 
 async def test_the_time_for_a_connection_is_bounded() -> None:
