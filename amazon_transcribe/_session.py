@@ -39,6 +39,7 @@ from ._shapes import (
     read_response,
     request_headers,
     response_headers,
+    unknown_parameters,
     write_answer,
     write_event,
     write_result,
@@ -331,7 +332,8 @@ class ServerSession:
     """The server's end of one stream.
 
     `configuration` is the configuration event once it has come. `session_ended` tells
-    that a scribe's client has ended its session, not this stream alone.
+    that a scribe's client has ended its session, not this stream alone. Headers with the
+    service's prefix that are no parameter of the operation stand in `unknown_parameters`.
 
     :param secrets: The secret of each known access key.
     :param clock: Gives the present as seconds since 1970.
@@ -342,6 +344,7 @@ class ServerSession:
     ) -> None:
         self.request_id = str(uuid.uuid4())
         self.session_id = ""
+        self.unknown_parameters: list[str] = []
         self.input_ended = False
         self.session_ended = False
         self.configuration: ConfigurationEvent | MedicalScribeConfigurationEvent | None = None
@@ -381,6 +384,7 @@ class ServerSession:
             self.request = read_request(operation, given, labels)
         except BadRequestException as error:
             raise RequestRefused(400, "BadRequestException", error.message) from None
+        self.unknown_parameters = unknown_parameters(operation, given)
         self.session_id = self.request.session_id or str(uuid.uuid4())
         return self.request
 
@@ -557,9 +561,13 @@ _json = msgspec.json.Encoder()
 
 
 def _parameters(query: str) -> dict[str, str]:
-    """A query's parameters under the names that they have as headers."""
-    pairs = (part.partition("=")[::2] for part in query.split("&"))
-    return {PREFIX + unquote(name).lower(): unquote(value) for name, value in pairs}
+    """A query's parameters, but the signature's, under the names that they have as headers."""
+    pairs = (tuple(map(unquote, part.partition("=")[::2])) for part in query.split("&"))
+    return {
+        PREFIX + name.lower(): value
+        for name, value in pairs
+        if not name.lower().startswith("x-amz-")
+    }
 
 
 def _with_host(headers: Headers) -> Sequence[tuple[str, str]]:

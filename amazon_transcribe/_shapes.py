@@ -7,7 +7,7 @@ writing and the server's reading both follow from them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -414,6 +414,12 @@ def read_request(
     if found := _first_problem(operation, request, _model_name):
         raise BadRequestException(found[1])
     return request
+
+
+def unknown_parameters(operation: Operation, headers: Iterable[str]) -> list[str]:
+    """Which of a call's headers would be parameters, but of the operation are none."""
+    known = {member.header for member in operation.members}
+    return [name for name in headers if name.startswith(PREFIX) and name not in known]
 
 
 def response_headers(

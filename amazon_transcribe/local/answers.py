@@ -10,6 +10,7 @@ from ..exceptions import BadRequestException
 from ..model import (
     Alternative,
     CallAnalyticsItem,
+    ConfigurationEvent,
     MedicalAlternative,
     MedicalItem,
     MedicalResult,
@@ -23,19 +24,46 @@ from ..model import (
     TranscriptEvent,
     UtteranceEvent,
 )
-from .categories import Categories
+from .categories import Categories, millis
+from .vocabulary import VocabularyFilter
 
-__all__ = ["ANSWERS", "Answer"]
+__all__ = ["Answer", "open_answer"]
 
 Answer = Callable[[Result], list[BaseEvent]]
 """Turns a result of one stream into its events."""
 
 
-def _transcription(configuration: Any, categories: Categories) -> Answer:
+def open_answer(
+    operation: str,
+    configuration: Any,
+    categories: Categories,
+    vocabulary_filter: VocabularyFilter | None,
+) -> Answer:
+    """What turns a stream's results into its events.
+
+    A call's categories go by what was said, its utterances by what the filter leaves.
+
+    :param operation: The operation's name.
+    :raises BadRequestException: for a configuration with which it cannot.
+    """
+    events = _EVENTS[operation](configuration)
+
+    def answer(result: Result) -> list[BaseEvent]:
+        matched: list[BaseEvent] = []
+        if isinstance(configuration, ConfigurationEvent) and not result.is_partial:
+            matched = [event] if (event := categories.match(result)) else []
+        if vocabulary_filter is not None:
+            vocabulary_filter.apply(result)
+        return events(result) + matched
+
+    return answer
+
+
+def _transcription(configuration: Any) -> Answer:
     return lambda result: [TranscriptEvent(Transcript([result]))]
 
 
-def _medical(configuration: Any, categories: Categories) -> Answer:
+def _medical(configuration: Any) -> Answer:
     def events(result: Result) -> list[BaseEvent]:
         return [
             MedicalTranscriptEvent(
@@ -67,7 +95,7 @@ def _medical_alternative(alternative: Alternative) -> MedicalAlternative:
     )
 
 
-def _scribe(configuration: Any, categories: Categories) -> Answer:
+def _scribe(configuration: Any) -> Answer:
     def events(result: Result) -> list[BaseEvent]:
         best = _best(result)
         items = [
@@ -98,8 +126,8 @@ def _scribe(configuration: Any, categories: Categories) -> Answer:
     return events
 
 
-def _call(configuration: Any, categories: Categories) -> Answer:
-    """Utterances, and categories behind them; who feels what is not told: no engine knows."""
+def _call(configuration: Any) -> Answer:
+    """Utterances; who feels what is not told: no engine knows."""
     if configuration is None or not configuration.channel_definitions:
         raise BadRequestException(
             "ChannelDefinitions: the local server takes calls with two channels; say in a"
@@ -109,28 +137,28 @@ def _call(configuration: Any, categories: Categories) -> Answer:
 
     def events(result: Result) -> list[BaseEvent]:
         best = _best(result)
-        utterance = UtteranceEvent(
-            utterance_id=result.result_id,
-            is_partial=result.is_partial,
-            participant_role=roles.get(result.channel_id or ""),
-            begin_offset_millis=_millis(result.start_time),
-            end_offset_millis=_millis(result.end_time),
-            transcript=best.transcript,
-            items=[
-                CallAnalyticsItem(
-                    _millis(i.start_time),
-                    _millis(i.end_time),
-                    i.item_type,
-                    i.content,
-                    i.confidence,
-                    i.vocabulary_filter_match,
-                    i.stable,
-                )
-                for i in best.items
-            ],
-        )
-        matched = None if result.is_partial else categories.match(utterance)
-        return [utterance] if matched is None else [utterance, matched]
+        return [
+            UtteranceEvent(
+                utterance_id=result.result_id,
+                is_partial=result.is_partial,
+                participant_role=roles.get(result.channel_id or ""),
+                begin_offset_millis=millis(result.start_time),
+                end_offset_millis=millis(result.end_time),
+                transcript=best.transcript,
+                items=[
+                    CallAnalyticsItem(
+                        millis(i.start_time),
+                        millis(i.end_time),
+                        i.item_type,
+                        i.content,
+                        i.confidence,
+                        i.vocabulary_filter_match,
+                        i.stable,
+                    )
+                    for i in best.items
+                ],
+            )
+        ]
 
     return events
 
@@ -139,14 +167,10 @@ def _best(result: Result) -> Alternative:
     return result.alternatives[0] if result.alternatives else Alternative()
 
 
-def _millis(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1000)
-
-
-ANSWERS: Mapping[str, Callable[[Any, Categories], Answer]] = {
+_EVENTS: Mapping[str, Callable[[Any], Answer]] = {
     "StartStreamTranscription": _transcription,
     "StartMedicalStreamTranscription": _medical,
     "StartCallAnalyticsStreamTranscription": _call,
     "StartMedicalScribeStream": _scribe,
 }
-"""By operation: makes a stream's answer of its configuration and the server's rules."""
+"""By operation: makes of a stream's configuration what turns its results into events."""

@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 
 from ..exceptions import ValidationException
-from ..model import CategoryEvent, PointsOfInterest, TimestampRange, UtteranceEvent
+from ..model import CategoryEvent, PointsOfInterest, Result, TimestampRange
 from .phrases import Phrases
 
-__all__ = ["Categories", "read_categories"]
+__all__ = ["Categories", "millis", "read_categories"]
 
 
 def read_categories(path: Path) -> dict[str, list[str]]:
@@ -40,16 +40,22 @@ class Categories:
     def __init__(self, rules: Mapping[str, Sequence[str]]) -> None:
         self._rules = {name: Phrases(phrases) for name, phrases in rules.items()}
 
-    def match(self, utterance: UtteranceEvent) -> CategoryEvent | None:
-        """The categories that an utterance matches, and where; None without any."""
-        spoken = [i for i in utterance.items or () if i.item_type == "pronunciation"]
+    def match(self, result: Result) -> CategoryEvent | None:
+        """The categories that a result matches, and where; None without any."""
+        items = result.alternatives[0].items if result.alternatives else []
+        spoken = [i for i in items if i.item_type == "pronunciation"]
         words = [item.content or "" for item in spoken]
         details: dict[str, PointsOfInterest] = {}
         for name, phrases in self._rules.items():
             ranges = [
-                TimestampRange(spoken[begin].begin_offset_millis, spoken[end - 1].end_offset_millis)
+                TimestampRange(millis(spoken[begin].start_time), millis(spoken[end - 1].end_time))
                 for begin, end in phrases.find(words)
             ]
             if ranges:
                 details[name] = PointsOfInterest(ranges)
         return CategoryEvent(list(details), details) if details else None
+
+
+def millis(seconds: float | None) -> int | None:
+    """A time as call analytics tells it."""
+    return None if seconds is None else round(seconds * 1000)

@@ -1,4 +1,4 @@
-"""One stream from its bytes to its results: decoded, told apart, recognised, filtered."""
+"""One stream from its bytes to its results: decoded, told apart, recognised."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from .channels import CHANNELS, ChannelRecognition
 from .engines import Engine, Recognition, RecognitionOptions
 from .engines.base import Stability
 from .media import open_decoder
-from .vocabulary import VocabularyFilter
 
 __all__ = ["Hearing", "Plan"]
 
@@ -24,7 +23,6 @@ class Plan:
     :param encoding: Of the audio, in the service's words.
     :param sample_rate: In hertz.
     :param two_channels: Whether the audio has two channels, to be told apart.
-    :param vocabulary_filter: What is to be removed, masked or tagged.
     :param stabilize: Mark the words of partial results that will not change any more.
     :param stability: How soon.
     """
@@ -32,7 +30,6 @@ class Plan:
     encoding: str
     sample_rate: int
     two_channels: bool = False
-    vocabulary_filter: VocabularyFilter | None = None
     stabilize: bool = False
     stability: Stability = "high"
 
@@ -54,7 +51,6 @@ class Hearing:
             if plan.two_channels
             else engine.open(options)
         )
-        self._filter = plan.vocabulary_filter
         self._bytes_left = max_seconds * self._decoder.sample_rate * _SAMPLE * channels
 
     def accept(self, audio: bytes) -> list[Result]:
@@ -66,14 +62,14 @@ class Hearing:
         results: list[Result] = []
         for pcm in self._decoder.accept(audio):
             results += self._recognise(pcm)
-        return self._filtered(results)
+        return results
 
     def finish(self) -> list[Result]:
         """Take the end of the audio; returns the last results."""
         results: list[Result] = []
         for pcm in self._decoder.finish():
             results += self._recognise(pcm)
-        return self._filtered(results + self._recognition.finish())
+        return results + self._recognition.finish()
 
     def _recognise(self, pcm: bytes) -> list[Result]:
         self._bytes_left -= len(pcm)
@@ -83,8 +79,3 @@ class Hearing:
                 " into smaller chunks and try your request again."
             )
         return self._recognition.accept(pcm)
-
-    def _filtered(self, results: list[Result]) -> list[Result]:
-        if self._filter is None:
-            return results
-        return [self._filter.apply(result) for result in results]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec import Struct
+
+from .._rules import members_of
 from ..exceptions import BadRequestException
 from .channels import CHANNELS
 from .engines import Engine
@@ -13,25 +16,28 @@ from .media import obstacle
 from .phrases import Phrases
 from .vocabulary import DEFAULT_METHOD, VocabularyFilter
 
-__all__ = ["check", "plan"]
+__all__ = ["HONOURED", "check", "open_filter", "plan"]
 
-# What the local engines cannot do. Refused by name: a transcript that silently lacks
-# what was asked for would be a lie.
-_UNSUPPORTED = {
-    "identify_language": "IdentifyLanguage",
-    "identify_multiple_languages": "IdentifyMultipleLanguages",
-    "show_speaker_label": "ShowSpeakerLabel",
-    "content_identification_type": "ContentIdentificationType",
-    "content_redaction_type": "ContentRedactionType",
-    "language_model_name": "LanguageModelName",
-    "transcript_format": "TranscriptFormat",
-}
-_VOCABULARIES = {"vocabulary_name": "VocabularyName", "vocabulary_names": "VocabularyNames"}
-_FILTERS = {
-    "vocab_filter_name": "VocabularyFilterName",
-    "vocabulary_filter_name": "VocabularyFilterName",  # of a scribe's configuration
-    "vocabulary_filter_names": "VocabularyFilterNames",
-}
+HONOURED = frozenset(
+    """
+    LanguageCode MediaSampleRateHertz MediaEncoding SessionId SessionResumeWindow
+    EnableChannelIdentification NumberOfChannels ChannelDefinitions
+    EnablePartialResultsStabilization PartialResultsStability
+    VocabularyFilterName VocabularyFilterNames VocabularyFilterMethod
+    Specialty Type
+    ResourceAccessRoleArn EncryptionSettings PostStreamAnalyticsSettings MedicalScribeContext
+    """.split()
+)
+"""What the local server does, by the service's names.
+
+Whatever else a stream asks for is refused by name, next year's parameters too: a transcript
+that silently lacks what was asked for would be a lie. `SessionResumeWindow` is kept because
+a session can be resumed here at any time. The last line is about a scribe's notes:
+GetMedicalScribeStream gives it back, and tells that no notes are written.
+"""
+
+_VOCABULARIES = ("VocabularyName", "VocabularyNames")
+_FILTERS = ("VocabularyFilterName", "VocabularyFilterNames")
 
 
 def check(
@@ -45,77 +51,85 @@ def check(
     :returns: The service's names of the parameters that were passed over.
     :raises BadRequestException: for what it cannot do, by name, and for unknown filters.
     """
-    channels = getattr(asked, "number_of_channels", None)
-    if channels not in (None, CHANNELS):
+    wanted = _set_in(asked)
+    channels = wanted.get("NumberOfChannels", CHANNELS)
+    if channels != CHANNELS:
         raise BadRequestException(f"NumberOfChannels must be {CHANNELS}, not {channels}")
-    encoding = getattr(asked, "media_encoding", None)
-    if encoding is not None and (problem := obstacle(encoding)):
+    if "MediaEncoding" in wanted and (problem := obstacle(wanted["MediaEncoding"])):
         raise BadRequestException(f"MediaEncoding: {problem}")
-    for parameter, name in _filter_names(asked):
+    for parameter, name in _filter_names(wanted):
         if name not in filters:
             raise BadRequestException(
                 f"{parameter}: the vocabulary filter {name!r} couldn't be found. Check the"
                 " vocabulary filter name and try your request again."
             )
-    problems = dict(_problems(asked, engine))
+    problems = dict(_problems(wanted, engine))
     if problems and not lenient:
         raise BadRequestException(next(iter(problems.values())))
     return list(problems)
 
 
-def _problems(asked: Any, engine: Engine) -> Iterator[tuple[str, str]]:
-    """What the local server cannot do: the parameter, and a sentence."""
-    language = getattr(asked, "language_code", None)
-    if language not in (None, *engine.languages):
-        yield (
-            "LanguageCode",
-            f"LanguageCode: {engine.name} understands {', '.join(engine.languages)} only,"
-            f" not {language}",
-        )
-    for name, model_name in _UNSUPPORTED.items():
-        if getattr(asked, name, None):
-            yield model_name, f"{model_name} is not supported by the local server"
-    for name, model_name in _VOCABULARIES.items():
-        if value := getattr(asked, name, None):
-            yield (
-                model_name,
-                f"{model_name}: the vocabulary {_listed(value)} couldn't be found: the local"
-                " server has no custom vocabularies",
-            )
-
-
-def plan(request: Any, configuration: Any, filters: Mapping[str, Phrases]) -> Plan:
+def plan(request: Struct, configuration: Struct | None) -> Plan:
     """What a stream's request, and its configuration if any, ask of the ears.
 
     Both have been checked.
     """
-    names = [name for asked in (request, configuration) for _, name in _filter_names(asked)]
-    method = getattr(request, "vocab_filter_method", None) or getattr(
-        configuration, "vocabulary_filter_method", None
-    )
+    wanted = _set_in(request) | _set_in(configuration)
     return Plan(
-        encoding=request.media_encoding,
-        sample_rate=request.media_sample_rate_hz,
-        two_channels=bool(
-            getattr(request, "enable_channel_identification", None)
-            or getattr(configuration, "channel_definitions", None)
-        ),
-        vocabulary_filter=VocabularyFilter(
-            [filters[name] for name in names], method or DEFAULT_METHOD
-        )
-        if names
-        else None,
-        stabilize=bool(getattr(request, "enable_partial_results_stabilization", None)),
-        stability=getattr(request, "partial_results_stability", None) or "high",
+        encoding=wanted["MediaEncoding"],
+        sample_rate=wanted["MediaSampleRateHertz"],
+        two_channels="EnableChannelIdentification" in wanted or "ChannelDefinitions" in wanted,
+        stabilize="EnablePartialResultsStabilization" in wanted,
+        stability=wanted.get("PartialResultsStability", "high"),
     )
 
 
-def _filter_names(asked: Any) -> Iterator[tuple[str, str]]:
-    for name, model_name in _FILTERS.items():
-        value = getattr(asked, name, None) or ()
-        for filter_name in (value,) if isinstance(value, str) else value:
-            yield model_name, filter_name
+def open_filter(
+    request: Struct, configuration: Struct | None, filters: Mapping[str, Phrases]
+) -> VocabularyFilter | None:
+    """The vocabulary filter that they ask for, if any."""
+    wanted = _set_in(request) | _set_in(configuration)
+    lists = [filters[name] for _, name in _filter_names(wanted)]
+    method = wanted.get("VocabularyFilterMethod", DEFAULT_METHOD)
+    return VocabularyFilter(lists, method) if lists else None
 
 
-def _listed(value: Any) -> str:
-    return repr(value) if isinstance(value, str) else ", ".join(map(repr, value))
+def _set_in(asked: Struct | None) -> dict[str, Any]:
+    """What is asked for, by the service's names."""
+    if asked is None:
+        return {}
+    given = ((member, getattr(asked, member.name)) for member in members_of(type(asked)))
+    return {
+        member.model_name: value
+        for member, value in given
+        if not member.rule.is_unset(value) and value is not False
+    }
+
+
+def _problems(wanted: Mapping[str, Any], engine: Engine) -> Iterator[tuple[str, str]]:
+    """What the local server cannot do: the parameter, and a sentence."""
+    for name, value in wanted.items():
+        if name == "LanguageCode" and value not in engine.languages:
+            yield (
+                name,
+                f"{name}: {engine.name} understands {', '.join(engine.languages)} only,"
+                f" not {value}",
+            )
+        elif name in _VOCABULARIES:
+            yield (
+                name,
+                f"{name}: the vocabulary {', '.join(map(repr, _listed(value)))} couldn't be"
+                " found: the local server has no custom vocabularies",
+            )
+        elif name not in HONOURED:
+            yield name, f"{name} is not supported by the local server"
+
+
+def _filter_names(wanted: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for parameter in _FILTERS:
+        for name in _listed(wanted.get(parameter, [])):
+            yield parameter, name
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value

@@ -21,11 +21,11 @@ from ..exceptions import (
 )
 from ..model import MedicalScribeConfigurationEvent, Result
 from .admission import Admission, Seat
-from .answers import ANSWERS, Answer
+from .answers import Answer, open_answer
 from .categories import Categories
 from .engines import Engine
 from .hearing import Hearing
-from .parameters import check, plan
+from .parameters import check, open_filter, plan
 from .phrases import Phrases
 from .scribe import ScribeSessions
 
@@ -35,6 +35,9 @@ WRITE_TIMEOUT = 60.0
 
 # A client may go on sending after the answer's end; then the stream is closed over its head.
 LINGER_TIMEOUT = 2.0
+
+# Clients may make up names of parameters for ever.
+_MAX_PASSED_OVER = 1_000
 
 logger = logging.getLogger("amazon_transcribe.local")
 
@@ -118,6 +121,8 @@ class TranscriptionService:
             logger.info("refused %s: %s", exchange.target.partition("?")[0], refusal.name)
             await self._respond(exchange, refusal.status, *refusal.headers_and_body())
             return
+        unknown = [ascii(name) for name in session.unknown_parameters]
+        self._pass_over("no parameters that are known here, from now on ignored: %s", unknown)
         logger.info("session %s begins: request %s", session.session_id, session.request_id)
         exchange.respond(200, [("date", self._date()), *session.response_headers()])
         with self._admission.seat(session.session_id) as seat:
@@ -166,9 +171,14 @@ class TranscriptionService:
     def _check(self, asked: Any) -> None:
         """Look through a request or a configuration; see `parameters`."""
         names = check(asked, self.engine, self._filters, lenient=self._lenient)
-        if new := [name for name in names if name not in self._passed_over]:
+        self._pass_over("lenient: from now on ignored: %s", names)
+
+    def _pass_over(self, text: str, names: Sequence[str]) -> None:
+        """Name once what is ignored."""
+        new = [name for name in names if name not in self._passed_over]
+        if new and len(self._passed_over) < _MAX_PASSED_OVER:
             self._passed_over.update(new)
-            logger.warning("lenient: from now on ignored: %s", ", ".join(new))
+            logger.warning(text, ", ".join(new))
 
     async def _transcribe(self, session: ServerSession, seat: Seat, exchange: Exchange) -> None:
         loop = asyncio.get_running_loop()
@@ -185,15 +195,15 @@ class TranscriptionService:
                 ) from None
             if not data:
                 session.receive_end()
+                break
             # Whatever came while the engine was busy goes to it in one piece.
-            elif audio := b"".join(session.receive(data)):
-                if hearing is None:
-                    hearing, answer = await self._open(session)
+            audio = b"".join(session.receive(data))
+            if hearing is None and (audio or session.configuration is not None):
+                hearing, answer = await self._open(session)
+            if hearing is not None and audio:
                 results = await self._run(session, hearing.accept, audio)
                 await self._send(session, exchange, answer, results)
                 due = loop.time() + self._audio_timeout
-        if hearing is None and session.configuration is not None:
-            hearing, answer = await self._open(session)
         if hearing is not None:
             results = await self._run(session, hearing.finish)
             await self._send(session, exchange, answer, results)
@@ -205,8 +215,11 @@ class TranscriptionService:
             self._check(configuration)
             if isinstance(configuration, MedicalScribeConfigurationEvent):
                 self._scribe.configure(session.session_id, configuration)
-        answer = ANSWERS[session.operation.name](configuration, self._categories)
-        wanted = plan(session.request, configuration, self._filters)
+        vocabulary_filter = open_filter(session.request, configuration, self._filters)
+        answer = open_answer(
+            session.operation.name, configuration, self._categories, vocabulary_filter
+        )
+        wanted = plan(session.request, configuration)
         return await self._run(session, Hearing, self.engine, wanted, self._max_seconds), answer
 
     async def _send(

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
+from amazon_transcribe import _shapes
+from amazon_transcribe._rules import PREFIX, Member, members_of
+from amazon_transcribe._shapes import OPERATIONS
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import (
     BadRequestException,
@@ -22,6 +27,10 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.local import LocalTranscribe
+from amazon_transcribe.local.answers import open_answer
+from amazon_transcribe.local.categories import Categories
+from amazon_transcribe.local.engines.scripted import ScriptedEngine
+from amazon_transcribe.local.parameters import HONOURED, check
 from amazon_transcribe.model import (
     CategoryEvent,
     ChannelDefinition,
@@ -31,6 +40,8 @@ from amazon_transcribe.model import (
     MedicalScribeConfigurationEvent,
     MedicalScribePostStreamAnalyticsSettings,
     MedicalScribeStreamDetails,
+    PostCallAnalyticsSettings,
+    StartStreamTranscriptionRequest,
     UtteranceEvent,
 )
 from tests.sounds import interleaved, recording, said_in, share_heard
@@ -149,16 +160,68 @@ def test_categories_match_what_is_said(call: list[Any]) -> None:
             assert ranges[0].end_offset_millis <= before.end_offset_millis
 
 
-@pytest.mark.parametrize("configuration", [None, ConfigurationEvent()])
-async def test_a_call_needs_its_channels(
-    server: LocalTranscribe, configuration: ConfigurationEvent | None
+async def test_categories_go_by_what_was_said_not_by_what_the_filter_leaves(
+    tmp_path: Path,
+) -> None:
+    script = tmp_path / "script.txt"
+    script.write_text("Close my account now.\n")
+    seen: dict[str, Any] = {}
+    async with (
+        LocalTranscribe(
+            "scripted",
+            script=script,
+            categories={"Cancellation": ["close my account"]},
+            vocabulary_filters={"mine": ["my account"]},
+        ) as server,
+        client_of(server) as client,
+    ):
+        for method in ("remove", "mask", "tag", None):
+            stream = await client.start_call_analytics_stream_transcription(
+                **AUDIO,
+                configuration=CALL,
+                vocab_filter_name="mine" if method else None,
+                vocab_filter_method=method,
+            )
+            events = await converse(stream, 8 * SECOND)
+            finals = [e for e in events if isinstance(e, UtteranceEvent) and not e.is_partial]
+            assert {e.transcript for e in finals} == {
+                "remove": {"Close now."},
+                "mask": {"Close *** *** now."},
+            }.get(method or "", {"Close my account now."})
+            seen[str(method)] = [event for event in events if isinstance(event, CategoryEvent)]
+            assert len(seen[str(method)]) == len(finals) > 0
+    assert all(matched == seen["None"] for matched in seen.values())
+
+
+async def test_a_call_without_channels_is_refused(server: LocalTranscribe) -> None:
+    async with client_of(server) as client:
+        stream = await client.start_call_analytics_stream_transcription(**AUDIO)
+        with pytest.raises(BadRequestException, match="ChannelDefinitions"):
+            await converse(stream, SECOND)
+
+
+@pytest.mark.parametrize(
+    ("configuration", "says"),
+    [
+        (ConfigurationEvent(), "ChannelDefinitions"),
+        (
+            ConfigurationEvent(
+                CALL.channel_definitions,
+                PostCallAnalyticsSettings("s3://bucket/calls", "arn:aws:iam::1:role/r"),
+            ),
+            "PostCallAnalyticsSettings is not supported by the local server",
+        ),
+    ],
+)
+async def test_a_call_s_configuration_is_refused_at_once(
+    server: LocalTranscribe, configuration: ConfigurationEvent, says: str
 ) -> None:
     async with client_of(server) as client:
         stream = await client.start_call_analytics_stream_transcription(
             **AUDIO, configuration=configuration
         )
-        with pytest.raises(BadRequestException, match="ChannelDefinitions"):
-            await converse(stream, SECOND)
+        with pytest.raises(BadRequestException, match=says):
+            await anext(aiter(stream.output_stream))  # no audio was sent
 
 
 # Medical
@@ -306,7 +369,7 @@ async def test_a_session_that_failed(server: LocalTranscribe) -> None:
             ),
         )
         with pytest.raises(BadRequestException, match="VocabularyFilterName: .*'unknown'"):
-            await converse(stream, SECOND)
+            await anext(aiter(stream.output_stream))  # no audio was sent
         details = await details_of(client, stream.response.session_id)
     assert details.stream_status == "FAILED"
 
@@ -385,6 +448,141 @@ async def test_more_streams_than_there_may_be() -> None:
         await converse(third, SECOND)
 
 
+async def test_a_session_is_resumed_within_its_window(server: LocalTranscribe) -> None:
+    session_id = str(uuid.uuid4())
+    async with client_of(server) as client:
+        for _ in range(3):
+            stream = await client.start_stream_transcription(
+                **AUDIO, session_id=session_id, session_resume_window=5
+            )
+            assert stream.response.session_resume_window == 5
+            await stream.input_stream.send_audio_event(audio_chunk=SECOND)
+            assert await anext(aiter(stream.output_stream))
+            await stream.close()
+
+
+# What it cannot do
+
+ENGINE = ScriptedEngine()
+ANYTHING = {**AUDIO, "specialty": "UROLOGY", "type": "DICTATION"}
+
+
+def shapes() -> Iterator[type[Struct]]:
+    """All that a stream may ask for: the requests and the configurations."""
+    for operation in OPERATIONS.values():
+        if operation.result_stream is not None:
+            yield operation.request
+            yield from (
+                event.shape for event in operation.inputs if event.name != "SessionControlEvent"
+            )
+
+
+def asking(shape: type[Struct], **parameters: Any) -> Struct:
+    """A request or a configuration with these members, and what it must have."""
+    given = {**ANYTHING, "resource_access_role_arn": "arn", "post_stream_analytics_settings": {}}
+    names = {member.name for member in members_of(shape)}
+    return shape(**{n: v for n, v in given.items() if n in names} | parameters)
+
+
+REFUSED = [
+    (shape, member)
+    for shape in shapes()
+    for member in members_of(shape)
+    if member.model_name not in HONOURED
+]
+
+
+@pytest.mark.parametrize(
+    ("shape", "member"), REFUSED, ids=lambda of: getattr(of, "model_name", None) or of.__name__
+)
+def test_what_is_not_honoured_is_refused_by_name(shape: type[Struct], member: Member) -> None:
+    assert check(asking(shape), ENGINE, {}, lenient=False) == []
+    asked = asking(shape, **{member.name: "value"})
+    with pytest.raises(BadRequestException, match=f"^{member.model_name}(:| is not supported)"):
+        check(asked, ENGINE, {}, lenient=False)
+    assert check(asked, ENGINE, {}, lenient=True) == [member.model_name]
+    for nothing in (None, False):
+        asked = asking(shape, **{member.name: nothing})
+        assert check(asked, ENGINE, {}, lenient=False) == []
+
+
+def test_what_is_honoured_is_of_the_model() -> None:
+    assert {member.model_name for shape in shapes() for member in members_of(shape)} > HONOURED
+
+
+class NextYear(StartStreamTranscriptionRequest, kw_only=True):
+    mood: str | None = None
+
+
+def test_next_year_s_parameter_is_refused_without_a_line_of_code() -> None:
+    with pytest.raises(BadRequestException, match="^Mood is not supported by the local server$"):
+        check(asking(NextYear, mood="calm"), ENGINE, {}, lenient=False)
+
+
+def listed(heading: str) -> str:
+    """A section of the documentation."""
+    page = Path(__file__).parents[2] / "docs/topics/local-server.md"
+    return page.read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def test_the_documentation_lists_what_is_refused() -> None:
+    names = re.findall("^- .*$", listed("Refused by name"), re.MULTILINE)
+    assert sorted(re.findall("`([A-Za-z]+)`", " ".join(names))) == sorted(
+        {member.model_name for _, member in REFUSED}
+    )
+
+
+REFUSED_ALWAYS: list[tuple[type[Struct], dict[str, Any]]] = [
+    (StartStreamTranscriptionRequest, {"media_encoding": "g729"}),
+    (
+        StartStreamTranscriptionRequest,
+        {"enable_channel_identification": True, "number_of_channels": 3},
+    ),
+    (StartStreamTranscriptionRequest, {"vocab_filter_name": "unknown"}),
+    (StartStreamTranscriptionRequest, {"vocabulary_filter_names": ["unknown"]}),
+]
+
+
+def test_the_documentation_lists_what_a_lenient_server_refuses() -> None:
+    names = []
+    for shape, parameters in REFUSED_ALWAYS:
+        with pytest.raises(BadRequestException) as refused:
+            check(asking(shape, **parameters), ENGINE, {}, lenient=True)
+        names += re.findall("^[A-Za-z]+", refused.value.message)
+    with pytest.raises(BadRequestException) as refused:
+        open_answer("StartCallAnalyticsStreamTranscription", None, Categories({}), None)
+    names += re.findall("^[A-Za-z]+", refused.value.message)
+    rows = re.findall("^- .*$", listed("Refused even by a lenient server"), re.MULTILINE)
+    assert re.findall("`([A-Z][A-Za-z]+)`", " ".join(rows)) == names
+
+
+@pytest.mark.parametrize("face", [None, "websocket"])
+async def test_headers_of_no_known_parameter_are_ignored_and_named_once(
+    face: str | None,
+    server: LocalTranscribe,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def with_mood(*arguments: Any) -> list[tuple[str, str]]:
+        return [*written(*arguments), (PREFIX + "mood", "calm")]
+
+    written = _shapes._written
+    monkeypatch.setattr(_shapes, "_written", with_mood)
+    options = {"transport": face} if face else {}
+    client = TranscribeStreamingClient(
+        region="us-east-1",
+        endpoint_url=server.endpoint_url,
+        credential_resolver=server.credentials,
+        **options,
+    )
+    async with client:
+        for _ in range(2):
+            assert await converse(await client.start_stream_transcription(**AUDIO), SECOND)
+    assert caplog.messages == [
+        "no parameters that are known here, from now on ignored: 'x-amzn-transcribe-mood'"
+    ]
+
+
 async def test_a_lenient_server_passes_over_what_it_cannot_do(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -404,8 +602,8 @@ async def test_a_lenient_server_passes_over_what_it_cannot_do(
         with pytest.raises(BadRequestException, match="g729"):
             await client.start_stream_transcription(**{**AUDIO, "media_encoding": "g729"})
     assert caplog.messages == [
-        "lenient: from now on ignored: LanguageCode, ShowSpeakerLabel, ContentRedactionType,"
-        " VocabularyName"
+        "lenient: from now on ignored: LanguageCode, VocabularyName, ShowSpeakerLabel,"
+        " ContentRedactionType"
     ]
 
 
