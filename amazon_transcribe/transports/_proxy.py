@@ -24,11 +24,18 @@ MAX_ANSWER = 16 * 1024
 
 
 class Proxy(NamedTuple):
-    """A proxy and what it wants to know of its user."""
+    """A proxy and what it wants to know of its user: name and password, if anything."""
 
     host: str
     port: int
-    authorization: str | None
+    user: tuple[str, str] | None
+
+    @property
+    def authorization(self) -> str | None:
+        """What says who the user is (RFC 7617)."""
+        if self.user is None:
+            return None
+        return "Basic " + b64encode(":".join(self.user).encode()).decode()
 
     @property
     def where(self) -> str:
@@ -62,11 +69,10 @@ def _parse(name: str, value: str) -> Proxy:
         host, port = None, 0
     if not host or parts.scheme != "http":
         raise ConnectException(f"{name} must be http://[USER:PASSWORD@]HOST[:PORT]")
-    authorization = None
+    user = None
     if parts.username is not None:
-        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        authorization = "Basic " + b64encode(user.encode()).decode()
-    return Proxy(host, port, authorization)
+        user = (unquote(parts.username), unquote(parts.password or ""))
+    return Proxy(host, port, user)
 
 
 def _is_local(host: str) -> bool:

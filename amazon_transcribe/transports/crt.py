@@ -37,6 +37,7 @@ from ..exceptions import (
     ValidationException,
 )
 from ._http2 import MAX_UNREAD, MAX_UNSENT
+from ._proxy import Proxy, proxy_for
 from ._waiters import Waiters
 from .base import Origin
 
@@ -122,13 +123,17 @@ class CrtTransport:
 
         if self._closed:
             raise StreamClosedException("the client is closed")
+        proxy = proxy_for(origin)
         where = f"{origin.host}:{origin.port}"
+        if proxy is not None:
+            where += f" (through the proxy {proxy.where})"
         opened: asyncio.Future[None] = hop.loop.create_future()
         connecting = http.Http2ClientConnection.new(
             origin.host,
             origin.port,
             bootstrap=self._bootstrap,
             tls_connection_options=self._tls(origin),
+            proxy_options=proxy and _proxy_options(proxy),
             manual_window_management=True,
             initial_window_size=MAX_UNREAD,
         )
@@ -365,6 +370,18 @@ class _Hop:
         for _ in range(len(self._calls)):
             call, arguments = self._calls.popleft()
             call(*arguments)
+
+
+def _proxy_options(proxy: Proxy) -> Any:
+    from awscrt import http
+
+    options = http.HttpProxyOptions(
+        proxy.host, proxy.port, connection_type=http.HttpProxyConnectionType.Tunneling
+    )
+    if proxy.user is not None:
+        options.auth_type = http.HttpProxyAuthenticationType.Basic
+        options.auth_username, options.auth_password = proxy.user
+    return options
 
 
 def _finish(future: asyncio.Future[None]) -> None:

@@ -1,4 +1,4 @@
-"""HTTP CONNECT proxies from the environment, for both transports."""
+"""HTTP CONNECT proxies from the environment, for every transport."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.local.certificates import make_certificates
 from amazon_transcribe.transports._proxy import proxy_for
 from amazon_transcribe.transports.base import Origin
+from tests.integration.test_client import crt_transport
 
 # A name that no resolver knows: only the proxy can lead there.
 NAME = "transcribe.test"
@@ -120,41 +121,61 @@ async def transcribe(client: TranscribeStreamingClient) -> list[str]:
         ]
 
 
-def client_of(server: LocalTranscribe, scheme: str, **options: Any) -> TranscribeStreamingClient:
+def client_at(authority: str, scheme: str, **options: Any) -> TranscribeStreamingClient:
+    """A client of a scheme; `crt` is awscrt's transport."""
+    if scheme == "crt":
+        scheme, options["transport"] = "https", crt_transport()
     return TranscribeStreamingClient(
         region="us-east-1",
-        endpoint_url=f"{scheme}://{NAME}:{server.endpoint_url.rpartition(':')[2]}",
-        credential_resolver=server.credentials,
-        **options,
+        endpoint_url=f"{scheme}://{authority}",
+        **{
+            "credential_resolver": StaticCredentialResolver("a", "b"),
+            "start_attempts": 1,
+            **options,
+        },
     )
 
 
-@pytest.mark.parametrize("scheme", ["https", "wss", "http", "ws"])
-async def test_streams_go_through_the_proxy(
-    scheme: str, proxy: ConnectProxy, environment: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    secure = scheme in ("https", "wss")
+def client_of(server: LocalTranscribe, scheme: str) -> TranscribeStreamingClient:
+    authority = f"{NAME}:{server.endpoint_url.rpartition(':')[2]}"
+    return client_at(authority, scheme, credential_resolver=server.credentials)
+
+
+@pytest.fixture
+def certificate(environment: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A certificate of the server's name, which is trusted."""
     made = make_certificates([NAME])
     (tmp_path / "server.pem").write_bytes(made.certificate + made.key)
     (tmp_path / "authority.pem").write_bytes(made.authority)
     environment.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    return tmp_path / "server.pem"
+
+
+@pytest.mark.parametrize("scheme", ["https", "wss", "http", "ws", "crt"])
+async def test_streams_go_through_the_proxy(
+    scheme: str, proxy: ConnectProxy, certificate: Path, environment: pytest.MonkeyPatch
+) -> None:
+    secure = scheme in ("https", "wss", "crt")
     environment.setenv("HTTPS_PROXY" if secure else "http_proxy", f"http://127.0.0.1:{proxy.port}")
-    async with LocalTranscribe("scripted", tls=secure, cert=tmp_path / "server.pem") as server:
+    async with LocalTranscribe("scripted", tls=secure, cert=certificate) as server:
         assert await transcribe(client_of(server, scheme)) == ["This is"]
         port = server.endpoint_url.rpartition(":")[2]
     assert [line.split("\r\n")[0] for line in proxy.requests] == [f"CONNECT {NAME}:{port} HTTP/1.1"]
     assert "Proxy-Authorization" not in proxy.requests[0]
 
 
-async def test_the_proxy_s_user(proxy: ConnectProxy, environment: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("scheme", "says"), [("http", "407"), ("ws", "407"), ("crt", "PROXY")])
+async def test_the_proxy_s_user(
+    scheme: str, says: str, proxy: ConnectProxy, certificate: Path, environment: pytest.MonkeyPatch
+) -> None:
     proxy.user = "me:pass:w/ord@"
-    async with LocalTranscribe("scripted") as server:
+    async with LocalTranscribe("scripted", tls=scheme == "crt", cert=certificate) as server:
         url = f"http://me:pass%3Aw%2Ford%40@127.0.0.1:{proxy.port}"
-        environment.setenv("http_proxy", url)
-        assert await transcribe(client_of(server, "http")) == ["This is"]
-        environment.setenv("http_proxy", f"http://me:hunter2@127.0.0.1:{proxy.port}")
-        with pytest.raises(ConnectException, match="407") as refused:
-            await transcribe(client_of(server, "ws", start_attempts=1))
+        environment.setenv("all_proxy", url)
+        assert await transcribe(client_of(server, scheme)) == ["This is"]
+        environment.setenv("all_proxy", f"http://me:hunter2@127.0.0.1:{proxy.port}")
+        with pytest.raises(ConnectException, match=says) as refused:
+            await transcribe(client_of(server, scheme))
     assert "hunter2" not in str(refused.value)
     assert "me:" not in str(refused.value)
 
@@ -173,7 +194,7 @@ async def test_the_proxy_s_user(proxy: ConnectProxy, environment: pytest.MonkeyP
         b"",
     ],
 )
-@pytest.mark.parametrize("scheme", ["https", "wss"])
+@pytest.mark.parametrize("scheme", ["https", "wss", "crt"])
 async def test_proxies_that_refuse_or_are_none(
     scheme: str, answer: bytes, environment: pytest.MonkeyPatch
 ) -> None:
@@ -183,14 +204,8 @@ async def test_proxies_that_refuse_or_are_none(
 
     async with listening(serve) as port:
         environment.setenv("HTTPS_PROXY", f"http://me:hunter2@127.0.0.1:{port}")
-        client = TranscribeStreamingClient(
-            region="us-east-1",
-            endpoint_url=f"{scheme}://{NAME}",
-            credential_resolver=StaticCredentialResolver("a", "b"),
-            start_attempts=1,
-        )
         with pytest.raises(ConnectException, match="proxy") as failed:
-            await transcribe(client)
+            await transcribe(client_at(NAME, scheme))
     assert "hunter2" not in f"{failed.value} {failed.value.__cause__}"
 
 
@@ -200,16 +215,13 @@ async def test_a_silent_proxy_times_out(environment: pytest.MonkeyPatch) -> None
 
     async with listening(serve) as port:
         environment.setenv("ALL_PROXY", f"127.0.0.1:{port}")
-        for scheme in ("https", "ws"):
-            client = TranscribeStreamingClient(
-                region="us-east-1",
-                endpoint_url=f"{scheme}://{NAME}",
-                credential_resolver=StaticCredentialResolver("a", "b"),
-                connect_timeout=0.1,
-                start_attempts=1,
-            )
+        for scheme, bound in (
+            ("https", {"connect_timeout": 0.1}),
+            ("ws", {"connect_timeout": 0.1}),
+            ("crt", {"start_timeout": 0.1}),
+        ):
             with pytest.raises(TimeoutException) as late:
-                await transcribe(client)
+                await transcribe(client_at(NAME, scheme, **bound))
             assert late.value.phase == "connect"
 
 
@@ -218,15 +230,10 @@ async def test_nobody_listens_at_the_proxy(environment: pytest.MonkeyPatch) -> N
         pass
     for host in ("127.0.0.1", "no-such-proxy.invalid", "a" * 70 + ".test"):
         environment.setenv("https_proxy", f"http://me:hunter2@{host}:{port}")
-        client = TranscribeStreamingClient(
-            region="us-east-1",
-            endpoint_url=f"https://{NAME}",
-            credential_resolver=StaticCredentialResolver("a", "b"),
-            start_attempts=1,
-        )
-        with pytest.raises(SDKError, match=f"proxy {host[:9]}") as failed:
-            await transcribe(client)
-        assert "hunter2" not in str(failed.value)
+        for scheme in ("https", "crt"):
+            with pytest.raises(SDKError, match=f"proxy {host[:9]}") as failed:
+                await transcribe(client_at(NAME, scheme))
+            assert "hunter2" not in str(failed.value)
 
 
 # Which proxy
