@@ -2,9 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import cast
 
-from ..transports._http2 import Headers, Http2Stream
+from ..transports._http2 import Headers, Http2Connection, Http2Stream
+from .faces import HELLO_TIMEOUT
+
+# How long a connection may be without a stream; more than clients keep one for the next.
+IDLE_TIMEOUT = 120.0
+
+
+class Http2Face(Http2Connection):
+    """A connection of the server's; without a stream it is kept for a while only.
+
+    :param on_request: Called with each exchange as it begins.
+    :param on_change: Called when the connection is made and when it is gone.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_request: Callable[[Http2Exchange], None],
+        on_change: Callable[[Http2Face], None],
+    ) -> None:
+        super().__init__(
+            client=False,
+            on_request=self._begin,
+            on_change=cast("Callable[[Http2Connection], None]", on_change),
+        )
+        self._on_exchange = on_request
+        self._used = False
+        self._check = asyncio.get_running_loop().call_later(HELLO_TIMEOUT, self._check_hello)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._check.cancel()
+        super().connection_lost(error)
+
+    def _begin(self, stream: Http2Stream, headers: Headers) -> None:
+        self._used = True
+        self._on_exchange(Http2Exchange(stream, headers))
+
+    def _check_hello(self) -> None:
+        if not self.ready.done():
+            self.abort()
+            return
+        self._check = asyncio.get_running_loop().call_later(IDLE_TIMEOUT, self._check_use)
+
+    def _check_use(self) -> None:
+        if not self.streams and not self._used:
+            self.retire()
+            return
+        self._used = False
+        self._check = asyncio.get_running_loop().call_later(IDLE_TIMEOUT, self._check_use)
 
 
 class Http2Exchange:

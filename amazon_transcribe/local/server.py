@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..auth import StaticCredentialResolver
 from ..exceptions import HTTPException, SDKError, ValidationException
-from ..transports._http2 import Headers, Http2Connection, Http2Stream
 from .categories import read_categories
 from .certificates import server_context, throwaway_context
 from .engines import Engine, load_engine
-from .faces import Connection, NewConnection
+from .faces import HELLO_TIMEOUT, Connection, NewConnection
 from .faults import BreakableExchange, Fault, Faults
-from .http2 import Http2Exchange
+from .http2 import Http2Face
 from .service import AUDIO_TIMEOUT, MAX_SECONDS, TranscriptionService, logger
 from .vocabulary import read_phrases
 
@@ -245,6 +244,7 @@ class LocalTranscribe:
                 self.host,
                 port,
                 ssl=context,
+                ssl_handshake_timeout=HELLO_TIMEOUT if context is not None else None,
                 backlog=1024,
             )
         except OSError as error:
@@ -279,10 +279,7 @@ class LocalTranscribe:
         )
 
     def _http2_connection(self) -> asyncio.Protocol:
-        def begin(stream: Http2Stream, headers: Headers) -> None:
-            self._begin(Http2Exchange(stream, headers))
-
-        return Http2Connection(client=False, on_request=begin, on_change=self._connection_changed)
+        return Http2Face(on_request=self._begin, on_change=self._connection_changed)
 
     def _websocket_connection(self) -> asyncio.Protocol:
         # Imported here: the face needs wsproto, the server does not.

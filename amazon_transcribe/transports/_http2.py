@@ -5,7 +5,9 @@ frames, is written here against its windows. Writes are gathered and go out once
 turn of the event loop.
 
 Bounds: a stream holds at most `MAX_UNSENT` bytes unsent (then `write` waits) and
-`MAX_UNREAD` bytes unread (then the peer's window is shut).
+`MAX_UNREAD` bytes unread (then the peer's window is shut). A client that makes the server
+answer, by PING or by requests, and reads nothing loses its connection once
+`MAX_UNREAD_ANSWERS` bytes wait for it.
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ if logging.getLogger("hpack").level == logging.NOTSET:
 MAX_UNSENT = 1024 * 1024
 MAX_UNREAD = 1024 * 1024
 _FIRST_WINDOW = 65_535  # until the peer is told otherwise (RFC 9113, 6.9.2)
+MAX_UNREAD_ANSWERS = 1024 * 1024
 _MAX_WINDOW = 2**31 - 1
 _SETTINGS = b"\x04"  # the type of the first frame from a server (RFC 9113, 3.4)
 
@@ -83,6 +86,9 @@ class _StateMachine(H2ConnectionStateMachine):
     }
 
 
+_KNOWN_SETTINGS = frozenset(SettingCodes)
+
+
 class _Values(list[Any]):
     """A setting's present value and those under way."""
 
@@ -95,7 +101,8 @@ class _Values(list[Any]):
 class _Settings(Settings):
     """Keeps each setting in a short list.
 
-    `h2` keeps it in a deque of 760 bytes: a seventh of all that a TLS stream takes.
+    `h2` keeps it in a deque of 760 bytes: a seventh of all that a TLS stream takes. And it
+    keeps what it does not know, which may be 65,000 of them.
     """
 
     def __init__(self, client: bool, initial_values: dict[SettingCodes, int] | None = None) -> None:
@@ -104,8 +111,9 @@ class _Settings(Settings):
             self._settings[code] = _Values(values)  # type: ignore[assignment]
 
     def __setitem__(self, key: SettingCodes | int, value: int) -> None:
-        self._settings.setdefault(key, _Values([None]))  # type: ignore[arg-type]
-        super().__setitem__(key, value)
+        if key in _KNOWN_SETTINGS:
+            self._settings.setdefault(key, _Values([None]))  # type: ignore[arg-type]
+            super().__setitem__(key, value)
 
 
 class _H2Connection(H2Connection):
@@ -355,6 +363,7 @@ class Http2Connection(asyncio.Protocol):
         self._flush_due = False
         self._changed = False
         self._paused = False
+        self._unread_answers = 0
         self._heard = self._heard_ever = False
         self._pinger: asyncio.TimerHandle | None = None
         self._pongs = Waiters()
@@ -400,6 +409,7 @@ class Http2Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._paused = False
+        self._unread_answers = 0
         self._flush()
 
     # Streams
@@ -640,6 +650,12 @@ class Http2Connection(asyncio.Protocol):
             return
         h2 = self._h2
         out: list[bytes | memoryview] = [h2.data_to_send()]
+        if self._paused and not self.is_client:
+            self._unread_answers += len(out[0])
+            if self._unread_answers > MAX_UNREAD_ANSWERS:
+                self._fail_all("the peer reads none of the answers that it asks for")
+                self.abort()
+                return
         if not self._paused:
             ended = False
             for stream in list(self._unflushed.values()):

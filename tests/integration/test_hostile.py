@@ -1,0 +1,169 @@
+"""Clients that are up to no good: the local server keeps its bounds, and serves the others."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from hpack import Encoder
+
+from amazon_transcribe.local import LocalTranscribe
+from amazon_transcribe.local import http2 as face
+from amazon_transcribe.transports import _http2
+from amazon_transcribe.transports._http2 import Http2Connection
+from tests.integration.test_client import SECOND, client_at, final_texts, start
+
+HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, CONTINUATION = 1, 3, 4, 6, 7, 9
+END_HEADERS = 4
+
+
+def frame(kind: int, flags: int = 0, stream_id: int = 0, payload: bytes = b"") -> bytes:
+    head = len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream_id.to_bytes(4, "big")
+    return head + payload
+
+
+HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS)
+REQUEST = Encoder().encode(
+    [(":method", "POST"), (":scheme", "http"), (":path", "/nowhere"), (":authority", "x")]
+)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[LocalTranscribe]:
+    async with LocalTranscribe("scripted") as made:
+        yield made
+
+
+@asynccontextmanager
+async def calling(
+    server: LocalTranscribe, hello: bytes
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    port = int(server.endpoint_url.rpartition(":")[2])
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=1024)
+    writer.write(hello)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+        await asyncio.sleep(0)
+
+
+async def frames_until_closed(reader: asyncio.StreamReader) -> list[int]:
+    """The types of the frames that come until the server has closed."""
+    kinds = []
+    while head := await reader.read(9):
+        head += await reader.readexactly(9 - len(head))
+        await reader.readexactly(int.from_bytes(head[:3], "big"))
+        kinds.append(head[3])
+    return kinds
+
+
+async def serves(server: LocalTranscribe) -> None:
+    async with client_at(server.endpoint_url, credential_resolver=server.credentials) as client:
+        async with await start(client) as stream:
+            await stream.input_stream.send_audio_event(SECOND)
+            await stream.input_stream.end_stream()
+            assert await final_texts(stream) == ["This is"]
+
+
+def resets() -> bytes:
+    return b"".join(
+        frame(HEADERS, END_HEADERS, number, REQUEST) + frame(RST_STREAM, 0, number, bytes(4))
+        for number in range(1, 4000, 2)
+    )
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        frame(PING, payload=b"12345678") * 1000,
+        frame(SETTINGS, payload=b"\x00\x04\x00\x01\x00\x00") * 1000,
+    ],
+    ids=["ping", "settings"],
+)
+async def test_one_that_reads_no_answers_is_dropped(
+    flood: bytes, server: LocalTranscribe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_http2, "MAX_UNREAD_ANSWERS", 20_000)
+    # The system's own buffers hold megabytes otherwise.
+    server._listeners[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    async with calling(server, HELLO) as (_, writer):
+        with pytest.raises(ConnectionError):
+            while True:
+                writer.write(flood)
+                await writer.drain()
+        await serves(server)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        b"".join(frame(HEADERS, END_HEADERS, n, REQUEST) for n in range(1, 2100, 2)),
+        frame(HEADERS, 0, 1, REQUEST)
+        + b"".join(
+            frame(CONTINUATION, 0, 1, Encoder().encode([(b"x", b"y" * 15_000)])) for _ in range(70)
+        ),
+        frame(HEADERS, 0, 1, REQUEST) + frame(CONTINUATION, 0, 1) * 1000,
+        frame(HEADERS, END_HEADERS, 1, REQUEST + Encoder().encode([(b"x", b"y" * 12_000)] * 6)),
+        frame(PING)[:-1] + b"\x01",
+    ],
+    ids=["streams", "headers", "continuations", "header list", "malformed"],
+)
+async def test_one_that_breaks_the_bounds_is_told_goodbye(
+    attack: bytes, server: LocalTranscribe
+) -> None:
+    async with calling(server, HELLO + attack) as (reader, _):
+        try:
+            assert (await frames_until_closed(reader))[-1] == GOAWAY
+        except ConnectionError:
+            pass  # it was still sending when the server closed
+    await serves(server)
+
+
+async def test_thousands_of_streams_that_are_taken_back(server: LocalTranscribe) -> None:
+    async with calling(server, HELLO + resets() + frame(PING, payload=b"the last")) as (reader, _):
+        data = b""
+        while frame(PING, 1, 0, b"the last") not in data:
+            data += await reader.read(65536)
+        assert not server._streams
+        await serves(server)
+
+
+async def test_settings_that_nobody_knows_are_not_kept() -> None:
+    connection = Http2Connection(client=False)
+    known = len(connection._h2.remote_settings)
+    for first in range(256, 50_000, 1000):
+        numbers = range(first, first + 1000)
+        payload = b"".join(number.to_bytes(2, "big") + bytes(4) for number in numbers)
+        connection.data_received((HELLO if first == 256 else b"") + frame(SETTINGS, 0, 0, payload))
+    assert len(connection._h2.remote_settings) == known
+
+
+async def test_one_that_never_finishes_its_first_words(
+    server: LocalTranscribe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(face, "HELLO_TIMEOUT", 0.05)
+    async with calling(server, HELLO[:30]) as (reader, _):
+        await asyncio.wait_for(frames_until_closed(reader), 5)
+
+
+async def test_a_connection_without_a_stream_is_closed_after_a_while(
+    server: LocalTranscribe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(face, "HELLO_TIMEOUT", 0.02)
+    monkeypatch.setattr(face, "IDLE_TIMEOUT", 0.02)
+    async with client_at(server.endpoint_url, credential_resolver=server.credentials) as client:
+        stream = await start(client)
+        async with calling(server, HELLO) as (reader, _):
+            kinds = await asyncio.wait_for(frames_until_closed(reader), 5)
+            assert kinds[-1] == GOAWAY
+        await stream.input_stream.send_audio_event(SECOND)
+        await stream.input_stream.end_stream()
+        assert await final_texts(stream) == ["This is"]
