@@ -99,10 +99,10 @@ class AwsCrtCredentialResolver(CredentialResolver):
 
 
 class ProfileCredentialResolver(AwsCrtCredentialResolver):
-    """A profile of AWS's files: its keys, or the role that it assumes with another's.
+    """A profile of AWS's files: its keys, its role, or what its `credential_process` prints.
 
-    The environment's keys are not looked at. For profiles of IAM Identity Center (SSO) and
-    of `credential_process`, pass a session of boto3 to `BotoSessionCredentialResolver`.
+    The environment's keys are not looked at. For profiles of IAM Identity Center (SSO),
+    pass a session of boto3 to `BotoSessionCredentialResolver`.
 
     :param profile_name: The profile's name; None goes by AWS_PROFILE, else `default`.
     :param credentials_file: Its file; by default AWS_SHARED_CREDENTIALS_FILE, else

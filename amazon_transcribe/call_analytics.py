@@ -66,7 +66,7 @@ class PostCallAnalyticsSettings(Shape):
 class ConfigurationEvent(EventShape):
     """How a call is to be analysed: the first event of its stream, before any audio.
 
-    :param channel_definitions: Who speaks on which channel: both channels, or None.
+    :param channel_definitions: Who speaks on which channel: each channel once, or None.
     :param post_call_analytics_settings: What becomes of the call after its end.
     """
 
@@ -266,14 +266,17 @@ class StartCallAnalyticsStreamTranscriptionRequest(_Settings):
         `"g711-alaw"`, `"g711-ulaw"` or `"g729"`.
     :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
     :param session_id: A UUID of 36 characters; the service makes one when None.
-    :param vocab_filter_method: `"remove"`, `"mask"` or `"tag"`.
+    :param vocab_filter_method: What the filter does: `"remove"`, `"mask"` or `"tag"`. Means
+        nothing without a filter.
     :param vocab_filter_name: A vocabulary filter, 1–200 of `[0-9a-zA-Z._-]`.
     :param vocabulary_names: With language identification: custom vocabularies, a list or
         one string with commas, at most 3,000 characters in all.
-    :param vocabulary_filter_names: The same for vocabulary filters.
+    :param vocabulary_filter_names: The same for vocabulary filters. The service intends both
+        for language identification only; without, they are sent as they are.
     :param enable_partial_results_stabilization: Let only the last few words of a partial
         result change.
-    :param partial_results_stability: How few: `"high"`, `"medium"` or `"low"`.
+    :param partial_results_stability: How few: `"high"`, `"medium"` or `"low"`. Means nothing
+        without stabilisation.
     :param content_identification_type: `"PII"` marks personal information; not with
         `content_redaction_type`.
     :param content_redaction_type: `"PII"` replaces personal information.

@@ -63,7 +63,8 @@ class RegionEndpointResolver(BaseEndpointResolver):
     :param use_dualstack: Take the endpoint that has IPv6 addresses too; None goes by
         AWS_USE_DUALSTACK_ENDPOINT.
     :raises ValidationException: from `resolve`, for a region that cannot be, or that has
-        no such endpoint: one is never silently replaced by another.
+        no such endpoint, and for a variable that is neither true nor false: an endpoint is
+        never silently replaced by another.
     """
 
     def __init__(self, *, use_fips: bool | None = None, use_dualstack: bool | None = None) -> None:
@@ -90,7 +91,12 @@ class RegionEndpointResolver(BaseEndpointResolver):
 
 
 def _chosen(given: bool | None, variable: str) -> bool:
-    return os.environ.get(variable, "").lower() == "true" if given is None else given
+    if given is not None:
+        return given
+    value = os.environ.get(variable, "")
+    if value.lower() not in ("true", "false", ""):
+        raise ValidationException(f"{variable} must be true or false, not {value!r}")
+    return value.lower() == "true"
 
 
 # The name under which existing programs know it.
@@ -103,8 +109,10 @@ def default_resolver() -> BaseEndpointResolver:
     AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING, then AWS_ENDPOINT_URL, name an endpoint for
     programs that do not; AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true turns both off. The
     names and their order are those of AWS's SDK reference guide.
+
+    :raises ValidationException: when the last one is neither true nor false.
     """
-    if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() != "true":
+    if not _chosen(None, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
         for name in ("AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING", "AWS_ENDPOINT_URL"):
             if url := os.environ.get(name):
                 return StaticEndpointResolver(url)

@@ -123,8 +123,8 @@ class MedicalScribeConfigurationEvent(EventShape):
     :param post_stream_analytics_settings: What becomes of the session after its end.
     :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
     :param vocabulary_filter_name: A vocabulary filter, 1–200 of `[0-9a-zA-Z._-]`.
-    :param vocabulary_filter_method: `"remove"`, `"mask"` or `"tag"`.
-    :param channel_definitions: Who speaks on which channel: both channels, or None.
+    :param vocabulary_filter_method: `"remove"`, `"mask"` or `"tag"`; required with a filter.
+    :param channel_definitions: Who speaks on which channel: each channel once, or None.
     :param encryption_settings: How the results are encrypted.
     :param medical_scribe_context: What helps the notes.
     """

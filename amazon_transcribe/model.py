@@ -344,18 +344,21 @@ class StartStreamTranscriptionRequest(_RequestSettings):
         `"g711-alaw"`, `"g711-ulaw"` or `"g729"`.
     :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
     :param session_id: A UUID of 36 characters; the service makes one when None.
-    :param vocab_filter_method: `"remove"`, `"mask"` or `"tag"`.
+    :param vocab_filter_method: What the filter does: `"remove"`, `"mask"` or `"tag"`. Means
+        nothing without a filter.
     :param vocab_filter_name: A vocabulary filter, 1–200 of `[0-9a-zA-Z._-]`.
     :param vocabulary_names: With language identification: custom vocabularies, a list or
         one string with commas, at most 3,000 characters in all.
-    :param vocabulary_filter_names: The same for vocabulary filters.
+    :param vocabulary_filter_names: The same for vocabulary filters. The service intends both
+        for language identification only; without, they are sent as they are.
     :param show_speaker_label: Label the speakers; not with `enable_channel_identification`.
     :param enable_channel_identification: Transcribe each channel by itself; needs
         `number_of_channels`.
     :param number_of_channels: The channels in the audio, at least 2.
     :param enable_partial_results_stabilization: Let only the last few words of a partial
         result change.
-    :param partial_results_stability: How few: `"high"`, `"medium"` or `"low"`.
+    :param partial_results_stability: How few: `"high"`, `"medium"` or `"low"`. Means nothing
+        without stabilisation.
     :param content_identification_type: `"PII"` marks personal information; not with
         `content_redaction_type`.
     :param content_redaction_type: `"PII"` replaces personal information.
@@ -368,7 +371,8 @@ class StartStreamTranscriptionRequest(_RequestSettings):
     :param preferred_language: The likeliest of them.
     :param identify_multiple_languages: Find out the languages as they change; needs
         `language_options`.
-    :param session_resume_window: Minutes, 1–300, for which the session can be resumed.
+    :param session_resume_window: Minutes, 1–300, from the stream's start on, in which the
+        session can be resumed.
     :param transcript_format: `"spoken"` or `"written"`.
     """
 

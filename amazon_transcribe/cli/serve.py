@@ -119,6 +119,9 @@ def _serve(arguments: argparse.Namespace) -> int:
         raise Unusable("--key goes with --cert")
     if arguments.cert and arguments.ca_file:
         raise Unusable("--ca-file goes with a throwaway authority, not with --cert")
+    names = [name for name, _ in arguments.vocabulary_filter]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise Unusable(f"--vocabulary-filter names {twice[0]!r} more than once")
     if arguments.cert:
         check_readable("--cert", arguments.cert)
     if arguments.key:

@@ -137,6 +137,7 @@ class TestUsage:
             ("serve --vocabulary-filter words.txt", "NAME=FILE"),
             ("serve --engine scripted --vocabulary-filter names=missing.txt", "missing.txt"),
             ("serve --engine scripted --vocabulary-filter a/b={wav}", "'a/b'"),
+            ("serve --vocabulary-filter n={wav} --vocabulary-filter n={wav}", "'n' more than once"),
             ("serve --engine scripted --categories missing.json", "missing.json"),
             ("serve --engine scripted --categories {wav}", "no rules of categories"),
             ("serve --max-streams 0", "'0'"),

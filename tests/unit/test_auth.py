@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 import threading
@@ -69,6 +70,17 @@ async def test_the_profile_of_the_environment(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(files["config_file"]))
     found = await ProfileCredentialResolver().get_credentials()
     assert found.access_key_id == "AKIDWORK"
+
+
+async def test_a_profile_of_a_program(files: dict[str, Path]) -> None:
+    program = files["config_file"].parent / "program.py"
+    answer = {"Version": 1, "AccessKeyId": "AKIDPROGRAM", "SecretAccessKey": "program-secret"}
+    program.write_text(f"print({json.dumps(json.dumps(answer))})")
+    files["config_file"].write_text(
+        f"[profile program]\ncredential_process = {sys.executable} {program}\n"
+    )
+    found = await ProfileCredentialResolver("program", **files).get_credentials()
+    assert parts(found) == ("AKIDPROGRAM", "program-secret", None)
 
 
 @pytest.mark.parametrize("name", ["nobody", "empty"])

@@ -81,6 +81,30 @@ async def test_environment(environment: pytest.MonkeyPatch) -> None:
     assert isinstance(default_resolver(), StaticEndpointResolver)
 
 
+@pytest.mark.parametrize("variable", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
+async def test_a_variable_that_is_neither_true_nor_false(
+    variable: str, environment: pytest.MonkeyPatch
+) -> None:
+    plain = await RegionEndpointResolver().resolve("us-east-1")
+    for value in ("1", "yes", "on", "treu", " true"):
+        environment.setenv(variable, value)
+        with pytest.raises(ValidationException, match=f"{variable} must be true or false"):
+            await RegionEndpointResolver().resolve("us-east-1")
+        await RegionEndpointResolver(use_fips=False, use_dualstack=False).resolve("us-east-1")
+    for value in ("FALSE", ""):
+        environment.setenv(variable, value)
+        assert await RegionEndpointResolver().resolve("us-east-1") == plain
+
+
+def test_ignoring_the_environment_s_endpoint(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("AWS_ENDPOINT_URL", "http://localhost:1")
+    environment.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "True")
+    assert isinstance(default_resolver(), RegionEndpointResolver)
+    environment.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "1")
+    with pytest.raises(ValidationException, match="AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
+        default_resolver()
+
+
 def test_the_original_s_name_is_kept() -> None:
     assert isinstance(_TranscribeRegionEndpointResolver(), RegionEndpointResolver)
 

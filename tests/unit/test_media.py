@@ -138,6 +138,12 @@ def test_a_damaged_packet(encoding: str) -> None:
         decode(bytes(data), encoding)
 
 
+def test_a_chained_ogg_stream() -> None:
+    data = encoded(SOUND, RATE, "ogg-opus")
+    with pytest.raises(BadRequestException, match="Could not decode the audio: more than one"):
+        decode(data + data, "ogg-opus")
+
+
 def test_a_frame_that_only_its_checksum_is_right_of() -> None:
     data = encoded(SOUND, RATE, "flac")
     frames = FlacFrames()
