@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
+import weakref
 from collections import deque
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -20,6 +22,10 @@ from .transports.base import Stream
 # The service reads as fast as we speak; one that takes nothing for so long never will.
 SEND_TIMEOUT = 60.0
 
+# Nobody who waits for results waits in vain for longer.
+IDLE_TIMEOUT = 30.0
+_LOOKS = 4  # how often it is looked at in that time
+
 logger = logging.getLogger("amazon_transcribe")
 
 _T = TypeVar("_T")
@@ -35,7 +41,13 @@ class LiveStream:
 
     response: Any
 
-    def __init__(self, session: ClientSession, stream: Stream, slot: Slot | None = None) -> None:
+    def __init__(
+        self,
+        session: ClientSession,
+        stream: Stream,
+        slot: Slot | None = None,
+        idle_timeout: float = IDLE_TIMEOUT,
+    ) -> None:
         self._slot = slot  # given back at the end
         self._session = session
         self._stream = stream
@@ -47,6 +59,16 @@ class LiveStream:
         self._receiving = False
         self._followers = Waiters()  # who wait for what another one receives
         self._reader: asyncio.Task[Any] | None = None
+        self._received = 0  # bytes
+        self._idle_timeout = idle_timeout
+        self._seen = (0, 0, False)
+        self._quiet = 0
+        # Neither holds the stream: one that the program drops is gone at once.
+        live = weakref.ref(self)
+        stream.when_ended(functools.partial(_call, live, "_settle"))
+        self._loop = asyncio.get_running_loop()
+        self._watch = functools.partial(_call, live, "_look_if_idle")
+        self._watchdog = self._loop.call_later(idle_timeout / _LOOKS, self._watch)
 
     async def send_audio(self, chunk: AudioChunk) -> None:
         self._check_alive()
@@ -145,6 +167,7 @@ class LiveStream:
             self._fail(error)
         else:
             if data:
+                self._received += len(data)
                 self._take(data)
             else:
                 self._end()
@@ -185,6 +208,7 @@ class LiveStream:
 
     def _ended(self, error: SDKError | None) -> None:
         """What there is to do once, at whatever end."""
+        self._watchdog.cancel()
         if self._slot is not None:
             self._slot.release()
         level = logging.DEBUG if error is None else logging.INFO
@@ -192,6 +216,17 @@ class LiveStream:
             response = self.response
             ids = (response.session_id, response.request_id)
             logger.log(level, "session %s ends: %s (request %s)", ids[0], end_of(error), ids[1])
+
+    def _look_if_idle(self) -> None:
+        """Fail a reader that waits in vain: the service ends what gets no audio for 15 s."""
+        seen = (self._session.audio_bytes_sent, self._received, self._end_sent)
+        waits_in_vain = self._receiving and seen == self._seen
+        self._quiet = self._quiet + 1 if waits_in_vain else 0
+        self._seen = seen
+        if self._quiet == _LOOKS:
+            self._fail(TimeoutException("idle", self._idle_timeout))
+        else:
+            self._watchdog = self._loop.call_later(self._idle_timeout / _LOOKS, self._watch)
 
     def _reason(self, error: HTTPException) -> SDKError:
         """Why a write failed: the service's own exception where it came before the end."""
@@ -217,6 +252,11 @@ class LiveStream:
         error.session_id = self.response.session_id
         error.audio_bytes_sent = self._session.audio_bytes_sent
         return error
+
+
+def _call(stream: weakref.ref[LiveStream], method: str) -> None:
+    if (live := stream()) is not None:
+        getattr(live, method)()
 
 
 def at_once(call: Coroutine[Any, Any, _T]) -> _T | None:

@@ -77,13 +77,13 @@ class WatchedStream(LiveStream):
         slot: Slot | None,
         request: Any,
         observer: Observer | None,
+        idle_timeout: float,
     ) -> None:
-        super().__init__(session, stream, slot)
+        super().__init__(session, stream, slot, idle_timeout)
         self._idle: Idle = request.idle
         self._idle_after: float = request.idle_after
         self._observer = observer or Observer()
         self._info = StreamInfo("", None, None)
-        self._loop = asyncio.get_running_loop()
         self._opened = self._last_audio = self._loop.time()
         self._first_audio = 0.0
         self._told_partial = self._told_final = False
@@ -170,8 +170,14 @@ class WatchedStream(LiveStream):
         tell(self._observer, "stream_ended", self._info, end, seconds, error)
 
     def __del__(self) -> None:
+        # The program dropped its stream; the collector may run in any thread.
         if not self._is_over and self._info.operation:
-            self._tell_end("dropped", None)
+            seconds = self._loop.time() - self._opened
+            told = (self._observer, "stream_ended", self._info, "dropped", seconds, None)
+            try:
+                self._loop.call_soon_threadsafe(tell, *told)
+            except RuntimeError:  # the loop is closed
+                tell(*told)
 
     # The idle policy
 

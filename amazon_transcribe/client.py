@@ -7,12 +7,12 @@ import logging
 import re
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ._calls import Call, MedicalTranscription, ScribeSession, Transcription, takes
-from ._live import LiveStream
+from ._live import IDLE_TIMEOUT, LiveStream
 from ._retry import CLOCK_TOLERANCE, backoff, clock_skew, is_transient, refuses_signature
 from ._session import ClientSession
 from ._shapes import (
@@ -64,10 +64,15 @@ if TYPE_CHECKING:
 # A body is a line of JSON; a peer that sends more is not the service.
 MAX_BODY = 256 * 1024
 
+# What a refusal says comes right behind its status, or never.
+REFUSAL_TIMEOUT = 1.0
+
 # Also among the headers of a refusal; see the service's API reference, common errors.
 REQUEST_ID = "x-amzn-request-id"
 
 logger = logging.getLogger("amazon_transcribe")
+
+_T = TypeVar("_T")
 
 
 class TranscribeStreamingClient:
@@ -97,6 +102,9 @@ class TranscribeStreamingClient:
         the answer; with growing, random waits between. 1 for no retries. A kept
         connection that turns out dead, and a signature that the service refuses because
         our clock is more than a minute off, cost no attempt.
+    :param idle_timeout: Seconds in which a stream neither sends audio nor hears anything
+        until a wait for its results fails, give or take a quarter. The service itself
+        ends a stream 15 s after its last audio.
     :param max_unsent: Bytes of one stream's audio that may be on their way unsent before
         `send_audio_event` waits.
     :param ssl_context: For `https`; by default the system's authorities and those in
@@ -130,6 +138,7 @@ class TranscribeStreamingClient:
         connect_timeout: float = 5.0,
         start_timeout: float = 12.0,
         start_attempts: int = 3,
+        idle_timeout: float = IDLE_TIMEOUT,
         max_unsent: int = 1024 * 1024,
         ssl_context: ssl.SSLContext | None = None,
         limiter: StreamLimiter | None = None,
@@ -143,6 +152,7 @@ class TranscribeStreamingClient:
             ("connect_timeout", connect_timeout),
             ("start_timeout", start_timeout),
             ("start_attempts", start_attempts),
+            ("idle_timeout", idle_timeout),
             ("max_unsent", max_unsent),
         ):
             if not number > 0:
@@ -153,6 +163,7 @@ class TranscribeStreamingClient:
         self.region = region
         self.start_timeout = start_timeout
         self.start_attempts = start_attempts
+        self.idle_timeout = idle_timeout
         self.limiter = limiter
         self.observer = observer
         # Seconds by which the service's clock is ahead of ours, as far as it matters.
@@ -384,7 +395,9 @@ class TranscribeStreamingClient:
         check_configuration(operation, configuration)
         if operation.result_stream is not None:
             check_idle(request)
-        endpoint = await self._endpoint_resolver.resolve(self.region)
+        endpoint = await _within(
+            self.start_timeout, "endpoint", self._endpoint_resolver.resolve(self.region)
+        )
         if operation.result_stream is None:
             endpoint = re.sub("^ws", "http", endpoint)  # no stream, so no WebSocket
             origin = Origin.parse(endpoint)
@@ -418,6 +431,8 @@ class TranscribeStreamingClient:
                     corrected = True
                     logger.warning("the service's clock is %+.0f s from ours", self.clock_skew)
                     continue
+                if isinstance(error, TimeoutException) and loop.time() >= deadline - 0.01:
+                    error.seconds = self.start_timeout  # the limit that was set, not its rest
                 attempts += 1
                 self._tell_limit(operation, error)
                 final = attempts >= self.start_attempts or not is_transient(error)
@@ -503,24 +518,17 @@ class TranscribeStreamingClient:
             raise
         live: LiveStream
         if self.observer is None and request.idle == "wait":
-            live = LiveStream(session, stream, attempt.slot)
+            live = LiveStream(session, stream, attempt.slot, self.idle_timeout)
         else:
-            live = WatchedStream(session, stream, attempt.slot, request, self.observer)
+            live = WatchedStream(
+                *(session, stream, attempt.slot, request, self.observer, self.idle_timeout)
+            )
         live.response = response = session.receive_response(answer, live)
         logger.debug("session %s begins: request %s", response.session_id, response.request_id)
         return live
 
     async def _credentials(self, timeout: float) -> Credentials:
-        # Not `asyncio.wait_for`: up to Python 3.11 it can swallow a cancellation.
-        task = asyncio.ensure_future(self._credential_resolver.get_credentials())
-        try:
-            await asyncio.wait({task}, timeout=timeout)
-            if not task.done():
-                raise TimeoutException("credentials", timeout)
-            found = task.result()
-        finally:
-            if task.cancel():
-                await asyncio.wait({task}, timeout=1)
+        found = await _within(timeout, "credentials", self._credential_resolver.get_credentials())
         if found is None or not found.access_key_id or not found.secret_access_key:
             raise CredentialsException(
                 "the credential resolver gave no access key and secret: set AWS_ACCESS_KEY_ID"
@@ -547,9 +555,25 @@ class _Attempt:
         return reused and isinstance(error, StreamException) and is_transient(error)
 
 
+async def _within(timeout: float, phase: str, call: Awaitable[_T]) -> _T:
+    """The result of a resolver, which may be anyone's code, in time."""
+    # Not `asyncio.wait_for`: up to Python 3.11 it can swallow a cancellation.
+    task = asyncio.ensure_future(call)
+    try:
+        await asyncio.wait({task}, timeout=timeout)
+        if not task.done():
+            raise TimeoutException(phase, timeout)
+        return task.result()
+    finally:
+        if task.cancel():
+            await asyncio.wait({task}, timeout=1)
+
+
 async def _body(stream: Stream, deadline: float, *, refused: bool) -> bytes:
     """The body of an answer; of a refusal, as much as comes in time."""
     loop = asyncio.get_running_loop()
+    if refused:
+        deadline = min(deadline, loop.time() + REFUSAL_TIMEOUT)
     body = b""
     try:
         while len(body) < MAX_BODY:

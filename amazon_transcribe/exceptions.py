@@ -230,8 +230,8 @@ class ConnectException(HTTPException):
 class TimeoutException(HTTPException, TimeoutError):
     """A wait ran out.
 
-    `phase` says which one: `"slot"`, `"credentials"`, `"connect"`, `"response"`,
-    `"read"`, `"send"`, `"drain"` or `"close"`; `seconds` how long it was.
+    `phase` says which one: `"endpoint"`, `"slot"`, `"credentials"`, `"connect"`, `"response"`,
+    `"read"`, `"send"`, `"idle"`, `"drain"` or `"close"`; `seconds` how long it was.
     """
 
     def __init__(self, phase: str, seconds: float) -> None:

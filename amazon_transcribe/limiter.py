@@ -35,20 +35,20 @@ class Slot:
         """Give the slot to the next who waits. A second call is harmless."""
         limiter, self._limiter = self._limiter, None
         if limiter is not None:
-            limiter._release()
+            limiter._release(self._loop)
 
     def __del__(self) -> None:
         # The program dropped its stream; the collector may run in any thread.
-        if self._limiter is not None and not self._loop.is_closed():
-            with suppress(RuntimeError):  # closed in this very moment
-                self._loop.call_soon_threadsafe(self._limiter._release)
+        if self._limiter is not None:
+            with suppress(RuntimeError):  # the loop is closed, and what waited there gone
+                self._loop.call_soon_threadsafe(self._limiter._release, self._loop)
 
 
 class StreamLimiter:
     """A queue for starts: so many streams open, so many starts in any second.
 
-    One limiter serves one client or several, in one event loop. Every attempt of a start
-    counts, since the service counts them too.
+    One limiter serves one client or several, in one event loop; in the next loop it begins
+    anew. Every attempt of a start counts, since the service counts them too.
 
     :param max_streams: Streams open at a time, those being started included.
     :param starts_per_second: Starts in a second; it may be a fraction.
@@ -73,6 +73,7 @@ class StreamLimiter:
         self._starts: deque[float] = deque(maxlen=self._burst)
         self._queue: deque[asyncio.Future[Slot]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def open(self) -> int:
@@ -90,7 +91,12 @@ class StreamLimiter:
         :param timeout: Seconds.
         :raises TimeoutException: with the phase `"slot"`.
         """
-        turn: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            # What was open or waited in the loop before is gone with it.
+            self._loop, self._timer, self._open = loop, None, 0
+            self._queue.clear()
+        turn: asyncio.Future[Slot] = loop.create_future()
         self._queue.append(turn)
         self._admit()
         try:
@@ -107,9 +113,10 @@ class StreamLimiter:
             self._admit()
             raise
 
-    def _release(self) -> None:
-        self._open -= 1
-        self._admit()
+    def _release(self, loop: asyncio.AbstractEventLoop) -> None:
+        if loop is self._loop:
+            self._open -= 1
+            self._admit()
 
     def _admit(self) -> None:
         """Let in who may come in now, and come back when the next one may."""

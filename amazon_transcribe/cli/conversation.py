@@ -101,6 +101,6 @@ class Conversation:
         seen = -1
         while not receiving.done():
             if self._events == seen:
-                raise TimeoutException("response", _RESULT_SECONDS)
+                raise TimeoutException("idle", _RESULT_SECONDS)
             seen = self._events
             await asyncio.wait({receiving}, timeout=_RESULT_SECONDS)

@@ -45,7 +45,7 @@ from ..exceptions import (
     StreamResetException,
     TimeoutException,
 )
-from ._waiters import Waiters
+from ._waiters import Ending, Waiters
 
 # At DEBUG it would write every header to the log, credentials among them.
 if logging.getLogger("hpack").level == logging.NOTSET:
@@ -127,7 +127,7 @@ class _H2Connection(H2Connection):
         """Keep what was to be sent: `h2` calls this on GOAWAY, and acknowledgements count."""
 
 
-class Http2Stream:
+class Http2Stream(Ending):
     """One stream: a request and its answer. Made by its connection."""
 
     def __init__(self, connection: Http2Connection, stream_id: int) -> None:
@@ -253,6 +253,7 @@ class Http2Stream:
     def receive_end(self) -> None:
         self._input_ended = True
         self._readers.wake()
+        self.tell_end()
         if self.connection.is_client and self._unsent:
             # The service has said all: what was not sent by now is not wanted.
             self._drop_unsent()
@@ -267,6 +268,7 @@ class Http2Stream:
             self.failure = failure
         self._drop_unsent()
         self._readers.wake()
+        self.tell_end()
 
     @property
     def done(self) -> bool:

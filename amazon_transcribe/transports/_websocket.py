@@ -28,13 +28,13 @@ from ..exceptions import (
     StreamResetException,
 )
 from ._http2 import MAX_UNREAD, MAX_UNSENT, shrink_buffer
-from ._waiters import Waiters
+from ._waiters import Ending, Waiters
 
 # Close codes with which a peer ends in order. 1005 stands for a frame without a code.
 _CLEAN = (CloseReason.NORMAL_CLOSURE, CloseReason.NO_STATUS_RCVD)
 
 
-class WebSocketStream(asyncio.Protocol):
+class WebSocketStream(asyncio.Protocol, Ending):
     """The connection and its one stream, less the opening handshake.
 
     :param client: True in the client's role.
@@ -228,6 +228,7 @@ class WebSocketStream(asyncio.Protocol):
     def _end_input(self) -> None:
         self._input_ended = True
         self._readers.wake()
+        self.tell_end()
         if self._is_client:
             self._writers.wake()  # what was not sent by now is not wanted
 
@@ -244,6 +245,7 @@ class WebSocketStream(asyncio.Protocol):
             self.failure = failure
         self._readers.wake()
         self._writers.wake()
+        self.tell_end()
 
     # The opening handshake, a role's own
 

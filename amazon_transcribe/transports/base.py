@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -104,6 +104,10 @@ class Stream(Protocol):
 
     def read_nowait(self) -> bytes:
         """The bytes that have come, `b""` when there are none now; never raises."""
+
+    def when_ended(self, call: Callable[[], None]) -> None:
+        """Have the loop call this once, when the peer's bytes have ended or the stream has
+        failed: so its end is noticed even if nobody reads."""
 
     def abort(self) -> None:
         """End the stream at once, with RST_STREAM where it is still open."""

@@ -38,7 +38,7 @@ from ..exceptions import (
 )
 from ._http2 import MAX_UNREAD, MAX_UNSENT
 from ._proxy import Proxy, proxy_for
-from ._waiters import Waiters
+from ._waiters import Ending, Waiters
 from .base import Origin
 
 CLOSE_TIMEOUT = 2.0
@@ -179,7 +179,7 @@ class CrtTransport:
         return connection
 
 
-class CrtStream:
+class CrtStream(Ending):
     """One stream on its connection. At most one piece of it is on its way to awscrt."""
 
     def __init__(self, owner: CrtTransport, connection: Any, request: Any, hop: _Hop) -> None:
@@ -308,6 +308,7 @@ class CrtStream:
         self._drop_unsent()  # the service has said all: what was not sent by now is not wanted
         self.end()
         self._readers.wake()
+        self.tell_end()
 
     def _complete(self, error: BaseException | None) -> None:
         if error is not None or not self._input_ended:
@@ -319,6 +320,7 @@ class CrtStream:
             self.failure = failure
         self._drop_unsent()
         self._readers.wake()
+        self.tell_end()
 
     def _drop_unsent(self) -> None:
         self._outbox.clear()

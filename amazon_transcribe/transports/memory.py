@@ -16,13 +16,13 @@ from ..exceptions import (
     StreamException,
     TimeoutException,
 )
-from ._waiters import Waiters
+from ._waiters import Ending, Waiters
 from .base import Origin
 
 MAX_UNREAD = 1024 * 1024
 
 
-class _Pipe:
+class _Pipe(Ending):
     """Bytes in one direction, at most `MAX_UNREAD` of them unread."""
 
     def __init__(self) -> None:
@@ -64,11 +64,13 @@ class _Pipe:
     def end(self) -> None:
         self.ended = True
         self._changed.wake()
+        self.tell_end()
 
     def fail(self, failure: StreamException) -> None:
         if not self.ended:
             self.failure = self.failure or failure
         self._changed.wake()
+        self.tell_end()
 
 
 class MemoryStream:
@@ -80,6 +82,7 @@ class MemoryStream:
         self.end = exchange.request.end
         self.read = exchange.answer.read
         self.read_nowait = exchange.answer.read_nowait
+        self.when_ended = exchange.answer.when_ended
 
     async def response(self, timeout: float | None = None) -> tuple[int, Mapping[str, str]]:
         try:

@@ -874,7 +874,7 @@ class TestConversation:
             await asyncio.Event().wait()
             yield
 
-        with pytest.raises(TimeoutError, match="response"):
+        with pytest.raises(TimeoutError, match="idle"):
             await hold(FakeStream(events()), silence(3))
 
     async def test_audio_stays_240_seconds_ahead_of_the_results(self) -> None:

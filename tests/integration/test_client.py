@@ -35,6 +35,7 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.handlers import TranscriptResultStreamHandler
+from amazon_transcribe.limiter import StreamLimiter
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.local.service import TranscriptionService
 from amazon_transcribe.model import (
@@ -188,6 +189,20 @@ async def test_a_cancelled_read_loses_nothing(client: TranscribeStreamingClient)
         await stream.input_stream.send_audio_event(SECOND)
         event = await results.__anext__()
         assert event.transcript.results[0].alternatives[0].transcript == "This is"
+
+
+async def test_the_end_is_noticed_though_nobody_reads(client: TranscribeStreamingClient) -> None:
+    client.limiter = StreamLimiter(max_streams=1)
+    first = await start(client)
+    await first.input_stream.send_audio_event(SECOND)
+    await first.input_stream.end_stream()
+    second = await start(client)  # waits for the first one's slot
+    assert await final_texts(first) == ["This is"]
+    assert client.limiter.open == 1
+    await client.close()
+    with pytest.raises(SDKError):
+        await second.input_stream.send_audio_event(SECOND)
+    assert client.limiter.open == 0
 
 
 async def test_closing_the_client_ends_its_streams(client: TranscribeStreamingClient) -> None:

@@ -65,6 +65,20 @@ async def test_audio_puts_the_end_off(client: TranscribeStreamingClient) -> None
         assert not live._session.ended
 
 
+async def test_nobody_waits_for_ever_for_a_service_that_says_nothing() -> None:
+    async def silent(peer: Peer) -> None:
+        peer.respond(await peer.request())
+
+    async with peer_server(silent) as url, client_at(url, idle_timeout=0.2) as client:
+        stream = await start(client)
+        await stream.input_stream.send_audio_event(SECOND)
+        await stream.input_stream.end_stream()
+        with pytest.raises(TimeoutException) as late:
+            await read_all(stream)
+        assert (late.value.phase, late.value.seconds) == ("idle", 0.2)
+        assert late.value.audio_bytes_sent == len(SECOND)
+
+
 async def test_by_default_the_service_decides(client: TranscribeStreamingClient) -> None:
     stream = await start(client)
     with pytest.raises(BadRequestException, match="timed out"):

@@ -14,6 +14,8 @@ from h2.errors import ErrorCodes
 
 import amazon_transcribe.client
 from amazon_transcribe.auth import Credentials
+from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.endpoints import BaseEndpointResolver
 from amazon_transcribe.exceptions import (
     BadRequestException,
     ConnectException,
@@ -356,8 +358,69 @@ async def test_a_start_without_a_slot_ends_in_time() -> None:
             with pytest.raises(TimeoutException) as late:
                 await start(client)
             assert late.value.phase == "slot"
+            assert late.value.seconds == 0.2  # as it was set, not what was left of it
         await (await start(client)).close()
         assert limiter.open == 0
+
+
+def test_a_limiter_outlives_its_loop() -> None:
+    limiter = StreamLimiter(max_streams=1)
+    held = []
+
+    async def once() -> None:
+        async with LocalTranscribe("scripted") as server:
+            client = client_at(
+                server.endpoint_url, credential_resolver=server.credentials, limiter=limiter
+            )
+            held.append(await start(client))
+            assert limiter.open == 1
+            await client.close()
+
+    asyncio.run(once())
+    asyncio.run(once())
+    held.clear()
+    gc.collect()
+    assert limiter.open == 0
+
+
+async def test_a_slot_is_free_when_the_peer_resets_a_stream_that_nobody_reads() -> None:
+    async def reset(peer: Peer, stream: int) -> None:
+        peer.respond(stream)
+        peer.reset(stream, ErrorCodes.INTERNAL_ERROR)
+
+    limiter = StreamLimiter(max_streams=1)
+    async with (
+        peer_server(Answers(reset, reset, reset)) as url,
+        client_at(url, limiter=limiter) as client,
+    ):
+        held = [await start(client) for _ in range(3)]
+        assert len(held) == 3
+
+
+async def test_an_endpoint_resolver_has_no_longer_than_the_start() -> None:
+    class Hanging(BaseEndpointResolver):
+        async def resolve(self, region: str) -> str:
+            await asyncio.Event().wait()
+            return ""
+
+    client = TranscribeStreamingClient(
+        region="us-east-1", endpoint_resolver=Hanging(), start_timeout=0.05
+    )
+    with pytest.raises(TimeoutException) as late:
+        await start(client)
+    assert (late.value.phase, late.value.seconds) == ("endpoint", 0.05)
+
+
+async def test_a_refusal_that_never_ends_is_one(
+    delays: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stall(peer: Peer, stream: int) -> None:
+        peer.respond(stream, 503, x_amzn_errortype="ServiceUnavailableException")
+
+    monkeypatch.setattr(amazon_transcribe.client, "REFUSAL_TIMEOUT", 0.05)
+    async with peer_server(Answers(stall, accept)) as url, client_at(url) as client:
+        await (await start(client)).close()
+    assert delays == [1]
 
 
 async def test_failed_and_cancelled_starts_give_their_slot_back(delays: list[int]) -> None:
