@@ -18,14 +18,7 @@ from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.model import StartStreamTranscriptionEventStream
 from amazon_transcribe.resume import ResumableTranscription
 from amazon_transcribe.transports.h2 import H2Transport
-from tests.integration.test_client import (
-    SECOND,
-    client_at,
-    crt_transport,
-    final_texts,
-    leftovers,
-    start,
-)
+from tests.callers import SECOND, client_at, crt_transport, final_texts, leftovers, start
 from tests.integration.test_ends import read_all
 from tests.word_codes import RATE, WordCodes, audio
 

@@ -24,7 +24,7 @@ from amazon_transcribe.local.certificates import throwaway_context
 from amazon_transcribe.transports._http2 import Headers, Http2Connection, Http2Stream
 from amazon_transcribe.transports.base import Origin
 from amazon_transcribe.transports.crt import CrtTransport
-from tests.integration.test_client import SECOND, client_at, crt_transport, final_texts, start
+from tests.callers import SECOND, client_at, crt_transport, final_texts, start
 from tests.peers import peer_server
 
 

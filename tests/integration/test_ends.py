@@ -27,13 +27,7 @@ from amazon_transcribe.model import (
     TranscriptEvent,
     UnknownEvent,
 )
-from tests.integration.test_client import (
-    BAD_REQUEST,
-    SECOND,
-    TRANSCRIPT,
-    client_at,
-    start,
-)
+from tests.callers import BAD_REQUEST, SECOND, TRANSCRIPT, client_at, start
 from tests.peers import Peer, peer_server
 
 IDS = {"x_amzn_request_id": "the-request", "x_amzn_transcribe_session_id": "the-session"}

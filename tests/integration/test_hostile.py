@@ -14,7 +14,7 @@ from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.local import http2 as face
 from amazon_transcribe.transports import _http2
 from amazon_transcribe.transports._http2 import Http2Connection
-from tests.integration.test_client import SECOND, client_at, final_texts, start
+from tests.callers import SECOND, client_at, final_texts, start
 
 HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, CONTINUATION = 1, 3, 4, 6, 7, 9
 END_HEADERS = 4

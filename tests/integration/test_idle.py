@@ -18,7 +18,7 @@ from amazon_transcribe.exceptions import (
     TimeoutException,
 )
 from amazon_transcribe.local import LocalTranscribe
-from tests.integration.test_client import SECOND, client_at, final_texts, start
+from tests.callers import SECOND, client_at, final_texts, start
 from tests.integration.test_ends import read_all
 from tests.peers import Peer, peer_server
 

@@ -32,7 +32,7 @@ from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
 from amazon_transcribe.observe import Observer, end_of
 from amazon_transcribe.resume import Reconnected, ResumableTranscription
-from tests.integration.test_client import SECOND, client_at, crt_transport, start
+from tests.callers import SECOND, client_at, crt_transport, start
 from tests.integration.test_starts import Answers, accept, drop, refusal
 from tests.peers import Peer, peer_server
 from tests.word_codes import BYTES_PER_SECOND, RATE, WordCodes, audio

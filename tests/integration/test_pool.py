@@ -17,7 +17,7 @@ from amazon_transcribe.exceptions import (
 )
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.transports.h2 import H2Transport
-from tests.integration.test_client import SECOND, client_at, final_texts, leftovers, start
+from tests.callers import SECOND, client_at, final_texts, leftovers, start
 from tests.peers import Peer, peer_server
 
 

@@ -18,7 +18,7 @@ from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.local.certificates import make_certificates
 from amazon_transcribe.transports._proxy import proxy_for
 from amazon_transcribe.transports.base import Origin
-from tests.integration.test_client import crt_transport
+from tests.callers import crt_transport
 
 # A name that no resolver knows: only the proxy can lead there.
 NAME = "transcribe.test"

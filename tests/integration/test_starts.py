@@ -33,7 +33,7 @@ from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines import load_engine
 from amazon_transcribe.local.service import TranscriptionService
 from amazon_transcribe.transports.memory import MemoryTransport
-from tests.integration.test_client import KEYS, client_at, final_texts, leftovers, start
+from tests.callers import KEYS, client_at, final_texts, leftovers, start
 from tests.peers import Peer, peer_server
 
 Answer = Callable[[Peer, int], Awaitable[None]]

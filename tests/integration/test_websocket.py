@@ -14,7 +14,7 @@ import pytest
 
 from amazon_transcribe._session import ClientSession
 from amazon_transcribe._shapes import START_STREAM_TRANSCRIPTION
-from amazon_transcribe.auth import Credentials, StaticCredentialResolver
+from amazon_transcribe.auth import Credentials
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import EventStreamDecoder, EventStreamMessage, encode_message
 from amazon_transcribe.exceptions import (
@@ -32,12 +32,12 @@ from amazon_transcribe.exceptions import (
 )
 from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.model import (
-    StartStreamTranscriptionEventStream,
     StartStreamTranscriptionRequest,
     TranscriptEvent,
 )
 from amazon_transcribe.transports._websocket import WebSocketStream
 from amazon_transcribe.transports.base import Origin
+from tests.callers import BAD_REQUEST, SECOND, TRANSCRIPT, client_at, leftovers, start
 from tests.websockets import (
     BINARY,
     CLOSE,
@@ -51,31 +51,7 @@ from tests.websockets import (
     websocket_server,
 )
 
-KEYS = StaticCredentialResolver("AKIDEXAMPLE", "secret")
-SECOND = bytes(32_000)
-TRANSCRIPT = encode_message(
-    {":message-type": "event", ":event-type": "TranscriptEvent"}, b'{"Transcript":{"Results":[]}}'
-)
-BAD_REQUEST = encode_message(
-    {":message-type": "exception", ":exception-type": "BadRequestException"},
-    b'{"Message":"The audio is bad."}',
-)
 REFUSAL = b'{"Message":"The security token included in the request is invalid."}'
-
-
-def client_at(url: str, **options: Any) -> TranscribeStreamingClient:
-    options = {"credential_resolver": KEYS, "region": "us-east-1", **options}
-    return TranscribeStreamingClient(endpoint_url=url, **options)
-
-
-async def start(client: TranscribeStreamingClient) -> StartStreamTranscriptionEventStream:
-    return await client.start_stream_transcription(
-        language_code="en-US", media_sample_rate_hz=16000, media_encoding="pcm"
-    )
-
-
-def leftovers() -> list[asyncio.Task[Any]]:
-    return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
 
 # The client

@@ -1,0 +1,63 @@
+"""Clients for tests, and what they send and receive."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from amazon_transcribe.auth import StaticCredentialResolver
+from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.eventstream import encode_message
+from amazon_transcribe.exceptions import ValidationException
+from amazon_transcribe.model import StartStreamTranscriptionEventStream
+from amazon_transcribe.transports.crt import CrtTransport
+
+KEYS = StaticCredentialResolver("AKIDEXAMPLE", "secret")
+SECOND = bytes(32_000)
+TRANSCRIPT = encode_message(
+    {":message-type": "event", ":event-type": "TranscriptEvent"}, b'{"Transcript":{"Results":[]}}'
+)
+BAD_REQUEST = encode_message(
+    {":message-type": "exception", ":exception-type": "BadRequestException"},
+    b'{"Message":"The audio is bad."}',
+)
+
+
+def client_at(url: str, **options: Any) -> TranscribeStreamingClient:
+    options = {"credential_resolver": KEYS, "region": "us-east-1", **options}
+    return TranscribeStreamingClient(endpoint_url=url, **options)
+
+
+async def start(
+    client: TranscribeStreamingClient, **parameters: Any
+) -> StartStreamTranscriptionEventStream:
+    return await client.start_stream_transcription(
+        **{
+            "language_code": "en-US",
+            "media_sample_rate_hz": 16000,
+            "media_encoding": "pcm",
+            **parameters,
+        }
+    )
+
+
+async def final_texts(stream: StartStreamTranscriptionEventStream) -> list[str]:
+    return [
+        result.alternatives[0].transcript
+        async for event in stream.output_stream
+        for result in event.transcript.results
+        if not result.is_partial
+    ]
+
+
+def crt_transport() -> CrtTransport:
+    try:
+        return CrtTransport()
+    except ValidationException as error:
+        pytest.skip(str(error))
+
+
+def leftovers() -> list[asyncio.Task[Any]]:
+    return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
