@@ -405,7 +405,7 @@ class TranscribeStreamingClient:
             origin = Origin.parse(endpoint, websocket=self._by_websocket)
         credentials: Credentials | None = None
         attempts = 0
-        corrected = False
+        corrected = replaced = False
         while True:
             attempt = _Attempt(self.clock_skew)
             try:
@@ -424,7 +424,8 @@ class TranscribeStreamingClient:
                     attempt.slot.release()
                 if not isinstance(error, SDKError):
                     raise
-                if attempt.met_a_dead_connection(error):
+                if attempt.met_a_dead_connection(error) and not replaced:
+                    replaced = True
                     continue  # it lay idle in the pool; its successor is opened now
                 moved = abs(self.clock_skew - attempt.skew)
                 if refuses_signature(error) and moved > CLOCK_TOLERANCE and not corrected:

@@ -343,6 +343,33 @@ async def stampede() -> str:
         return f"{len(connections)} connection for 12 starts"
 
 
+async def no_streams_allowed() -> str:
+    connections = []
+
+    async def script(peer: Peer) -> None:
+        connections.append(peer)
+
+    settings = {SettingCodes.MAX_CONCURRENT_STREAMS: 0}
+    async with peer_server(script, settings=settings) as url, client_at(url) as client:
+        return f"{await converse(client)}, {len(connections)} connection"
+
+
+async def refused_together() -> str:
+    requests = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal requests
+        while True:
+            stream = await peer.request()
+            requests += 1
+            peer.reset(stream, ErrorCodes.REFUSED_STREAM)
+
+    async with peer_server(script) as url, client_at(url, max_streams_per_connection=12) as client:
+        starts = await asyncio.gather(*(start(client) for _ in range(12)), return_exceptions=True)
+    failed = sum(isinstance(end, StreamResetException) for end in starts)
+    return f"{failed} refused with {requests} requests"
+
+
 async def closing() -> str:
     async with LocalTranscribe(ScriptedEngine()) as server:
         client = client_at(server.endpoint_url, server.credentials)
@@ -419,6 +446,16 @@ DEFECTS = [
     ),
     Row("no back-pressure: results", "at most 1 MiB unread", inbound_bound),
     Row("connection stampede", "1 connection for 12 starts", stampede),
+    Row(
+        "connection stampede: a peer that allows no streams",
+        "start: ConnectException, 1 connection",
+        no_streams_allowed,
+    ),
+    Row(
+        "connection stampede: starts refused together",
+        "12 refused with 12 requests",
+        refused_together,
+    ),
     Row("no close, abort or cancel", "StreamClosedException", closing),
     Row(
         "credentials resolved for every event",

@@ -133,7 +133,7 @@ class Http2Stream(Ending):
     def __init__(self, connection: Http2Connection, stream_id: int) -> None:
         self.id = stream_id
         self.connection = connection
-        self.reused = False  # whether its connection had carried streams before
+        self.reused = False  # whether its connection lay idle before
         self.failure: StreamException | None = None
         self._headers: Headers | None = None
         self._inbox: list[bytes] = []

@@ -55,6 +55,8 @@ class H2Transport:
         self.keep_idle = False
         self.ssl_context = ssl_context
         self._pool: dict[Origin, list[_Pooled]] = {}
+        # What each peer allowed on the last connection, until a new one tells.
+        self.allowed: dict[Origin, int] = {}
         self._closed = False
 
     async def open(
@@ -82,15 +84,17 @@ class H2Transport:
                 connection = await pooled.opened(deadline)
                 if connection.capacity > 0:
                     stream = connection.request(fields)
-                    stream.reused, pooled.used = pooled.used, True
+                    stream.reused = pooled.kept
                     return stream
+                if not (pooled.kept or connection.streams or self._closed):
+                    raise ConnectException(
+                        f"{origin.authority} closed the new connection", transient=True
+                    )
+                # It died while it lay idle, or is full: another takes the stream.
             finally:
                 pooled.claims -= 1
                 if not pooled.claims:
                     await self._unclaimed(pooled)
-            if pooled.used:
-                continue
-            raise ConnectException(f"{origin.authority} allows no streams")
 
     async def prewarm(self, origin: Origin, count: int, timeout: float) -> None:
         """Open connections until so many have room for a stream, and keep them.
@@ -186,7 +190,7 @@ class _Pooled:
         self.origin = origin
         self.claims = 0
         self.held = 0
-        self.used = False  # carried a stream, or lay idle
+        self.kept = False  # lay idle, in which time it may have died
         self.connection: Http2Connection | None = None
         self._owner = owner
         self._idle: asyncio.TimerHandle | None = None
@@ -196,7 +200,8 @@ class _Pooled:
 
     def has_room(self, limit: int) -> bool:
         if self.connection is None:
-            return self.claims < limit and not self.task.done()
+            expected = min(limit, self._owner.allowed.get(self.origin, limit))
+            return self.claims < expected and not self.task.done()
         used = self.claims + len(self.connection.streams)
         return used < limit and self.claims < self.connection.capacity
 
@@ -233,13 +238,13 @@ class _Pooled:
         if connection.streams:
             self._stop_idling()
         elif not self.claims:
-            if connection.draining or not self._owner.keep_idle:
+            if connection.capacity <= 0 or not self._owner.keep_idle:
                 self._owner.drop(self)
                 self._stop_idling()
                 connection.retire()
             elif self._idle is None:
                 loop = asyncio.get_running_loop()
-                self.used = True
+                self.kept = True
                 self._idle_since = loop.time()
                 self._idle = loop.call_later(IDLE_TIMEOUT, self._expire, connection)
 
@@ -298,8 +303,12 @@ class _Pooled:
                 ) from error
             except HTTPException as error:
                 raise ConnectException(f"{where} does not speak HTTP/2: {error}") from error
+            if connection.capacity <= 0:
+                reason = "it closes the connection" if connection.draining else "the limit is 0"
+                raise ConnectException(f"{where} allows no streams: {reason}", transient=True)
         except BaseException:
             connection.abort()
             raise
+        self._owner.allowed[origin] = connection.capacity
         self.connection = connection
         return connection

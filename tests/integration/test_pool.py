@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from h2.settings import SettingCodes as S
 
 import amazon_transcribe.transports.h2
 from amazon_transcribe.client import TranscribeStreamingClient
@@ -141,6 +142,10 @@ async def test_prewarming_fails_as_a_start_does() -> None:
         async with client_at(url, connect_timeout=0.05) as client:
             with pytest.raises(TimeoutException):
                 await client.prewarm(2)
+    async with peer_server(accept_all, settings={S.MAX_CONCURRENT_STREAMS: 0}) as url:
+        async with client_at(url) as client:
+            with pytest.raises(ConnectException, match="allows no streams"):
+                await client.prewarm(2)
     with pytest.raises(StreamClosedException):
         await client.prewarm(1)
     with pytest.raises(ValidationException):
@@ -197,3 +202,38 @@ async def test_an_idle_connection_that_the_peer_closed_is_replaced() -> None:
         proceed.set()
         await (await start(client)).drain()
         assert counting.connections == 2
+
+
+async def test_starts_wait_for_no_place_that_the_peer_does_not_give() -> None:
+    together = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        if counting.connections == 10:
+            together.set()
+        if counting.connections > 1:  # only the first tells what the peer allows
+            await together.wait()
+        peer.hello()
+        await accept_all(peer)
+
+    counting = Counting(script)
+    async with (
+        peer_server(counting, settings={S.MAX_CONCURRENT_STREAMS: 1}, hello=False) as url,
+        client_at(url, max_streams_per_connection=10, start_timeout=2) as client,
+    ):
+        streams = await asyncio.gather(*(start(client) for _ in range(10)))
+        for stream in streams:
+            await stream.close()
+    assert counting.connections == 10
+
+
+async def test_a_start_overtaken_by_the_client_s_end_is_told_so() -> None:
+    async with peer_server(accept_all) as url:
+        for turns in range(30):
+            client = client_at(url, max_streams_per_connection=2)
+            starting = [asyncio.create_task(start(client)) for _ in range(4)]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await client.close()
+            for end in await asyncio.gather(*starting, return_exceptions=True):
+                if isinstance(end, BaseException):
+                    assert isinstance(end, StreamClosedException)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from h2.errors import ErrorCodes
+from h2.settings import SettingCodes, Settings
 
 import amazon_transcribe.client
 from amazon_transcribe.auth import Credentials
@@ -172,6 +173,77 @@ async def test_a_peer_that_speaks_no_http2_is_not_tried_again(delays: list[int])
         with pytest.raises(ConnectException, match="does not speak HTTP/2"):
             await start(client_at(f"http://127.0.0.1:{port}"))
     assert delays == []
+
+
+async def close_after_settings(peer: Peer) -> None:
+    peer.hello()
+    peer.close()
+
+
+async def close_with_goaway(peer: Peer) -> None:
+    peer.hello()
+    await goaway(peer, 0)
+    peer.close()
+
+
+async def allow_no_stream(peer: Peer) -> None:
+    peer.h2.local_settings = Settings(False, {SettingCodes.MAX_CONCURRENT_STREAMS: 0})
+    peer.hello()
+    await peer.gone()
+
+
+@pytest.mark.parametrize("act", [close_after_settings, close_with_goaway, allow_no_stream])
+async def test_a_connection_that_takes_no_stream_is_tried_again(
+    act: Callable[[Peer], Awaitable[None]], delays: list[int]
+) -> None:
+    connections = 0
+    failing = 2
+
+    async def script(peer: Peer) -> None:
+        nonlocal connections
+        connections += 1
+        if connections <= failing:
+            await act(peer)
+        else:
+            peer.hello()
+            await Answers(accept)(peer)
+
+    async with peer_server(script, hello=False) as url, client_at(url) as client:
+        await (await start(client)).close()
+        assert delays == [1, 2]
+        assert connections == 3
+
+        failing = 100
+        await client.close()
+        async with client_at(url) as client:
+            with pytest.raises(ConnectException) as last:
+                await start(client)
+            assert last.value.transient
+            assert delays == [1, 2, 1, 2]
+            assert connections == 6
+
+
+async def test_starts_that_share_a_connection_wait_when_they_are_refused(
+    delays: list[int],
+) -> None:
+    script = Answers(refused_stream)
+    async with (
+        peer_server(script) as url,
+        client_at(url, max_streams_per_connection=10, start_attempts=2) as client,
+    ):
+        await asyncio.gather(*(start(client) for _ in range(10)), return_exceptions=True)
+    assert delays == [1] * 10
+    assert script.count == 20
+
+
+async def test_only_one_attempt_of_a_start_is_free(delays: list[int]) -> None:
+    script = Answers(refused_stream)
+    async with peer_server(script) as url, client_at(url, start_attempts=2) as client:
+        await client.prewarm(5)
+        with pytest.raises(StreamResetException):
+            await start(client)
+    assert delays == [1]
+    assert script.count == 3
 
 
 async def test_no_wait_reaches_beyond_the_start_s_time(monkeypatch: pytest.MonkeyPatch) -> None:
