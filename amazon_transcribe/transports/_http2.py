@@ -58,6 +58,9 @@ MAX_UNREAD_ANSWERS = 1024 * 1024
 _MAX_WINDOW = 2**31 - 1
 _SETTINGS = b"\x04"  # the type of the first frame from a server (RFC 9113, 3.4)
 
+# What a stream sends at most before the others of its connection have their turn.
+_SHARE = 64 * 1024
+
 _TLS_READ = 16 * 1024  # one TLS record
 
 # How often a connection with open streams is asked for a sign of life. One that gave
@@ -634,8 +637,9 @@ class Http2Connection(asyncio.Protocol):
     def _unblock(self, stream_id: int | None) -> None:
         """The peer's window has opened: a stream's, or with 0 the connection's."""
         if not stream_id:
-            self._unflushed.update(self._blocked)
-            self._blocked.clear()
+            # Those that were not served when it closed come first.
+            self._blocked.update(self._unflushed)
+            self._unflushed, self._blocked = self._blocked, {}
         elif stream := self._blocked.pop(stream_id, None):
             self._unflushed[stream_id] = stream
         self._flush_soon()
@@ -660,14 +664,18 @@ class Http2Connection(asyncio.Protocol):
                 return
         if not self._paused:
             ended = False
-            for stream in list(self._unflushed.values()):
+            queue = list(self._unflushed.values())
+            for stream in queue:  # grows while it is gone through
                 h2_stream = h2.streams.get(stream.id)
                 if h2_stream is None:
                     del self._unflushed[stream.id]  # closed in this very turn
                     continue
                 window = min(
-                    h2.outbound_flow_control_window, h2_stream.outbound_flow_control_window
+                    h2.outbound_flow_control_window,
+                    h2_stream.outbound_flow_control_window,
+                    _SHARE,
                 )
+                taken = 0
                 if stream.has_unsent and window > 0:
                     taken = stream.fill(out, window, h2.max_outbound_frame_size)
                     h2.outbound_flow_control_window -= taken
@@ -676,6 +684,9 @@ class Http2Connection(asyncio.Protocol):
                     ended = True
                     self._end(stream)
                 elif stream.has_unsent:
+                    if taken:
+                        queue.append(stream)  # behind the others, or it would starve them
+                        continue
                     self._blocked[stream.id] = stream
                 del self._unflushed[stream.id]
             if ended:

@@ -165,6 +165,24 @@ def test_h2_reads_what_we_wrote(
     asyncio.run(conversation(window, frame_size, steps))
 
 
+@pytest.mark.parametrize("step", [1000, 20_000, 200_000])
+async def test_streams_share_the_connection_s_window(step: int) -> None:
+    joined = Joined(window=2**24, frame_size=16_384, streams=3)
+    greedy, *others = joined.streams
+    for _ in range(4):  # 65,535 bytes of window are there at first
+        await greedy.write(bytes(2**20))
+    joined.exchange()
+    for turn in range(12):
+        for stream in others:
+            await stream.write(bytes(320))
+        joined.open_window(3, step)
+        joined.exchange()
+        for stream in others:
+            # Each has its turn in three openings at most, and then sends all that it has.
+            assert len(joined.received.get(stream.id, b"")) >= 320 * (turn - 2)
+    assert len(joined.received[greedy.id]) >= min(4 * 2**20, 65_535 + 12 * (step - 640))
+
+
 @pytest.mark.parametrize("client", [True, False])
 async def test_frames_without_data_are_no_end(client: bool) -> None:
     requested: list[Http2Stream] = []
