@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 from hpack import Encoder
 
-from amazon_transcribe.local import LocalTranscribe
-from amazon_transcribe.local import http2 as face
+from amazon_transcribe.local import LocalTranscribe, faces, http2, websocket
+from amazon_transcribe.local import server as local_server
 from amazon_transcribe.transports import _http2
 from amazon_transcribe.transports._http2 import Http2Connection
 from tests.callers import SECOND, client_at, final_texts, start
@@ -146,19 +146,32 @@ async def test_settings_that_nobody_knows_are_not_kept() -> None:
     assert len(connection._h2.remote_settings) == known
 
 
-async def test_one_that_never_finishes_its_first_words(
-    server: LocalTranscribe, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("tls", "words"),
+    [
+        (False, b""),
+        (False, b"P"),
+        (False, HELLO[:30]),
+        (False, b"GET /stream-transcription-websocket HTTP/1.1\r\nhost: x\r\n"),
+        (True, b""),
+        (True, b"\x16\x03\x01\x02\x00"),
+    ],
+)
+async def test_one_that_never_finishes_its_first_words_is_closed(
+    tls: bool, words: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(face, "HELLO_TIMEOUT", 0.05)
-    async with calling(server, HELLO[:30]) as (reader, _):
-        await asyncio.wait_for(frames_until_closed(reader), 5)
+    for module in (faces, http2, local_server, websocket):
+        monkeypatch.setattr(module, "HELLO_TIMEOUT", 0.05)
+    async with LocalTranscribe("scripted", tls=tls) as server:
+        async with calling(server, words) as (reader, _):
+            await asyncio.wait_for(reader.read(), 5)
 
 
 async def test_a_connection_without_a_stream_is_closed_after_a_while(
     server: LocalTranscribe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(face, "HELLO_TIMEOUT", 0.02)
-    monkeypatch.setattr(face, "IDLE_TIMEOUT", 0.02)
+    monkeypatch.setattr(http2, "HELLO_TIMEOUT", 0.02)
+    monkeypatch.setattr(http2, "IDLE_TIMEOUT", 0.02)
     async with client_at(server.endpoint_url, credential_resolver=server.credentials) as client:
         stream = await start(client)
         async with calling(server, HELLO) as (reader, _):
