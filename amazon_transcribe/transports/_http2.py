@@ -56,6 +56,7 @@ MAX_UNREAD = 1024 * 1024
 _FIRST_WINDOW = 65_535  # until the peer is told otherwise (RFC 9113, 6.9.2)
 MAX_UNREAD_ANSWERS = 1024 * 1024
 _MAX_WINDOW = 2**31 - 1
+_MAX_STREAM_ID = 2**31 - 1
 _SETTINGS = b"\x04"  # the type of the first frame from a server (RFC 9113, 3.4)
 
 # What a stream sends at most before the others of its connection have their turn.
@@ -361,7 +362,7 @@ class Http2Connection(asyncio.Protocol):
                 ),
             },
         )
-        self._last_stream_id = 2**31 - 1  # until GOAWAY is sent
+        self._last_stream_id = _MAX_STREAM_ID  # until GOAWAY is sent
         self._transport: asyncio.Transport | None = None
         self._unflushed: dict[int, Http2Stream] = {}  # have something to send
         self._blocked: dict[int, Http2Stream] = {}  # wait for the peer's window
@@ -426,6 +427,8 @@ class Http2Connection(asyncio.Protocol):
             self._h2.send_headers(stream_id, list(headers))
         except H2Error as error:
             raise HTTPException(f"the request cannot be sent: {error}") from error
+        if stream_id == _MAX_STREAM_ID:
+            self.draining = True  # no other can be opened (RFC 9113, 5.1.1)
         stream = self.streams[stream_id] = Http2Stream(self, stream_id)
         self._flush_soon()
         self._watch()

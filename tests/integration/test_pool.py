@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from h2.settings import SettingCodes as S
@@ -237,3 +238,18 @@ async def test_a_start_overtaken_by_the_client_s_end_is_told_so() -> None:
             for end in await asyncio.gather(*starting, return_exceptions=True):
                 if isinstance(end, BaseException):
                     assert isinstance(end, StreamClosedException)
+
+
+async def test_a_connection_without_stream_ids_left_is_replaced() -> None:
+    script = Counting()
+    async with peer_server(script) as url, client_at(url, max_streams_per_connection=10) as client:
+        first = await start(client)
+        live: Any = first.input_stream._input_stream
+        connection = live._stream.connection
+        connection._h2.highest_outbound_stream_id = 2**31 - 3
+        last = await start(client)
+        assert script.connections == 1
+        await (await start(client)).close()
+        assert script.connections == 2
+        assert await last.drain() == await first.drain() == []
+        await connection.lost
