@@ -28,6 +28,12 @@ def positive_count(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
 
 
+def alternative_count(text: str) -> int:
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= 10:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 10")
+
+
 def positive_seconds(text: str) -> float:
     try:
         seconds = float(text)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._extras import missing
 from ..exceptions import SDKError
+from .arguments import alternative_count
 from .errors import Unusable, reason
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ def add_engine(parser: argparse.ArgumentParser, when: str = "") -> None:
         metavar="FILE",
         help=f"{when}text that the scripted engine speaks, one segment a line",
     )
+    parser.add_argument(
+        "--alternatives",
+        type=alternative_count,
+        metavar="N",
+        help=f"{when}the most alternatives of a final result, 1 to 10 (default: 1)",
+    )
 
 
 def engine_options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -41,7 +48,11 @@ def engine_options(arguments: argparse.Namespace) -> dict[str, Any]:
         if engine != "scripted":
             raise Unusable(f"--script goes with --engine scripted, not {engine}")
         check_readable("--script", script)
-    return {"engine": engine, "script": Path(script) if script else None}
+    return {
+        "engine": engine,
+        "script": Path(script) if script else None,
+        "alternatives": arguments.alternatives or 1,
+    }
 
 
 def check_readable(option: str, path: str) -> None:

@@ -94,8 +94,8 @@ def add_transcribe(commands: Any) -> None:
 
 
 def _transcribe(arguments: argparse.Namespace) -> int:
-    if not arguments.local and (arguments.engine or arguments.script):
-        raise Unusable("--engine and --script go with --local")
+    if not arguments.local and (arguments.engine or arguments.script or arguments.alternatives):
+        raise Unusable("--engine, --script and --alternatives go with --local")
     interrupts: list[Callable[[], None]] = []
     return run(_transcribe_audio(arguments, interrupts), interrupts)
 

@@ -27,7 +27,7 @@ from ..model import (
 from .categories import Categories, millis
 from .vocabulary import VocabularyFilter
 
-__all__ = ["Answer", "open_answer"]
+__all__ = ["SEVERAL_ALTERNATIVES", "Answer", "open_answer"]
 
 Answer = Callable[[Result], list[BaseEvent]]
 """Turns a result of one stream into its events."""
@@ -174,3 +174,6 @@ _EVENTS: Mapping[str, Callable[[Any], Answer]] = {
     "StartMedicalScribeStream": _scribe,
 }
 """By operation: makes of a stream's configuration what turns its results into events."""
+
+SEVERAL_ALTERNATIVES = {"StartStreamTranscription", "StartMedicalStreamTranscription"}
+"""The operations whose results have a list of alternatives; the others tell the best."""

@@ -25,6 +25,7 @@ class Plan:
     :param two_channels: Whether the audio has two channels, to be told apart.
     :param stabilize: Mark the words of partial results that will not change any more.
     :param stability: How soon.
+    :param alternatives: The most alternatives of a final result.
     """
 
     encoding: str
@@ -32,6 +33,7 @@ class Plan:
     two_channels: bool = False
     stabilize: bool = False
     stability: Stability = "high"
+    alternatives: int = 1
 
 
 class Hearing:
@@ -45,7 +47,9 @@ class Hearing:
     def __init__(self, engine: Engine, plan: Plan, max_seconds: float) -> None:
         channels = CHANNELS if plan.two_channels else 1
         self._decoder = open_decoder(plan.encoding, plan.sample_rate, channels)
-        options = RecognitionOptions(self._decoder.sample_rate, plan.stabilize, plan.stability)
+        options = RecognitionOptions(
+            self._decoder.sample_rate, plan.stabilize, plan.stability, plan.alternatives
+        )
         self._recognition: Recognition = (
             ChannelRecognition(lambda: engine.open(options))
             if plan.two_channels

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 CLOSE_TIMEOUT = 4.0
+MOST_ALTERNATIVES = 10
 
 _FILTER_NAME = r"[0-9a-zA-Z._-]{1,200}"
 
@@ -69,6 +70,10 @@ class LocalTranscribe:
         of a UTF-8 file with one of them per line.
     :param categories: For call analytics: a rules file, see `categories`, or the phrases
         of each category by its name.
+    :param alternatives: The most alternatives of a final result, 1 to 10: the scripted
+        engine has one, the others more where the speech is unclear. With more than one a
+        final result costs more; see `docs/`. The service's model has no such parameter
+        and no limit; 10 is the most that its batch jobs give.
     :param lenient: Accept and ignore what the local server cannot do (speaker labels,
         other languages, personal information and the like), and say so in the log.
     :param workers: Threads for recognition; by default one for each core.
@@ -98,6 +103,7 @@ class LocalTranscribe:
         max_streams: int | None = None,
         vocabulary_filters: Mapping[str, Iterable[str] | Path] | None = None,
         categories: Mapping[str, Sequence[str]] | Path | None = None,
+        alternatives: int = 1,
         lenient: bool = False,
         workers: int | None = None,
         faults: Iterable[Fault] = (),
@@ -106,6 +112,10 @@ class LocalTranscribe:
             raise ValidationException("credentials must name at least one access key")
         if key is not None and cert is None:
             raise ValidationException("key needs cert")
+        if not 1 <= alternatives <= MOST_ALTERNATIVES:
+            raise ValidationException(
+                f"alternatives must be 1 to {MOST_ALTERNATIVES}, not {alternatives}"
+            )
         for name in vocabulary_filters or ():
             if not re.fullmatch(_FILTER_NAME, name):
                 raise ValidationException(
@@ -125,6 +135,7 @@ class LocalTranscribe:
         self._max_streams = max_streams
         self._vocabulary_filters = dict(vocabulary_filters or {})
         self._categories = categories
+        self._alternatives = alternatives
         self._lenient = lenient
         self._faults = Faults(faults)
         self._worker_count = workers or os.cpu_count() or 1
@@ -196,6 +207,7 @@ class LocalTranscribe:
             max_streams=self._max_streams,
             vocabulary_filters=filters,
             categories=categories,
+            alternatives=self._alternatives,
             lenient=self._lenient,
         )
         ends.push_async_callback(self._service.close)

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Any, Protocol, TypeVar
 
@@ -21,7 +22,7 @@ from ..exceptions import (
 )
 from ..model import MedicalScribeConfigurationEvent, Result
 from .admission import Admission, Seat
-from .answers import Answer, open_answer
+from .answers import SEVERAL_ALTERNATIVES, Answer, open_answer
 from .categories import Categories
 from .engines import Engine
 from .hearing import Hearing
@@ -71,6 +72,7 @@ class TranscriptionService:
     :param max_streams: How many streams there may be at a time; None for any number.
     :param vocabulary_filters: The words and phrases of each filter by its name.
     :param categories: The phrases of each category by its name.
+    :param alternatives: The most alternatives of a final result.
     :param lenient: Pass over what the local server cannot do, instead of refusing it.
     :param clock: Gives the present as seconds since 1970.
     """
@@ -86,6 +88,7 @@ class TranscriptionService:
         max_streams: int | None = None,
         vocabulary_filters: Mapping[str, Sequence[str]] | None = None,
         categories: Mapping[str, Sequence[str]] | None = None,
+        alternatives: int = 1,
         lenient: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -96,6 +99,7 @@ class TranscriptionService:
         self._admission = Admission(max_streams)
         self._filters = {n: Phrases(words) for n, words in (vocabulary_filters or {}).items()}
         self._categories = Categories(categories or {})
+        self._alternatives = alternatives
         self._lenient = lenient
         self._passed_over: set[str] = set()
         self._clock = clock
@@ -220,6 +224,8 @@ class TranscriptionService:
             session.operation.name, configuration, self._categories, vocabulary_filter
         )
         wanted = plan(session.request, configuration)
+        if session.operation.name in SEVERAL_ALTERNATIVES:
+            wanted = replace(wanted, alternatives=self._alternatives)
         return await self._run(session, Hearing, self.engine, wanted, self._max_seconds), answer
 
     async def _send(

@@ -48,9 +48,15 @@ class VocabularyFilter:
         self._method = method
 
     def apply(self, result: Result) -> Result:
-        """The result with the filter's words removed, masked or tagged, in place."""
+        """The result with the filter's words removed, masked or tagged, in place.
+
+        Alternatives that differed in such words only become one.
+        """
+        distinct: dict[str, Alternative] = {}
         for alternative in result.alternatives or ():
             self._apply(alternative, is_partial=bool(result.is_partial))
+            distinct.setdefault(alternative.transcript, alternative)
+        result.alternatives = list(distinct.values())
         return result
 
     def _apply(self, alternative: Alternative, *, is_partial: bool) -> None:

@@ -39,6 +39,7 @@ from amazon_transcribe.model import (
 )
 
 COMMAND = [sys.executable, "-W", "error", "-m", "amazon_transcribe"]
+EXAMPLES = Path(__file__).parents[2] / "examples" / "audio"
 PACKAGE = str(Path(amazon_transcribe.__file__).parents[1])
 SCRIPT = "Hello there, my friend.\nThis is the second line.\nAnd this is the third.\n"
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
@@ -117,6 +118,9 @@ class TestUsage:
             ("transcribe --sample-rate much a.wav", "much"),
             ("transcribe --local --sample-rate 4000 a.wav", "8000 to 48000"),
             ("transcribe --engine scripted a.wav", "--local"),
+            ("transcribe --alternatives 2 a.wav", "--local"),
+            ("transcribe --local --alternatives 0 a.wav", "1 to 10"),
+            ("serve --alternatives 11", "1 to 10"),
             ("transcribe --local --engine whisper a.wav", "whisper"),
             ("transcribe --local --engine moonshine --script s.txt {wav}", "--script"),
             ("transcribe --local --script missing.txt {wav}", "missing.txt"),
@@ -208,6 +212,15 @@ class TestTranscribe:
             SCRIPT.splitlines()
         )
         assert not any(r["IsPartial"] for r in document["results"])
+
+    def test_json_shows_the_alternatives(self) -> None:
+        options = ("--local", "--no-realtime", "--alternatives", 3, "--format", "json")
+        done = run("transcribe", *options, EXAMPLES / "goforward.wav")
+        document = json.loads(done.stdout)
+        (result,) = document["results"]
+        best, *others = [a["Transcript"] for a in result["Alternatives"]]
+        assert document["transcript"] == best == "Go forward ten meters."
+        assert "Go forward ten metres." in others
 
     @pytest.mark.parametrize("kind", ["srt", "vtt"])
     def test_captions_follow_each_other_within_the_audio(

@@ -24,8 +24,9 @@ from amazon_transcribe.local.engines import (
 )
 from amazon_transcribe.local.engines.base import Stability
 from amazon_transcribe.local.engines.results import Word, build_result, split_mark
+from amazon_transcribe.local.engines.segmented import SegmentedRecognition
 from amazon_transcribe.local.engines.stabilizer import OPEN_WORDS, Stabilizer
-from amazon_transcribe.model import Result
+from amazon_transcribe.model import Alternative, Result
 from tests.unit.recordings import Recording, best, read_recording, recognise
 
 LEVELS: list[Stability] = ["low", "medium", "high"]
@@ -152,10 +153,15 @@ def test_item_times_ascend_within_the_bounds_whatever_the_engine_says() -> None:
 
 
 def check_times(result: Result) -> None:
+    for alternative in result.alternatives or ():
+        check_times_of(alternative, result)
+
+
+def check_times_of(alternative: Alternative, result: Result) -> None:
     assert result.start_time is not None
     assert result.end_time is not None
     times = [result.start_time]
-    for item in best(result).items:
+    for item in alternative.items:
         assert item.start_time is not None
         assert item.end_time is not None
         times += [item.start_time, item.end_time]
@@ -163,6 +169,107 @@ def check_times(result: Result) -> None:
             assert item.start_time == item.end_time
     times.append(result.end_time)
     assert times == sorted(times)
+
+
+def test_further_alternatives_follow_the_best_one() -> None:
+    others = [[Word("B", 0.2, 0.9, mark="!"), Word("c", 0.5, 3.0)], [Word("d", -1, 0.4)]]
+    result = build_result(
+        "id", [Word("a", 0, 1)], 0.0, 1.0, is_partial=False, stable=1, others=others
+    )
+    check_times(result)
+    assert result.alternatives
+    assert [a.transcript for a in result.alternatives] == ["a", "B! c", "d"]
+    assert all(item.stable for a in result.alternatives for item in a.items)
+
+
+# Alternatives
+
+
+class Undecided:
+    """A decoder that has heard one thing or the other."""
+
+    def __init__(self, *texts: str) -> None:
+        self.readings_of_final = [words_at(text.split()) for text in texts]
+        self.wanted: list[int] = []
+
+    def partial(self, samples: object, keep: int) -> list[Word]:
+        return self.readings_of_final[0]
+
+    def final(self, samples: object, keep: int) -> list[Word]:
+        return self.readings_of_final[0]
+
+    def place(self, samples: object, words: list[Word]) -> list[Word]:
+        return words
+
+    def readings(self, samples: object, count: int) -> list[list[Word]]:
+        self.wanted.append(count)
+        return self.readings_of_final
+
+    def close(self) -> None:
+        pass
+
+
+def told(decoder: Undecided, alternatives: int, stabilize: bool = False) -> list[list[str]]:
+    """The alternatives of each result of a recording with one segment."""
+    short = read_recording("goforward")
+    options = RecognitionOptions(short.sample_rate, stabilize, alternatives=alternatives)
+    results = recognise(SegmentedRecognition(options, decoder), short.pcm)
+    assert [result.is_partial for result in results] == [True] * (len(results) - 1) + [False]
+    return [[a.transcript for a in result.alternatives or ()] for result in results]
+
+
+def test_readings_that_sound_the_same_are_one_alternative() -> None:
+    decoder = Undecided("Ten, so few.", "ten so Few", "10, so few.", "", "Then, so few.", "few")
+    *partials, final = told(decoder, 4)
+    assert all(alternatives == ["Ten, so few"] for alternatives in partials)
+    assert final == ["Ten, so few.", "Then, so few.", "few"]
+
+
+def test_no_more_alternatives_than_wanted() -> None:
+    decoder = Undecided("a", "b", "c", "d")
+    assert told(decoder, 3)[-1] == ["a", "b", "c"]
+    assert decoder.wanted == [2]
+
+
+def test_one_alternative_takes_no_search() -> None:
+    decoder = Undecided("a", "b")
+    assert told(decoder, 1)[-1] == ["a"]
+    assert decoder.wanted == []
+
+
+def test_only_the_best_alternative_keeps_the_stable_words() -> None:
+    decoder = Undecided("one two three", "one too three")
+    assert told(decoder, 2, stabilize=True)[-1] == ["one two three", "one too three"]
+
+
+def words_said(alternative: Alternative) -> list[str]:
+    said = [i.content for i in alternative.items if i.item_type == "pronunciation"]
+    return [(content or "").lower() for content in said]
+
+
+@pytest.mark.parametrize("stabilize", [False, True])
+def test_alternatives_of_real_speech(
+    request: pytest.FixtureRequest, speech: Recording, stabilize: bool
+) -> None:
+    for name in ("moonshine", "pocketsphinx"):
+        engine: Engine = request.getfixturevalue(name)
+        options = RecognitionOptions(speech.sample_rate, stabilize)
+        alone = recognise(engine.open(options), speech.pcm, 32_000)
+        several = recognise(engine.open(replace(options, alternatives=3)), speech.pcm, 32_000)
+        # The best one is what it is without the others.
+        assert [(r.is_partial, best(r)) for r in several] == [
+            (r.is_partial, best(r)) for r in alone
+        ]
+        for result in several:
+            assert result.alternatives
+            check_times(result)
+            said = [words_said(alternative) for alternative in result.alternatives]
+            assert len(said) <= (1 if result.is_partial else 3)
+            assert all(said)
+            assert all(a != b for n, a in enumerate(said) for b in said[:n])
+            for other in said[1:]:
+                assert len(set(other) & set(said[0])) >= len(set(said[0])) / 2
+        assert max(len(result.alternatives or ()) for result in several) == 3
 
 
 # Stable words

@@ -51,6 +51,17 @@ def test_command_is_recognised(moonshine: Engine) -> None:
     assert transcripts(results) == ["Go forward ten meters."]
 
 
+def test_what_was_really_said_is_among_the_alternatives(moonshine: Engine) -> None:
+    speech = read_recording("sense_and_sensibility_all")
+    options = RecognitionOptions(speech.sample_rate, alternatives=5)
+    results = recognise(moonshine.open(options), speech.pcm[7 * 32_000 : 12 * 32_000])
+    texts = [a.transcript for a in results[-1].alternatives or ()]
+    assert "He was not an ill-disposed young man." in texts[1:]
+    for alternative in results[-1].alternatives or ():
+        spoken = [item for item in alternative.items if item.item_type == "pronunciation"]
+        assert all(item.confidence is not None and 0 < item.confidence <= 1 for item in spoken)
+
+
 def test_abbreviation_is_one_item(moonshine: Engine) -> None:
     speech = read_recording(SENTENCE)
     results = recognise(moonshine.open(RecognitionOptions(speech.sample_rate)), speech.pcm)

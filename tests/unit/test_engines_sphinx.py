@@ -16,6 +16,19 @@ def test_simple_words_are_recognised(pocketsphinx: Engine) -> None:
     assert text.startswith("go forward ten")
 
 
+def test_what_was_really_said_is_among_the_alternatives(pocketsphinx: Engine) -> None:
+    speech = read_recording("goforward")
+    options = RecognitionOptions(speech.sample_rate, alternatives=3)
+    first, *others = recognise(pocketsphinx.open(options), speech.pcm)[-1].alternatives or ()
+    assert first.transcript == "go forward ten years"
+    (other,) = [a for a in others if a.transcript == speech.text.strip()]
+    # What they have in common is the same; of the rest no more is known than where it is.
+    assert other.items[:3] == first.items[:3]
+    assert other.items[3].start_time == first.items[3].start_time
+    assert other.items[3].end_time == first.items[3].end_time
+    assert other.items[3].confidence is None
+
+
 def test_streams_do_not_disturb_each_other(pocketsphinx: Engine) -> None:
     speech = read_recording("goforward")
     options = RecognitionOptions(speech.sample_rate)

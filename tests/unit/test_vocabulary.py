@@ -71,6 +71,14 @@ def test_the_beginning_of_a_phrase_is_not_stable_yet() -> None:
     assert all(item.stable for item in later.items)
 
 
+def test_alternatives_that_the_filter_makes_the_same_are_one() -> None:
+    others = [[Word("damned", 0, 1)], [Word("dam", 0, 1)]]
+    result = build_result("id", [Word("damn", 0, 1)], 0, 1, is_partial=False, others=others)
+    VocabularyFilter([Phrases(["damn", "damned"])], "mask").apply(result)
+    assert result.alternatives
+    assert [a.transcript for a in result.alternatives] == ["***", "dam"]
+
+
 def test_several_lists() -> None:
     result = build_result("id", [Word("one", 0, 1), Word("two", 1, 2)], 0, 2, is_partial=False)
     VocabularyFilter([Phrases(["one"]), Phrases(["two"])], "mask").apply(result)

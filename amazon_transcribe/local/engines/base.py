@@ -46,11 +46,13 @@ class RecognitionOptions:
     :param stabilize: Mark the words of partial results that will not change any more.
     :param stability: With `stabilize`: how soon. `"high"` leaves only the newest word
         open, `"low"` more of them.
+    :param alternatives: The most alternatives of a final result; partial ones have one.
     """
 
     sample_rate: int
     stabilize: bool = False
     stability: Stability = "high"
+    alternatives: int = 1
 
 
 class Recognition(Protocol):

@@ -21,6 +21,7 @@ from ..resample import SAMPLE_RATE, Samples
 from ..segments import has_voice
 from .alignment import Aligner, load_aligner, spread
 from .base import Recognition, RecognitionOptions
+from .beams import search
 from .results import Word, has_period, split_mark
 from .segmented import SegmentedRecognition
 
@@ -35,6 +36,7 @@ _TOKENS_PER_SECOND = 6.5  # more is a loop, not speech (the model's authors' bou
 _HEADS, _HEAD_SIZE = 8, 36
 
 _MARKS = b".,?!;:"
+_NO_LETTERS = re.compile(rb"[^a-z0-9\x80-\xff]+")
 
 # Breath, noise and music make the model dream: a few unlikely tokens, far fewer than
 # speech of that length has, or an endless loop. Speech has 2.5 to 6 tokens a second.
@@ -113,13 +115,12 @@ class _Decoder:
         self._spelling: list[_Spelling] = []
 
     def partial(self, samples: Samples, keep: int) -> list[Word]:
-        audio = samples.astype(np.float32) / np.float32(32768)
         seconds = len(samples) / SAMPLE_RATE
         if seconds < _LEAST_SECONDS:
             return []
         kept = self._spelling[:keep]
         tokens, likelihoods = self._model.decode(
-            audio,
+            _as_wave(samples),
             draft=self._tokens,
             forced=kept[-1].body_end if kept else 0,
             following=self._model.may_follow(kept[-1].text) if kept else None,
@@ -141,8 +142,19 @@ class _Decoder:
             return words
         return [replace(w, start=a, end=b) for w, (a, b) in zip(words, times, strict=True)]
 
+    def readings(self, samples: Samples, count: int) -> Iterator[list[Word]]:
+        for tokens, likelihoods in self._model.search(_as_wave(samples), count + 1):
+            spelling = list(self._model.spell(tokens, likelihoods))
+            if not _is_foreign(spelling):
+                yield _estimate_times(spelling, len(samples) / SAMPLE_RATE)
+
     def close(self) -> None:
         pass
+
+
+def _as_wave(samples: Samples) -> _Array:
+    wave: _Array = samples.astype(np.float32) / np.float32(32768)
+    return wave
 
 
 def _is_speech(
@@ -154,9 +166,11 @@ def _is_speech(
         return False
     if count <= _FEW_TOKENS and math.prod(likelihoods) ** (1 / count) < _FEW_TOKENS_CONFIDENCE:
         return False
-    if any(letter > _LAST_LATIN_LETTER for word in spelling for letter in word.text):
-        return False
-    return has_voice(samples)
+    return not _is_foreign(spelling) and has_voice(samples)
+
+
+def _is_foreign(spelling: Sequence[_Spelling]) -> bool:
+    return any(letter > _LAST_LATIN_LETTER for word in spelling for letter in word.text)
 
 
 def _estimate_times(spelling: Sequence[_Spelling], seconds: float) -> list[Word]:
@@ -211,11 +225,10 @@ class Model:
         :param forced: How many tokens of the draft stand, likely or not.
         :param following: Which tokens may come behind the forced ones.
         """
-        limit = max(3, forced + 1, int(len(audio) / SAMPLE_RATE * _TOKENS_PER_SECOND) + 1)
+        limit = max(forced + 1, _most_tokens(audio))
         draft = list(draft[: limit - 1])
         features = self._encode(audio)
-        empty = np.zeros((1, _HEADS, 0, _HEAD_SIZE), np.float32)
-        scores, past = self._step(features, [_START, *draft], [empty] * len(self._past_names))
+        (scores,), past = self._step(features, [[_START, *draft]], self._nothing_past())
         tokens: list[int] = []
         likelihoods: list[float] = []
 
@@ -245,11 +258,39 @@ class Model:
             for name, values in zip(self._past_names, past, strict=True)
         ]
         while len(tokens) < limit:
-            scores, past = self._step(features, tokens[-1:], past)
+            (scores,), past = self._step(features, [tokens[-1:]], past)
             if take(scores[0]) == _END:
                 return tokens, likelihoods
         length = max(forced, _loop_start(tokens))
         return tokens[:length], likelihoods[:length]
+
+    def search(self, audio: _Array, width: int) -> list[tuple[list[int], list[float]]]:
+        """Return likely texts, likeliest first; see `beams.search`.
+
+        :param audio: The segment at 16 kHz, -1 to 1.
+        :param width: How many texts are followed at a time.
+        :returns: Tokens and their likelihoods.
+        """
+        features = self._encode(audio)
+        past = self._nothing_past()
+
+        def follow(newest: list[int], rows: list[int]) -> _Array:
+            nonlocal past
+            past = [  # the encoder's keys and values serve all rows
+                values if ".encoder." in name else values[rows]
+                for name, values in zip(self._past_names, past, strict=True)
+            ]
+            scores, past = self._step(features, [[token] for token in newest], past)
+            return _log_likelihoods(scores[:, -1])
+
+        return search(
+            follow,
+            self._letters,
+            start=_START,
+            end=_END,
+            width=width,
+            most_tokens=_most_tokens(audio),
+        )
 
     def spell(self, tokens: Sequence[int], likelihoods: Sequence[float]) -> Iterator[_Spelling]:
         """Return the words that the tokens spell."""
@@ -279,12 +320,16 @@ class Model:
         (features,) = self._encoder.run(None, {"input_values": batch, "attention_mask": mask})
         return features
 
+    def _nothing_past(self) -> list[_Array]:
+        return [np.zeros((1, _HEADS, 0, _HEAD_SIZE), np.float32)] * len(self._past_names)
+
     def _step(
-        self, features: _Array, tokens: Sequence[int], past: Sequence[_Array]
+        self, features: _Array, tokens: Sequence[Sequence[int]], past: Sequence[_Array]
     ) -> tuple[_Array, list[_Array]]:
+        """Run the decoder on the next tokens of each text; returns the scores behind each."""
         continuing = past[0].shape[2] > 0
         feed = {
-            "input_ids": np.array([tokens], np.int64),
+            "input_ids": np.array(tokens, np.int64),
             "encoder_hidden_states": features,
             # The graph thins out a mask over raw audio; one column means all of it.
             "encoder_attention_mask": np.ones((1, 1), np.int64),
@@ -297,15 +342,30 @@ class Model:
                 old if ".encoder." in name else new
                 for name, old, new in zip(self._past_names, past, present, strict=True)
             ]
-        return scores[0], present
+        return scores, present
 
     def _opens_word(self, token: int) -> bool:
         return self._vocabulary[token].startswith(_WORD_START)
+
+    def _letters(self, token: int) -> bytes:
+        piece = self._bytes(token).replace(_WORD_START, b"")
+        return _NO_LETTERS.sub(b"", piece.lower())
 
     def _bytes(self, token: int) -> bytes:
         piece = self._vocabulary[token]
         byte = re.fullmatch(rb"<0x([0-9A-F]{2})>", piece)
         return bytes([int(byte[1], 16)]) if byte else piece
+
+
+def _log_likelihoods(scores: _Array) -> _Array:
+    """The logarithms of the likelihoods of each row's tokens."""
+    scores = scores - np.max(scores, axis=-1, keepdims=True)
+    logs: _Array = scores - np.log(np.sum(np.exp(scores), axis=-1, keepdims=True))
+    return logs
+
+
+def _most_tokens(audio: _Array) -> int:
+    return max(3, int(len(audio) / SAMPLE_RATE * _TOKENS_PER_SECOND) + 1)
 
 
 def _loop_start(tokens: Sequence[int]) -> int:

@@ -48,16 +48,28 @@ def build_result(
     *,
     is_partial: bool,
     stable: int | None = None,
+    others: Sequence[Sequence[Word]] = (),
 ) -> Result:
     """Build the result of a segment from its words.
 
     Item times are rounded to milliseconds, ascend, and lie within the segment.
 
+    :param others: The words of further alternatives of a final result, best first.
     :param stable: With stabilisation: how many of the words stand for good; None
         without. The mark behind the last of them is open as long as the result is
         partial: what follows decides it.
     """
     start, end = round(start, 3), round(end, 3)
+    alternatives = [_alternative(words, start, end, is_partial=is_partial, stable=stable)]
+    for other in others:
+        settled = None if stable is None else len(other)
+        alternatives.append(_alternative(other, start, end, is_partial=False, stable=settled))
+    return Result(result_id, start, end, is_partial, alternatives)
+
+
+def _alternative(
+    words: Sequence[Word], start: float, end: float, *, is_partial: bool, stable: int | None
+) -> Alternative:
     items: list[Item] = []
     transcript = ""
     at = start
@@ -78,7 +90,7 @@ def build_result(
         if word.mark:
             settled = None if stable is None else number + 1 < stable or not is_partial
             items.append(Item(at, at, "punctuation", word.mark, stable=settled))
-    return Result(result_id, start, end, is_partial, [Alternative(transcript, items)])
+    return Alternative(transcript, items)
 
 
 def split_mark(word: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ PCM -> 16 kHz -> segments -> words (the engine's own part) -> stable words -> re
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -14,6 +15,7 @@ import numpy as np
 from ...model import Result
 from ..resample import Resampler, Samples
 from ..segments import Segment, Segmenter
+from .alignment import spoken
 from .base import RecognitionOptions
 from .results import Word, build_result
 from .stabilizer import Stabilizer
@@ -46,6 +48,15 @@ class SegmentDecoder(Protocol):
 
     def place(self, samples: Samples, words: list[Word]) -> list[Word]:
         """Return the final words with their best times."""
+
+    def readings(self, samples: Samples, count: int) -> Iterable[list[Word]]:
+        """Return what else the segment of the last `final` may say, likeliest first.
+
+        The words of `final` may be among it, and readings that differ in punctuation.
+
+        :param samples: The segment's audio.
+        :param count: How many different readings are wanted; few more are worth a search.
+        """
 
     def close(self) -> None:
         """Release what the stream held."""
@@ -110,18 +121,41 @@ class SegmentedRecognition:
     def _finals(self, segments: list[Segment]) -> list[Result]:
         results = []
         for segment in segments:
-            words = self._decoder.final(segment.samples, self._stable or 0)
-            if self._stabilizer:
-                words = self._stabilizer.settle(words)
+            heard = self._decoder.final(segment.samples, self._stable or 0)
+            words = self._stabilizer.settle(heard) if self._stabilizer else heard
             # Whoever saw a partial result waits for the final one of its segment.
             words = words or self._shown
             if words:
+                others = self._others(segment, words) if heard else []
                 words = self._decoder.place(segment.samples, words)
-                results.append(self._result(segment, words, is_partial=False))
+                results.append(self._result(segment, words, is_partial=False, others=others))
             self._begin_segment()
         return results
 
-    def _result(self, segment: Segment, words: list[Word], *, is_partial: bool) -> Result:
+    def _others(self, segment: Segment, words: list[Word]) -> list[list[Word]]:
+        """The further alternatives of a final result."""
+        count = self._options.alternatives - 1
+        if not count:
+            return []
+        known = {_as_spoken(words)}
+        others = []
+        for reading in self._decoder.readings(segment.samples, count):
+            spoken = _as_spoken(reading)
+            if spoken and spoken not in known:
+                known.add(spoken)
+                others.append(self._decoder.place(segment.samples, reading))
+                if len(others) == count:
+                    break
+        return others
+
+    def _result(
+        self,
+        segment: Segment,
+        words: list[Word],
+        *,
+        is_partial: bool,
+        others: Sequence[list[Word]] = (),
+    ) -> Result:
         stable = self._stable
         if stable is not None and not is_partial:
             stable = len(words)
@@ -132,4 +166,10 @@ class SegmentedRecognition:
             segment.end,
             is_partial=is_partial,
             stable=stable,
+            others=[[word.shifted(segment.start) for word in other] for other in others],
         )
+
+
+def _as_spoken(words: Iterable[Word]) -> tuple[str, ...]:
+    """What is said, however it is written: no case, no punctuation, figures as words."""
+    return tuple(piece.strip("'") for word in words for piece in spoken(word.text))

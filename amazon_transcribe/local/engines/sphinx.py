@@ -10,11 +10,16 @@ in by single frames of 30 ms, which keep other threads waiting for some 5 ms.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from difflib import SequenceMatcher
+from itertools import islice
 from typing import Any
 
 import pocketsphinx
 
 from ..resample import SAMPLE_RATE, Samples
+from .alignment import spread
 from .base import Recognition, RecognitionOptions
 from .results import Word
 from .segmented import SegmentedRecognition
@@ -23,6 +28,7 @@ __all__ = ["PocketSphinxEngine", "load"]
 
 _BITE = SAMPLE_RATE * 3 // 100
 _FRAMES_PER_SECOND = 100
+_PATHS_PER_READING = 50  # most differ in a pronunciation or a pause only
 
 
 def load() -> PocketSphinxEngine:
@@ -64,16 +70,26 @@ class _Decoder:
 
     def partial(self, samples: Samples, keep: int) -> list[Word]:
         self._feed(samples)
-        return self._words(len(samples), final=False)
+        return [replace(word, confidence=None) for word in _within(samples, self._path())]
 
     def final(self, samples: Samples, keep: int) -> list[Word]:
         self._feed(samples)
         self._decoder.end_utt()
         self._fed = None
-        return self._words(len(samples), final=True)
+        return _within(samples, self._path())
 
     def place(self, samples: Samples, words: list[Word]) -> list[Word]:
         return words
+
+    def readings(self, samples: Samples, count: int) -> Iterator[list[Word]]:
+        scores: dict[str, float] = {}
+        for path in islice(self._decoder.nbest(), count * _PATHS_PER_READING):
+            if path is not None:
+                scores[path.hypstr] = max(path.score, scores.get(path.hypstr, 0.0))
+        best = self._path()
+        # The search finds them in the order of estimates.
+        for text in sorted(scores, key=lambda text: scores[text], reverse=True):
+            yield _within(samples, _timed(text.split(), best))
 
     def close(self) -> None:
         if self._decoder is not None:
@@ -94,7 +110,8 @@ class _Decoder:
             self._decoder.process_raw(samples[at : at + _BITE].tobytes())
         self._fed = max(self._fed, len(samples))
 
-    def _words(self, length: int, *, final: bool) -> list[Word]:
+    def _path(self) -> list[Word]:
+        """The words of the best path through all that was fed."""
         if self._decoder.hyp() is None:
             return []
         return [
@@ -102,10 +119,32 @@ class _Decoder:
                 part.word.partition("(")[0],  # "(2)" tells which pronunciation it was
                 part.start_frame / _FRAMES_PER_SECOND,
                 (part.end_frame + 1) / _FRAMES_PER_SECOND,
-                min(1.0, part.prob) if final else None,
+                min(1.0, part.prob),
             )
             for part in self._decoder.seg()
             if part.word[0] not in "<[+"
-            # A segment that is cut ends before what was fed already.
-            and part.start_frame / _FRAMES_PER_SECOND < length / SAMPLE_RATE
         ]
+
+
+def _within(samples: Samples, words: Sequence[Word]) -> list[Word]:
+    """The words that begin in the segment: one that is cut ends before what was fed."""
+    return [word for word in words if word.start < len(samples) / SAMPLE_RATE]
+
+
+def _timed(texts: Sequence[str], best: Sequence[Word]) -> list[Word]:
+    """Give the words of another path their times.
+
+    PocketSphinx does not tell them. The words that it shares with the best path are taken
+    from there, those between share the time that is left, without a confidence.
+    """
+    words: list[Word] = []
+    matcher = SequenceMatcher(None, [word.text for word in best], texts, autojunk=False)
+    for kind, start, end, first, last in matcher.get_opcodes():
+        if kind == "equal":
+            words += best[start:end]
+        else:
+            began = best[start].start if start < len(best) else best[-1].end
+            ended = best[end - 1].end if end else began
+            times = spread(texts[first:last], began, max(began, ended))
+            words += [Word(t, *at) for t, at in zip(texts[first:last], times, strict=True)]
+    return words

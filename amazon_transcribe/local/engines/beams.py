@@ -1,0 +1,92 @@
+"""Beam search: the likeliest texts of a model that writes token by token."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["UNLIKELY", "Follow", "search"]
+
+UNLIKELY = math.log(10_000)
+"""A text that the best one beats by more than this, in log-likelihood, is not told."""
+
+_TRIES_PER_BEAM = 4  # continuations looked at; some spell what a likelier one does
+
+Follow = Callable[[list[int], list[int]], npt.NDArray[np.float32]]
+"""Takes the newest token of each text, and which row of the call before the text continues;
+returns a row for each text: the log-likelihoods of all tokens that could be next."""
+
+
+@dataclass(frozen=True)
+class _Beam:
+    """A text, whole or not.
+
+    :param tokens: Its tokens.
+    :param likelihoods: Their likelihoods.
+    :param score: The log-likelihood of the text.
+    :param letters: What it spells.
+    """
+
+    tokens: list[int]
+    likelihoods: list[float]
+    score: float
+    letters: bytes
+
+
+def search(
+    follow: Follow,
+    letters_of: Callable[[int], bytes],
+    *,
+    start: int,
+    end: int,
+    width: int,
+    most_tokens: int,
+) -> list[tuple[list[int], list[float]]]:
+    """Return whole texts, likeliest first: their tokens, and the likelihoods of these.
+
+    Of texts that spell the same letters the likeliest goes on; else all would soon differ
+    in commas only.
+
+    :param follow: The model.
+    :param letters_of: What a token adds to the letters of a text; nothing for punctuation.
+    :param start: The token before all texts.
+    :param end: The token behind a whole text.
+    :param width: How many texts are followed at a time, and told in the end, at most.
+    :param most_tokens: Where the search gives up on a text, its end counted.
+    """
+    beams = [_Beam([], [], 0.0, b"")]
+    newest, rows = [start], [0]
+    whole: dict[bytes, _Beam] = {}  # by their letters
+    for _ in range(most_tokens):
+        logs = follow(newest, rows)
+        totals = logs + np.array([[beam.score] for beam in beams], np.float32)
+        # Every token makes a text less likely: what is behind now stays behind.
+        ranked = sorted((beam.score for beam in whole.values()), reverse=True)
+        floor = max([float(np.max(totals)), *ranked[:1]]) - UNLIKELY
+        floor = max([floor, *ranked[width - 1 : width]])
+        found = np.argwhere(totals >= floor)
+        found = found[np.argsort(-totals[tuple(found.T)])][: width * _TRIES_PER_BEAM]
+        grown: dict[bytes, tuple[_Beam, int]] = {}
+        for row, token in found.tolist():
+            beam, score = beams[row], float(totals[row, token])
+            if token == end:
+                if beam.letters not in whole or score > whole[beam.letters].score:
+                    whole[beam.letters] = replace(beam, score=score)
+                continue
+            letters = beam.letters + letters_of(token)
+            if letters not in grown and len(grown) < width:
+                likelihoods = [*beam.likelihoods, math.exp(logs[row, token])]
+                grown[letters] = _Beam([*beam.tokens, token], likelihoods, score, letters), row
+        if not grown:
+            break
+        beams = [beam for beam, _ in grown.values()]
+        newest = [beam.tokens[-1] for beam in beams]
+        rows = [row for _, row in grown.values()]
+    told = sorted(whole.values(), key=lambda beam: beam.score, reverse=True)[:width]
+    return [
+        (beam.tokens, beam.likelihoods) for beam in told if beam.score >= told[0].score - UNLIKELY
+    ]
