@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from h2.events import RequestReceived, StreamEnded
 from h2.settings import SettingCodes as S
 
 import amazon_transcribe.transports.h2
@@ -241,15 +242,27 @@ async def test_a_start_overtaken_by_the_client_s_end_is_told_so() -> None:
 
 
 async def test_a_connection_without_stream_ids_left_is_replaced() -> None:
-    script = Counting()
-    async with peer_server(script) as url, client_at(url, max_streams_per_connection=10) as client:
+    async def script(peer: Peer) -> None:
+        while True:
+            event = await peer.next(RequestReceived, StreamEnded)
+            assert isinstance(event, (RequestReceived, StreamEnded)) and event.stream_id
+            if isinstance(event, RequestReceived):
+                peer.respond(event.stream_id)
+            else:
+                peer.send(event.stream_id, b"", end=True)
+
+    counting = Counting(script)
+    async with (
+        peer_server(counting) as url,
+        client_at(url, max_streams_per_connection=10) as client,
+    ):
         first = await start(client)
         live: Any = first.input_stream._input_stream
         connection = live._stream.connection
         connection._h2.highest_outbound_stream_id = 2**31 - 3
         last = await start(client)
-        assert script.connections == 1
-        await (await start(client)).close()
-        assert script.connections == 2
+        assert counting.connections == 1
+        await (await start(client)).drain()
+        assert counting.connections == 2
         assert await last.drain() == await first.drain() == []
         await connection.lost
