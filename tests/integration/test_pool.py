@@ -245,7 +245,8 @@ async def test_a_connection_without_stream_ids_left_is_replaced() -> None:
     async def script(peer: Peer) -> None:
         while True:
             event = await peer.next(RequestReceived, StreamEnded)
-            assert isinstance(event, (RequestReceived, StreamEnded)) and event.stream_id
+            assert isinstance(event, (RequestReceived, StreamEnded))
+            assert event.stream_id
             if isinstance(event, RequestReceived):
                 peer.respond(event.stream_id)
             else:
