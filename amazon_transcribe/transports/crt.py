@@ -411,5 +411,7 @@ def _failure(error: BaseException | None) -> StreamException:
     if name in ("AWS_ERROR_HTTP_RST_STREAM_RECEIVED", "AWS_ERROR_HTTP_RST_STREAM_SENT"):
         return StreamResetException(f"the stream was reset ({name})")
     if name == "AWS_ERROR_HTTP_GOAWAY_RECEIVED":
-        return StreamResetException("the peer refused the stream", ErrorCodes.REFUSED_STREAM)
+        return StreamResetException(
+            "the peer refused the stream", ErrorCodes.REFUSED_STREAM, unprocessed=True
+        )
     return ConnectionLostException(f"the connection was lost ({name})")

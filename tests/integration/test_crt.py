@@ -162,3 +162,14 @@ async def test_streams_that_are_over_are_not_kept(monkeypatch: pytest.MonkeyPatc
     del drained, closed
     gc.collect()
     assert [stream() for stream in streams] == [None, None]
+
+
+async def test_a_start_that_goaway_refuses_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = [Fault("goaway", times=1)]
+    async with LocalTranscribe("scripted", tls=True, faults=faults) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
+        async with client_at(
+            server.endpoint_url, credential_resolver=server.credentials, transport=crt_transport()
+        ) as client:
+            stream = await start(client)
+            assert await stream.drain() == []
