@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -285,8 +286,9 @@ class CrtStream(Ending):
             written = self._crt.write_data(io.BytesIO(data) if data else None, self._output_ended)
             written.add_done_callback(lambda _: self._hop(self._sent))
         except Exception as error:
-            # The stream is over, and its end is on its way here: that comes first.
-            self._hop(self._fail, _failure(error))
+            # The stream is over. Why, its completion says, which may not be here yet.
+            failure = _failure(error)
+            self._crt.completion_future.add_done_callback(lambda _: self._hop(self._fail, failure))
 
     def _sent(self) -> None:
         self._unsent -= self._sending
@@ -397,7 +399,9 @@ def _close_unwanted(connecting: Future[Any]) -> None:
 
 
 def _name(error: BaseException | None) -> str:
-    return getattr(error, "name", type(error).__name__)
+    """What awscrt calls an error. A call that fails at once has it in its text only."""
+    in_text = re.search(r"AWS_\w+", str(error))
+    return getattr(error, "name", in_text[0] if in_text else type(error).__name__)
 
 
 def _is_transient(error: BaseException) -> bool:

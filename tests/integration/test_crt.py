@@ -21,6 +21,7 @@ from amazon_transcribe.exceptions import (
 )
 from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.certificates import throwaway_context
+from amazon_transcribe.transports import crt
 from amazon_transcribe.transports._http2 import Headers, Http2Connection, Http2Stream
 from amazon_transcribe.transports.base import Origin
 from amazon_transcribe.transports.crt import CrtTransport
@@ -173,3 +174,12 @@ async def test_a_start_that_goaway_refuses_is_tried_again(monkeypatch: pytest.Mo
         ) as client:
             stream = await start(client)
             assert await stream.drain() == []
+
+
+def test_an_error_with_its_name_in_the_text_only_is_known() -> None:
+    closed = RuntimeError("2058 (AWS_ERROR_HTTP_CONNECTION_CLOSED): The connection has closed.")
+    assert crt._is_transient(closed)
+    assert not crt._is_transient(RuntimeError("1029 (AWS_IO_TLS_ERROR_NEGOTIATION_FAILURE): No."))
+    goaway = crt._failure(RuntimeError("2077 (AWS_ERROR_HTTP_GOAWAY_RECEIVED): GOAWAY."))
+    assert isinstance(goaway, StreamResetException)
+    assert goaway.unprocessed
