@@ -5,6 +5,7 @@
 #   make interop  official SDKs against the server, in one table; needs Python 3.12 and Node
 #   make lint     ruff, mypy --strict, stubtest, cython-lint
 #   make bench    benchmarks: word errors, and the codec against others into docs
+#   make soak     500 live streams under random faults, for SOAK_SECONDS
 #   make fuzz     the codec's twins against each other, FUZZ_SECONDS for each target
 #   make sanitize the codec's tests and FUZZ_ROUNDS rounds on an ASan and UBSan build
 #   make emulate  the CRC's other processors, aarch64 and a big-endian one, in qemu
@@ -33,7 +34,10 @@ CLIENTS = tests/interop/clients
 FUZZ_ROUNDS ?= 100000
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test interop lint bench fuzz sanitize emulate docs dist lowest clean always
+# How long `make soak` lasts.
+SOAK_SECONDS ?= 1800
+
+.PHONY: demo test interop lint bench soak fuzz sanitize emulate docs dist lowest clean always
 
 demo: $(VENV)/.installed
 	$(BIN)/amazon-transcribe transcribe --local $(AUDIO)
@@ -55,6 +59,9 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.wer
 	$(BIN)/python -m pytest -o timeout=0 benchmarks/micro
 	PYTHON312=$(PYTHON312) $(BIN)/python -m benchmarks.compare --into docs
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.soak --seconds $(SOAK_SECONDS) $(ARGS)
 
 # Atheris has wheels for some interpreters only.
 fuzz: $(VENV)/.dev

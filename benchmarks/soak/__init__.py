@@ -1,0 +1,1 @@
+"""Half an hour of many streams with random faults: ends, memory, warnings, what is left."""

@@ -1,0 +1,77 @@
+"""What a process must not do unnoticed: warn, lose an exception, leave something behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from amazon_transcribe._live import LiveStream
+from amazon_transcribe.transports._http2 import Http2Connection, Http2Stream
+from amazon_transcribe.transports._websocket import WebSocketStream
+from amazon_transcribe.transports.crt import CrtStream
+
+KINDS = (LiveStream, Http2Connection, Http2Stream, WebSocketStream, CrtStream)
+MOST_COMPLAINTS = 50  # of different ones; a storm must not look like a leak
+
+
+class Watch(logging.Handler):
+    """Hears warnings, lost exceptions and log records from WARNING on, in one running loop.
+
+    Python must run with `-W error`: a warning is then raised where it is given, or, where
+    nobody can catch it, reported as unraisable.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.complaints: Counter[str] = Counter()
+        logging.getLogger().addHandler(self)
+        sys.unraisablehook = self._unraisable
+        threading.excepthook = self._in_thread
+        asyncio.get_running_loop().set_exception_handler(self._in_loop)
+
+    def complain(self, text: str) -> None:
+        if text in self.complaints or len(self.complaints) < MOST_COMPLAINTS:
+            self.complaints[text] += 1
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        self.complain(f"logged by {record.name}: {record.getMessage()} {error!r}")
+
+    def _unraisable(self, report: Any) -> None:
+        self.complain(f"unraisable: {report.err_msg} {report.exc_value!r} in {report.object!r}")
+
+    def _in_thread(self, report: Any) -> None:
+        self.complain(f"in a thread: {report.exc_value!r}")
+
+    def _in_loop(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.complain(f"in the loop: {context.get('message')} {context.get('exception')!r}")
+
+
+def belongings() -> dict[str, int]:
+    """What a process has: tasks, threads, open files, streams and connections in memory."""
+    gc.collect()
+    things = gc.get_objects()
+    return {
+        "tasks": len(asyncio.all_tasks()),
+        "threads": threading.active_count(),
+        "files": len(list(Path("/proc/self/fd").iterdir())),
+        **{kind.__name__: sum(isinstance(thing, kind) for thing in things) for kind in KINDS},
+    }
+
+
+async def left_since(before: dict[str, int], patience: float) -> dict[str, int]:
+    """What there is more than before, once that is nothing or the patience is over."""
+    deadline = time.monotonic() + patience
+    while True:
+        gc.collect()
+        await asyncio.sleep(0.25)  # what is collected may still have to be given back
+        left = {kind: count - before[kind] for kind, count in belongings().items()}
+        if time.monotonic() >= deadline or not any(count > 0 for count in left.values()):
+            return {kind: max(count, 0) for kind, count in left.items()}
