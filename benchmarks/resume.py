@@ -179,22 +179,24 @@ class Difference:
 
     kind: str
     at: float
+    words: str
 
 
 def compare(whole: list[Word], cut: list[Word]) -> tuple[Difference, ...]:
     """Words of the uncut transcript that are lost, other ones, and ones too many."""
     # Levenshtein's table, each cell with the differences on the way to it.
     row: list[tuple[Difference, ...]] = [()]
-    for _, at in whole:
-        row.append((*row[-1], Difference("lost", at)))
+    for word, at in whole:
+        row.append((*row[-1], Difference("lost", at, word)))
     for word, at in cut:
-        last, row = row, [(*row[0], Difference("extra", at))]
+        last, row = row, [(*row[0], Difference("extra", at, word))]
         for number, (expected, place) in enumerate(whole, 1):
             same = last[number - 1]
+            other = Difference("other", at, f"{expected} → {word}")
             ways = [
-                same if word == expected else (*same, Difference("other", at)),
-                (*last[number], Difference("extra", at)),
-                (*row[number - 1], Difference("lost", place)),
+                same if word == expected else (*same, other),
+                (*last[number], Difference("extra", at, word)),
+                (*row[number - 1], Difference("lost", place, expected)),
             ]
             row.append(min(ways, key=len))
     return row[-1]
@@ -248,6 +250,8 @@ async def main() -> int:
         places = [difference.at for difference in differences if difference.kind == kind]
         near = sum(any(start <= at <= end for start, end in segments) for at in places)
         print(f"  {kind:<14} {len(places):8}   of them {near} in a segment that was cut")
+        for words, times in Counter(d.words for d in differences if d.kind == kind).most_common():
+            print(f"    {times} times {words}")
     print(f"final results    {len(whole.finals):8} uncut, {len(results)} cut")
     print(f"  doubled ids    {doubled:8}")
     print(f"  times that fall{disorder:8}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from amazon_transcribe._replay import SETTLE_TIME, LogicalResults, ReplayBuffer
 from amazon_transcribe.model import Alternative, Entity, Item, Result
+from amazon_transcribe.resume import _is_sound
 
 RATE = 1000  # bytes a second
 
@@ -66,6 +69,31 @@ def test_what_a_lost_connection_was_sent_is_unsent_again() -> None:
     buffer = full_buffer(sent_at=0)
     buffer.rewind()
     assert buffer.wait_for(1, now=1e6) > 0
+
+
+def test_sound_is_counted_from_a_position_on_while_it_is_held() -> None:
+    buffer = ReplayBuffer(60, RATE)
+    buffer.append(bytes(3 * RATE))
+    for number, sound in enumerate((1.0, 0.0, 0.5), 1):
+        buffer.sent(number * RATE, 0, sound)
+    assert buffer.sound_behind(0) == 1.5
+    assert buffer.sound_behind(RATE) == 0.5
+    buffer.settle(RATE)
+    assert buffer.sound_behind(0) == 0.5
+    buffer.rewind()
+    assert buffer.sound_behind(0) == 0
+
+
+@pytest.mark.parametrize(
+    ("amplitude", "share", "sound"),
+    [(0, 1, False), (500, 1, False), (520, 1, True), (-600, 1, True), (9000, 0.02, False)],
+)
+def test_sound_is_what_is_loud_for_more_than_a_moment(
+    amplitude: int, share: float, sound: bool
+) -> None:
+    loud = int(1600 * share)
+    pcm = struct.pack("<1600h", *([amplitude] * loud + [0] * (1600 - loud)))
+    assert _is_sound(pcm) is sound
 
 
 # Results
