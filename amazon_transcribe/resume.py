@@ -175,9 +175,9 @@ class ResumableTranscription:
     :param max_failures: Failures in a row before the last one is raised.
     :param backoff: Seconds before the first new try at most; doubles with each one.
     :param max_backoff: What it doubles up to.
-    :param result_timeout: Seconds without an event before the connection counts as dead:
-        after the end of the input, or with sound of half that time, or of half the replay
-        buffer, unanswered.
+    :param result_timeout: Seconds without an event until a connection is replaced to which
+        sound of half that time, or of half the replay buffer, was sent in vain. After the
+        end of the input the client's `idle_timeout` holds.
     :param parameters: The other ones of `start_stream_transcription`.
     :raises InvalidParameterException: for an encoding other than pcm, and for an idle
         policy: a pause is bridged as it is.
@@ -439,31 +439,26 @@ class ResumableTranscription:
     # Dead and old connections
 
     def _look_after(self, connection: _Connection) -> None:
-        """End the connection if it is too old or says nothing; else look again in time."""
-        self._stop_timer()
+        """Replace the connection if it is too old or says nothing; else look again in time."""
+        if connection.end_sent:
+            return  # whose own time-out ends it
         loop = asyncio.get_running_loop()
         now = loop.time()
-        limit = self._result_timeout
-        if not connection.end_sent:
-            if now >= connection.renewal_at + _RENEWAL_GRACE:
-                self._replace(connection, None)
-                return
-            limit *= 2**self._silent
+        too_old = connection.renewal_at + _RENEWAL_GRACE - now
+        limit = self._result_timeout * 2**self._silent
         quiet = now - connection.heard_at
-        # Unread events may lie there when nobody reads.
-        if quiet >= limit and self._readers:
-            error = TimeoutException("read", limit)
-            if connection.end_sent:
-                self._connection_over(connection, error)
-                return
-            if self._buffer.sound_behind(connection.answered) >= self._enough_sound:
-                self._silent += 1
-                self._replace(connection, error)
-                return
-        due = max(limit - quiet, self._result_timeout / 10)
-        if not connection.end_sent:
-            due = min(due, connection.renewal_at + _RENEWAL_GRACE - now)
-        self._timer = loop.call_later(due, self._look_after, connection)
+        if too_old <= 0:
+            self._replace(connection, None)
+        elif (
+            quiet >= limit
+            and self._readers  # else there may be events that nobody has read
+            and self._buffer.sound_behind(connection.answered) >= self._enough_sound
+        ):
+            self._silent += 1
+            self._replace(connection, TimeoutException("read", limit))
+        else:
+            due = min(max(limit - quiet, self._result_timeout / 10), too_old)
+            self._timer = loop.call_later(due, self._look_after, connection)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -496,8 +491,6 @@ class ResumableTranscription:
                     await self._send_audio(connection, data)
                 elif self._ended and not connection.end_sent:
                     connection.end_sent = True
-                    connection.heard_at = asyncio.get_running_loop().time()
-                    self._look_after(connection)
                     await connection.stream.input_stream.end_stream()
                 else:
                     await self._work.wait()

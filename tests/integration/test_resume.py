@@ -320,7 +320,8 @@ async def test_a_connection_is_renewed_behind_a_final_result() -> None:
 
 async def test_a_silent_end_is_given_up() -> None:
     async with server("silent:seconds=3,times=1") as (_, client):
-        result = await heard(resumable(client, result_timeout=0.1), audio(segments(4)))
+        client.idle_timeout = 0.1
+        result = await heard(resumable(client), audio(segments(4)))
     assert result.words == list(range(1, 41))
     [lost] = result.losses
     assert isinstance(lost.reason, TimeoutException)
@@ -329,8 +330,9 @@ async def test_a_silent_end_is_given_up() -> None:
 async def test_endless_silence_after_the_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resume, "_HEALTHY_SECONDS", 0.05)
     async with server("silent:after=0") as (_, client):
+        client.idle_timeout = 0.1
         with pytest.raises(TimeoutException):
-            await heard(resumable(client, result_timeout=0.1, max_failures=2), audio(segments(2)))
+            await heard(resumable(client, max_failures=2), audio(segments(2)))
 
 
 # A connection that lives and says nothing
