@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -126,8 +126,18 @@ def _serve(arguments: argparse.Namespace) -> int:
         check_readable("--cert", arguments.cert)
     if arguments.key:
         check_readable("--key", arguments.key)
+    _allow_many_connections()
     code = run(_serve_until_cancelled(arguments), [])
     return DONE if code > 128 else code
+
+
+def _allow_many_connections() -> None:
+    """Raise the usual limit of 1,024 open files: each stream may have a connection."""
+    with suppress(ImportError, OSError, ValueError):  # as on Windows, or where it may not be
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _serve_until_cancelled(arguments: argparse.Namespace) -> int:

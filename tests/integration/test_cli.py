@@ -13,7 +13,7 @@ import subprocess
 import sys
 import wave
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -513,6 +513,23 @@ class TestServe:
             done = run("transcribe", "--endpoint-url", url, "--no-realtime", talk, **KEYS)
             assert b"scripted engine" in done.stdout
             assert (done.stderr, done.returncode) == (b"", 0)
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+    def test_more_connections_than_the_usual_limit_of_files(self) -> None:
+        import resource
+
+        usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, most))
+        with ExitStack() as stack:
+            try:
+                _, (url,) = stack.enter_context(serving(**KEYS))
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (usual, most))
+            address = ("127.0.0.1", int(url.rpartition(":")[2]))
+            for _ in range(200):
+                caller = stack.enter_context(socket.create_connection(address, timeout=10))
+                caller.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+                assert caller.recv(9)
 
     def test_known_keys_can_be_given(self, talk: Path) -> None:
         pairs = ["--credentials", "ONE:first", "--credentials", "TWO:sec:ond"]
