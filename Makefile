@@ -2,7 +2,7 @@
 #
 #   make demo     transcribe real speech through the real protocol, on this machine
 #   make test     the test suite; ARGS='-k framing' passes arguments to pytest
-#   make interop  official SDKs against the server, in one table; needs Python 3.12 and Node
+#   make interop  official SDKs against the server, in one table; needs Python 3.12 or later
 #   make lint     ruff, mypy --strict, stubtest, cython-lint
 #   make bench    benchmarks: word errors, and the codec against others into docs
 #   make soak     500 live streams under random faults, for SOAK_SECONDS
@@ -46,7 +46,8 @@ test: $(VENV)/.dev $(VENV)-original/.installed
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
 interop: $(VENV)/.dev $(addsuffix /.installed,$(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript)
-	AMAZON_TRANSCRIBE_REQUIRE_CLIENTS=1 $(BIN)/python -m pytest $(ARGS) tests/interop
+	AMAZON_TRANSCRIBE_REQUIRE_CLIENTS=1 \
+		$(BIN)/python -m pytest -n auto $(ARGS) tests/interop
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -140,23 +141,26 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # The clients of `make interop`, each by itself.
-define CLIENT_VENV
-	python=$(1); $${python:?PYTHON312 must name a Python 3.12 or later} -m venv $(@D)
-	$(@D)/bin/python -m pip --quiet --disable-pip-version-check install --requirement $<
-	@touch $@
-endef
+CLIENT_VENV = python=$(1); $${python:?PYTHON312 must name a Python 3.12 or later} -m venv $(@D) && \
+	$(@D)/bin/python -m pip --quiet --disable-pip-version-check install --requirement $(2)
 
 $(VENV)-original/.installed: $(CLIENTS)/original.txt
-	$(call CLIENT_VENV,$(PYTHON))
+	$(call CLIENT_VENV,$(PYTHON),$<)
+	@touch $@
 
 $(VENV)-aws-sdk/.installed: $(CLIENTS)/aws_sdk.txt
-	$(call CLIENT_VENV,$(PYTHON312))
+	$(call CLIENT_VENV,$(PYTHON312),$<)
+	@touch $@
 
 PYTHON312 ?= $(shell for python in $(PYTHON) python3.14 python3.13 python3.12 \
 	$(wildcard $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python); do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>&- && echo $$python && break; done)
 
-$(VENV)-javascript/.installed: $(CLIENTS)/package.json
-	mkdir -p $(@D) && cp $< $(@D)
-	cd $(@D) && npm install --silent --no-audit --no-fund --no-package-lock
+# PyPI has Node, for machines without one that is young enough for the SDK.
+$(VENV)-javascript/.installed: $(CLIENTS)/package.json $(CLIENTS)/node.txt
+	@mkdir -p $(@D)
+	@npm --version >/dev/null 2>&1 && node -e 'process.exit(parseInt(process.versions.node) < 20)' || \
+		{ $(call CLIENT_VENV,$(PYTHON),$(CLIENTS)/node.txt); }
+	cp $< $(@D)
+	cd $(@D) && PATH="$$PWD/bin:$$PATH" npm install --silent --no-audit --no-fund --no-package-lock
 	@touch $@

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from tests.interop.harness import CLIENTS, KEY, OURS, RECORDING, SECRET, Server, Task, drive
+from tests.interop.harness import (
+    CLIENTS,
+    KEY,
+    OURS,
+    RECORDING,
+    SECRET,
+    WEBSOCKET_PORT,
+    Server,
+    Task,
+    drive,
+)
 
 
 @pytest.fixture(scope="session")
@@ -17,18 +32,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of this test process's own; it must end cleanly and without a traceback."""
     folder = tmp_path_factory.mktemp("serve")
     ca_file, log = folder / "ca.pem", folder / "log"
-    command = [sys.executable, "-m", "amazon_transcribe", "serve", "--tls-port", "0"]
-    names = folder / "names.txt"
+    names, rules = folder / "names.txt", folder / "rules.json"
     names.write_text("Dashwood\namiable\n")
-    command += ["--vocabulary-filter", f"names={names}"]
+    rules.write_text(json.dumps({"Marriage": ["amiable woman"], "Cancellation": ["my contract"]}))
+    host, tls_port = tls_address()
+    command = [sys.executable, "-m", "amazon_transcribe", "serve"]
+    command += ["--host", host, "--tls-port", str(tls_port), "--ca-file", str(ca_file)]
+    command += ["--credentials", f"{KEY}:{SECRET}"]
+    command += ["--vocabulary-filter", f"names={names}", "--categories", str(rules)]
     with (
         log.open("w") as errors,
-        subprocess.Popen(
-            [*command, "--ca-file", str(ca_file), "--credentials", f"{KEY}:{SECRET}"],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        ) as process,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
     ):
         assert process.stdout is not None
         try:
@@ -41,35 +55,51 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert "Traceback" not in log.read_text()
 
 
+def tls_address() -> tuple[str, int]:
+    """The port for WebSocket if it is free, else any.
+
+    On Linux all of 127.0.0.0/8 is this machine: there each process has an address of its
+    own, and so the port.
+    """
+    pid = os.getpid()
+    hosts = ["127.0.0.1"]
+    if sys.platform == "linux":
+        hosts.insert(0, f"127.{pid >> 16 & 255}.{pid >> 8 & 255}.{pid & 255}")
+    for host in hosts:
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, WEBSOCKET_PORT))
+            return host, WEBSOCKET_PORT
+    return "127.0.0.1", 0
+
+
 @pytest.fixture(scope="session")
 def expected(server: Server) -> list[str]:
     """What this package's own client gets from the same server."""
-    outcome = drive(OURS, server, Task(server.tls, audio=str(RECORDING)))
-    assert outcome["error"] is None
-    finals: list[str] = outcome["finals"]
-    return finals
+    outcome = drive(OURS, server, Task(audio=str(RECORDING)))
+    assert outcome.error is None
+    return outcome.finals
+
+
+MARKS = {"passed": "ok", "failed": "FAILED", "error": "FAILED", "skipped": "missing"}
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print the table of clients and cases."""
-    marks = {"passed": "ok", "failed": "FAILED", "error": "FAILED", "skipped": "missing"}
-    outcomes = {
-        report.nodeid.partition("test_clients.py::")[2]: mark
-        for kind, mark in marks.items()
-        for report in terminalreporter.stats.get(kind, ())
-        if "test_clients.py::" in getattr(report, "nodeid", "")
-    }
+    outcomes: dict[str, dict[str, str]] = {}
+    for kind, mark in MARKS.items():
+        for report in terminalreporter.stats.get(kind, ()):
+            if case := re.search(r"test_clients\.py::test_(\w+)\[([\w-]+)\]", report.nodeid):
+                outcomes.setdefault(case[1], {})[case[2]] = mark
     if not outcomes:
         return
-    cases = list(dict.fromkeys(name.partition("[")[0] for name in outcomes))
-    width = max(map(len, cases)) - len("test_")
+    line = terminalreporter.write_line
     terminalreporter.section("clients")
-    columns = [client.label for client in CLIENTS]
-    terminalreporter.write_line("  ".join([" " * width, *columns]))
-    for case in cases:
-        cells = [
-            outcomes.get(f"{case}[{client.name}]", "-").ljust(len(label))
-            for client, label in zip(CLIENTS, columns, strict=True)
-        ]
-        title = case.removeprefix("test_").replace("_", " ").ljust(width)
-        terminalreporter.write_line("  ".join([title, *cells]).rstrip())
+    width = max(map(len, outcomes))
+    line("  ".join([" " * width, *(client.name for client in CLIENTS)]))
+    for case, marks in sorted(outcomes.items()):
+        cells = [marks.get(client.name, "-").ljust(len(client.name)) for client in CLIENTS]
+        line("  ".join([case.replace("_", " ").ljust(width), *cells]).rstrip())
+    line("")
+    for client in CLIENTS:
+        line(f"{client.name}: {client.label}")
