@@ -128,14 +128,17 @@ def resident_kib(pid: int) -> int:
 
 def print_streams(run: dict[str, Any]) -> None:
     streams, client = run["streams"], run["reports"]["client"]
-    alive = [sample["open"] for sample in settled(run["samples"])]
+    samples = settled(run["samples"])
+    alive = [sample["open"] for sample in samples]
+    events = samples[-1]["events"] - samples[0]["events"]
+    rate = events / (samples[-1]["at"] - samples[0]["at"])
     ways = Counter(stream["way"] for stream in streams)
     late = " / ".join(str(milliseconds) for milliseconds in client["late_ms"])
     print(f"streams over        {len(streams):10,}")
     print(f"  by their way      {', '.join(f'{way} {n:,}' for way, n in ways.most_common())}")
     print(f"open at a time      {sum(alive) / len(alive):10.0f} on average, {min(alive)} at least")
     print(f"audio events        {client['events']:10,}")
-    print(f"  a second          {client['events'] / client['seconds']:10,.0f}")
+    print(f"  a second          {rate:10,.0f}")
     print(f"  late by ms        {late:>10} at most, for 50 / 99 / 99.9 %")
     print(f"reconnects          {sum(stream['reconnects'] for stream in streams):10,}")
     for title, counted in (
