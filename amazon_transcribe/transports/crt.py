@@ -110,7 +110,8 @@ class CrtTransport:
     async def close(self) -> None:
         """Close every connection; bounded by 2 s."""
         self._closed = True
-        streams = list(self._streams)
+        loop = asyncio.get_running_loop()
+        streams = [stream for stream in self._streams if stream.gone.get_loop() is loop]
         for stream in streams:
             stream.abort(StreamClosedException("the client was closed"))
         if streams:

@@ -26,6 +26,9 @@ CHECK_AFTER = 5.0
 CHECK_TIMEOUT = 1.0
 
 
+_Key = tuple[asyncio.AbstractEventLoop, Origin]
+
+
 class H2Transport:
     """Opens streams on pooled HTTP/2 connections.
 
@@ -54,7 +57,7 @@ class H2Transport:
         # An idle connection is kept only if somebody promised to close it in the end.
         self.keep_idle = False
         self.ssl_context = ssl_context
-        self._pool: dict[Origin, list[_Pooled]] = {}
+        self._pool: dict[_Key, list[_Pooled]] = {}
         # What each peer allowed on the last connection, until a new one tells.
         self.allowed: dict[Origin, int] = {}
         self._closed = False
@@ -104,7 +107,7 @@ class H2Transport:
         if self._closed:
             raise StreamClosedException("the client is closed")
         self.keep_idle = True
-        pool = self._pool.setdefault(origin, [])
+        pool = self._pool_to(origin)
         ready = [pooled for pooled in pool if pooled.has_room(self.max_streams_per_connection)]
         new = [_Pooled(self, origin) for _ in range(count - len(ready))]
         pool.extend(new)
@@ -131,7 +134,10 @@ class H2Transport:
     async def close(self) -> None:
         """Close every connection, those that are being opened too; bounded by 3 s."""
         self._closed = True
-        everything = [pooled for pool in self._pool.values() for pooled in pool]
+        loop = asyncio.get_running_loop()
+        # Those of another loop end with it.
+        pools = [pool for (owner, _), pool in self._pool.items() if owner is loop]
+        everything = [pooled for pool in pools for pooled in pool]
         self._pool.clear()
         for pooled in everything:
             pooled.close()
@@ -143,9 +149,18 @@ class H2Transport:
                     pooled.abort()
                 await asyncio.wait(late, timeout=CLOSE_TIMEOUT / 2)
 
+    def _pool_to(self, origin: Origin) -> list[_Pooled]:
+        """The running loop's connections to an origin: those of another are of no use here."""
+        key = (asyncio.get_running_loop(), origin)
+        if key not in self._pool:
+            for other in [other for other in self._pool if other[0].is_closed()]:
+                del self._pool[other]  # closed with connections open
+            self._pool[key] = []
+        return self._pool[key]
+
     def _claim(self, origin: Origin) -> _Pooled:
         """Promise a place on a connection, open or being opened; open one more if none has."""
-        pool = self._pool.setdefault(origin, [])
+        pool = self._pool_to(origin)
         for pooled in pool:
             if pooled.has_room(self.max_streams_per_connection):
                 break
@@ -166,17 +181,17 @@ class H2Transport:
 
     def forget_idle(self, origin: Origin) -> None:
         """Give up the connections that were idle for long: one of their kind was dead."""
-        for pooled in list(self._pool.get(origin, ())):
+        for pooled in list(self._pool_to(origin)):
             if pooled.idle_for() > CHECK_AFTER:
                 pooled.abort()
                 self.drop(pooled)
 
     def drop(self, pooled: _Pooled) -> None:
-        pool = self._pool.get(pooled.origin, [])
+        pool = self._pool.get(pooled.key, [])
         if pooled in pool:
             pool.remove(pooled)
             if not pool:
-                del self._pool[pooled.origin]
+                del self._pool[pooled.key]
 
 
 class _Pooled:
@@ -195,7 +210,9 @@ class _Pooled:
         self._owner = owner
         self._idle: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
-        self.task = asyncio.get_running_loop().create_task(self._connect())
+        loop = asyncio.get_running_loop()
+        self.key = (loop, origin)
+        self.task = loop.create_task(self._connect())
         self.task.add_done_callback(self._connected)
 
     def has_room(self, limit: int) -> bool:

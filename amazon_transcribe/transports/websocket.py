@@ -95,12 +95,14 @@ class WebSocketTransport:
     async def close(self) -> None:
         """Abort every connection, those that are being opened too."""
         self._closed = True
-        for task in self._opening:
+        loop = asyncio.get_running_loop()  # what another began ends with it
+        opening = [task for task in self._opening if task.get_loop() is loop]
+        for task in opening:
             task.cancel()
-        streams = list(self._streams)
+        streams = [stream for stream in self._streams if stream.lost.get_loop() is loop]
         for stream in streams:
             stream.abort()
-        ends: list[asyncio.Future[Any]] = [*self._opening, *(stream.lost for stream in streams)]
+        ends: list[asyncio.Future[Any]] = [*opening, *(stream.lost for stream in streams)]
         if ends:
             await asyncio.wait(ends, timeout=CLOSE_TIMEOUT)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -267,3 +268,34 @@ async def test_a_connection_without_stream_ids_left_is_replaced() -> None:
         assert counting.connections == 2
         assert await last.drain() == await first.drain() == []
         await connection.lost
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # asyncio's, and it is right
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"max_streams_per_connection": 10}, {"transport": "websocket"}],
+    ids=["one", "shared", "websocket"],
+)
+async def test_a_client_outlives_a_loop_that_is_closed_under_it(options: dict[str, Any]) -> None:
+    async def transcribe(client: TranscribeStreamingClient) -> list[str]:
+        async with await start(client) as stream:
+            await stream.input_stream.send_audio_event(SECOND)
+            await stream.input_stream.end_stream()
+            return await final_texts(stream)
+
+    def program() -> None:
+        """In a thread, with event loops of its own."""
+        client = client_at(server.endpoint_url, credential_resolver=server.credentials, **options)
+        loop = asyncio.new_event_loop()
+        if "transport" not in options:
+            loop.run_until_complete(client.prewarm(2))
+        loop.run_until_complete(start(client))
+        loop.close()
+        assert asyncio.run(transcribe(client)) == ["This is"]
+        assert asyncio.run(transcribe(client)) == ["This is"]
+        asyncio.run(client.close())
+        del client, loop
+        gc.collect()
+
+    async with LocalTranscribe("scripted") as server:
+        await asyncio.to_thread(program)
