@@ -320,7 +320,7 @@ async def test_a_connection_is_renewed_behind_a_final_result() -> None:
 
 async def test_a_silent_end_is_given_up() -> None:
     async with server("silent:seconds=3,times=1") as (_, client):
-        client.idle_timeout = 0.1
+        client.idle_timeout = 0.3
         result = await heard(resumable(client), audio(segments(4)))
     assert result.words == list(range(1, 41))
     [lost] = result.losses
@@ -363,20 +363,20 @@ async def heard_with_losses(stream: ResumableTranscription, losses: int) -> Hear
 
 async def test_a_connection_that_says_nothing_to_sound_is_replaced() -> None:
     async with server("silent:seconds=2,times=1") as (_, client):
-        result = await heard_with_losses(resumable(client, result_timeout=0.1), 1)
+        result = await heard_with_losses(resumable(client, result_timeout=0.3), 1)
     assert result.words == WORDS
     [lost], [back] = result.losses, result.returns
     assert isinstance(lost.reason, TimeoutException)
-    assert (lost.reason.phase, lost.reason.seconds) == ("read", 0.1)
+    assert (lost.reason.phase, lost.reason.seconds) == ("read", 0.3)
     assert (lost.attempt, lost.delay) == (0, 0)
     assert back.forgotten == 0
 
 
 async def test_each_silent_connection_in_a_row_is_given_twice_the_time() -> None:
-    async with server("silent:after=0,times=3") as (_, client):
-        result = await heard_with_losses(resumable(client, result_timeout=0.05), 3)
+    async with server("silent:after=0,times=2") as (_, client):
+        result = await heard_with_losses(resumable(client, result_timeout=0.2), 2)
     assert result.words == WORDS
-    assert [lost.reason.seconds for lost in result.losses] == [0.05, 0.1, 0.2]  # type: ignore[union-attr]
+    assert [lost.reason.seconds for lost in result.losses] == [0.2, 0.4]  # type: ignore[union-attr]
 
 
 async def test_nothing_is_said_to_silence() -> None:
