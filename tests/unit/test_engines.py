@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import uuid
@@ -97,6 +98,20 @@ except EngineUnavailable as error:
     (line,) = run.stdout.splitlines()
     assert module in line
     assert "the extra 'local'" in line
+
+
+def test_recogniser_reports_to_nobody(tmp_path: Path) -> None:
+    """onnxruntime's telemetry begins with a device's id and a store in the home directory."""
+    pytest.importorskip("onnxruntime")
+    others = ("ORT_DISABLE_TELEMETRY", "CI", "XDG_CACHE_HOME")  # the second turns it off, too
+    kept = {name: value for name, value in os.environ.items() if name not in others}
+    program = "from amazon_transcribe.local.engines import load_engine; load_engine('moonshine')"
+    subprocess.run(
+        [sys.executable, "-c", program],
+        env={**kept, "HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
+        check=True,
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_unavailable_engine_is_an_error_of_the_sdk() -> None:

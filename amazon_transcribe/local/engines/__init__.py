@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from .base import (
@@ -52,6 +53,8 @@ def load_engine(name: str, *, script: Path | None = None) -> Engine:
         raise ValueError(f"the engine {name!r} takes no script")
     try:
         if name == "moonshine":
+            # From 1.29 on onnxruntime reports to its maker, beginning with its import.
+            os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
             from . import moonshine
 
             return moonshine.load()
