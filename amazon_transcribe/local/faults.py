@@ -145,8 +145,12 @@ class Fault:
         kind, _, rest = text.partition(":")
         options: dict[str, Any] = {}
         while rest:
-            name, equals, rest = rest.partition("=")
+            whole = rest
+            option, _, rest = whole.partition(",")
+            name, equals, value = option.partition("=")
             name = name.strip()
+            if name == "message":
+                value, rest = whole.partition("=")[2], ""
             field = _FIELD_NAMES.get(name)
             if field is None or (not equals and name != "graceful"):
                 raise ValidationException(
@@ -155,7 +159,6 @@ class Fault:
                 )
             if field in options:
                 raise ValidationException(f"fault {text!r}: {name} is given twice")
-            value, _, rest = (rest, "", "") if name == "message" else rest.partition(",")
             try:
                 options[field] = _PARSERS[field](value)
             except ValueError:

@@ -40,7 +40,7 @@ drop:probability=0.012
 drop:seconds=1..60,probability=0.03
 goaway:probability=0.012
 goaway:after=1..60,probability=0.02
-goaway:after=1..60,graceful=1,probability=0.03
+goaway:after=1..60,graceful,probability=0.03
 truncate:after=1..60,probability=0.025
 corrupt:after=1..60,probability=0.025
 stop-reading:seconds=1..40,probability=0.012

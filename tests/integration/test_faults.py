@@ -196,6 +196,7 @@ async def test_faults_over_websocket(fault: Fault, kind: type[SDKError]) -> None
         ("drop:seconds=0.5..4", Fault("drop", after_seconds=(0.5, 4.0))),
         ("silent:after=1..5", Fault("silent", after_events=(1, 5))),
         ("goaway:graceful", Fault("goaway", graceful=True)),
+        ("goaway:graceful,after=3", Fault("goaway", graceful=True, after_events=3)),
         ("goaway:graceful=false,code=11", Fault("goaway", code=11)),
         ("delay:by=0.2,after=0", Fault("delay", by=0.2, after_events=0)),
         (
