@@ -237,7 +237,7 @@ class TimeoutException(HTTPException, TimeoutError):
     def __init__(self, phase: str, seconds: float) -> None:
         super().__init__(phase, seconds)
         self.phase = phase
-        self.seconds = seconds
+        self.seconds = max(seconds, 0.0)  # the deadline may pass before the wait begins
 
     def __str__(self) -> str:
         return f"timed out after {self.seconds:g} s in phase {self.phase!r}"

@@ -97,3 +97,7 @@ def test_waits_grow_up_to_a_limit_and_are_random(error: SDKError, first: float) 
 )
 def test_the_server_s_date_tells_the_skew(date: str | None, skew: float | None) -> None:
     assert clock_skew(date, 784_111_777.0) == skew
+
+
+def test_a_wait_for_which_no_time_was_left_took_none() -> None:
+    assert str(TimeoutException("response", -2.4)) == "timed out after 0 s in phase 'response'"
