@@ -6,6 +6,9 @@ What awscrt has no way for differs here:
 - TLS only: it has no HTTP/2 without TLS.
 - No RST_STREAM: aborting a stream closes its connection. So each stream has a connection
   of its own, which ends with it.
+- No PING: a peer that is gone without a word is found by TCP's keep-alive, 40 s after the
+  last byte. While audio is on its way TCP does not ask; then `send_audio_event` times out,
+  60 s after the buffers are full, its own megabyte and the system's.
 - The code of a reset by the peer is not told: `StreamResetException.code` is 0.
 - Authorities in AWS_CA_BUNDLE or SSL_CERT_FILE replace the system's, where elsewhere the
   former are added.
@@ -43,6 +46,12 @@ from ._waiters import Ending, Waiters
 from .base import Origin
 
 CLOSE_TIMEOUT = 2.0
+
+# Seconds of silence before the peer is asked for a sign of life, and between questions,
+# and how many go unanswered before the connection is lost. awscrt sets each of its two
+# times as the other (0.38 on Linux), so they are one.
+KEEP_ALIVE = 10
+KEEP_ALIVE_PROBES = 3
 
 
 class CrtTransport:
@@ -134,6 +143,7 @@ class CrtTransport:
             origin.host,
             origin.port,
             bootstrap=self._bootstrap,
+            socket_options=_socket_options(timeout),
             tls_connection_options=self._tls(origin),
             proxy_options=proxy and _proxy_options(proxy),
             manual_window_management=True,
@@ -375,6 +385,17 @@ class _Hop:
         for _ in range(len(self._calls)):
             call, arguments = self._calls.popleft()
             call(*arguments)
+
+
+def _socket_options(timeout: float) -> Any:
+    from awscrt.io import SocketOptions
+
+    options = SocketOptions()
+    options.connect_timeout_ms = max(round(timeout * 1000), 1)
+    options.keep_alive = True
+    options.keep_alive_timeout_secs = options.keep_alive_interval_secs = KEEP_ALIVE
+    options.keep_alive_max_probes = KEEP_ALIVE_PROBES
+    return options
 
 
 def _proxy_options(proxy: Proxy) -> Any:

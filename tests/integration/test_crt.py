@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import socket
 import subprocess
 import sys
 import weakref
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,34 @@ async def test_nobody_listens() -> None:
     with pytest.raises(ConnectException, match="127.0.0.1:1: AWS_IO_SOCKET") as refused:
         await start(client_at("https://127.0.0.1:1", transport=transport, start_timeout=2))
     assert refused.value.transient
+
+
+def socket_options_to(port: int) -> list[tuple[int, ...]]:
+    """The keep-alive of this process's sockets that are connected to a port."""
+    times = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    seen = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the directory's own is gone by now
+            if not str(entry.readlink()).startswith("socket:"):
+                continue
+            with socket.socket(fileno=os.dup(int(entry.name))) as copy:
+                if copy.family != socket.AF_INET or copy.getpeername()[1] != port:
+                    continue
+                keep_alive = copy.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                seen.append((keep_alive, *(copy.getsockopt(socket.IPPROTO_TCP, t) for t in times)))
+    return seen
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+async def test_connections_ask_for_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with LocalTranscribe("scripted", tls=True) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
+        async with client_at(
+            server.endpoint_url, credential_resolver=server.credentials, transport=crt_transport()
+        ) as client:
+            async with await start(client):
+                port = Origin.parse(server.endpoint_url).port
+                assert socket_options_to(port) == [(1, 10, 10, 3)]
 
 
 async def test_the_time_for_a_connection_is_bounded() -> None:
