@@ -17,6 +17,8 @@ on a new one, under the same session id, as fast as it is taken. So:
 
 - No final result is lost or doubled. A segment that was cut is heard again from its
   beginning; what its partial results said is void, and its new results keep their id.
+  Of several channels one may lose the beginning of a segment: when the break comes behind
+  another channel's final result and before its own first partial one.
 - Times count from the beginning of the logical stream, over all connections, and rise.
   The service counts them anew on each connection; the position of the connection's
   first byte is added. That takes a known number of bytes a second: pcm only.

@@ -10,8 +10,9 @@ at a pace of 1 it is real time.
 
 Words: the two transcripts are compared, and for each difference it is said whether it lies
 in a segment that was cut. Audio: each connection answers for the recording from where it
-begins to where the next one does. What its recogniser was given must be just that, byte by
-byte. Results: ids are unique, and the times of results and of their words rise.
+begins, which must be no later than the last final result ends, to where the next one does.
+What its recogniser was given must be just that, byte by byte. Results: ids are unique, and
+the times of results and of their words rise.
 
 Nonzero exit code when audio or final results were lost or doubled, or cuts are missing.
 """
@@ -84,6 +85,7 @@ class Heard:
     finals: list[Result] = field(default_factory=list)
     losses: list[Reconnecting] = field(default_factory=list)
     returns: list[Reconnected] = field(default_factory=list)
+    skipped: float = 0.0  # seconds between a final result and the next connection's start
     took: float = 0.0
 
     def items(self) -> Iterator[Item]:
@@ -167,6 +169,9 @@ async def transcribe(
                 heard.losses.append(event)
             elif isinstance(event, Reconnected):
                 heard.returns.append(event)
+                settled = (heard.finals[-1].end_time or 0.0) if heard.finals else 0.0
+                if event.start > settled + 0.001:
+                    heard.skipped += event.start - settled
         await sender
         heard.took = time.perf_counter() - start
     heard.engine.close()
@@ -239,7 +244,7 @@ async def main() -> int:
     disorder = sum(map(falls, orders))
     doubled = len(results) - len({result.result_id for result in results})
     forgotten = sum(back.forgotten for back in cut.returns)
-    unaccounted = cut.unaccounted(pcm, 2 * rate)
+    unaccounted = cut.skipped + cut.unaccounted(pcm, 2 * rate)
     print(f"audio            {seconds * repeats:8.1f} s, {arguments.audio.name} {repeats} times")
     print(f"took             {whole.took:8.1f} s uncut, {cut.took:.1f} s cut")
     reasons = Counter(type(loss.reason).__name__ for loss in cut.losses)
