@@ -4,7 +4,8 @@
 #   make test     the test suite; ARGS='-k framing' passes arguments to pytest
 #   make interop  official SDKs against the server, in one table; needs Python 3.12 or later
 #   make lint     ruff, mypy --strict, stubtest, cython-lint
-#   make bench    benchmarks: word errors, and the codec against others into docs
+#   make bench    benchmarks: word errors, the codec against others into docs, and a
+#                 short round of many streams (the long one: python -m benchmarks.streams)
 #   make soak     500 live streams under random faults, for SOAK_SECONDS
 #   make fuzz     the codec's twins against each other, FUZZ_SECONDS for each target
 #   make sanitize the codec's tests and FUZZ_ROUNDS rounds on an ASan and UBSan build
@@ -60,6 +61,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.wer
 	$(BIN)/python -m pytest -o timeout=0 benchmarks/micro
 	PYTHON312=$(PYTHON312) $(BIN)/python -m benchmarks.compare --into docs
+	mkdir -p build && $(BIN)/python -m benchmarks.streams --quick --into build/streams.md
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.soak --seconds $(SOAK_SECONDS) $(ARGS)

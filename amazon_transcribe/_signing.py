@@ -406,11 +406,17 @@ class EventChain:
 
     def _roll(self, second: int) -> None:
         """Make the constant part of the string to sign, new each second."""
-        stamp = timestamp(datetime.fromtimestamp(second, timezone.utc))
-        scope = Scope(stamp[:8], self._region, self._service)
-        self._head = f"{EVENT_ALGORITHM}\n{stamp}\n{scope}\n".encode()
+        self._head, scope = _head(second, self._region, self._service)
         self._sign = _signer(signing_key(self._secret, *scope))
         self._second = second
+
+
+@lru_cache(maxsize=16)
+def _head(second: int, region: str, service: str) -> tuple[bytes, Scope]:
+    """What the strings to sign of one second begin with, for all streams."""
+    stamp = timestamp(datetime.fromtimestamp(second, timezone.utc))
+    scope = Scope(stamp[:8], region, service)
+    return f"{EVENT_ALGORITHM}\n{stamp}\n{scope}\n".encode(), scope
 
 
 # The streams of one day and one secret share a signer.

@@ -1,11 +1,11 @@
 """An HTTP/2 connection on asyncio, in either role, and its streams.
 
-The `h2` library keeps the state of the protocol. What it costs most in, outgoing DATA
-frames, is written here against its windows. Writes are gathered and go out once per
-turn of the event loop.
+The `h2` library keeps the state of the protocol. What it costs most in, DATA frames, is
+written and read here against its windows. Writes are gathered and go out once per turn
+of the event loop.
 
 Bounds: a stream holds at most `MAX_UNSENT` bytes unsent (then `write` waits) and
-`MAX_UNREAD` bytes unread (then the peer's window is shut). A client that makes the server
+`MAX_UNREAD` bytes unread (then the peer's window is shut). A peer that makes this side
 answer, by PING or by requests, and reads nothing loses its connection once
 `MAX_UNREAD_ANSWERS` bytes wait for it.
 """
@@ -17,6 +17,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from struct import Struct
 from typing import Any, cast
 
 from h2.config import H2Configuration
@@ -34,7 +35,7 @@ from h2.events import (
     StreamReset,
     WindowUpdated,
 )
-from h2.exceptions import H2Error
+from h2.exceptions import FrameTooLargeError, H2Error
 from h2.settings import SettingCodes, Settings
 
 from ..exceptions import (
@@ -58,6 +59,8 @@ MAX_UNREAD_ANSWERS = 1024 * 1024
 _MAX_WINDOW = 2**31 - 1
 _MAX_STREAM_ID = 2**31 - 1
 _SETTINGS = b"\x04"  # the type of the first frame from a server (RFC 9113, 3.4)
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # a client's first bytes
+_FRAME = Struct(">LBL")  # length and type, flags, stream (RFC 9113, 4.1); DATA has type 0
 
 # What a stream sends at most before the others of its connection have their turn.
 _SHARE = 64 * 1024
@@ -141,9 +144,9 @@ class Http2Stream(Ending):
         self.failure: StreamException | None = None
         self._headers: Headers | None = None
         self._inbox: list[bytes] = []
-        self._unread = 0  # flow-control bytes to give back, padding included
+        self._to_give_back = 0  # flow-control bytes that came, padding included
         self._input_ended = False
-        self._outbox: deque[memoryview] = deque()
+        self._outbox: deque[bytes | memoryview] = deque()
         self._unsent = 0
         self._output_ended = False
         self._end_sent = False
@@ -179,10 +182,14 @@ class Http2Stream(Ending):
         """The bytes that have come, `b""` when there are none now."""
         data = self._inbox[0] if len(self._inbox) == 1 else b"".join(self._inbox)
         self._inbox.clear()
-        if self._unread:
-            self.connection.give_back(self, self._unread)
-            self._unread = 0
+        if self._to_give_back >= MAX_UNREAD // 4:
+            self._give_back()
         return data
+
+    def _give_back(self) -> None:
+        size, self._to_give_back = self._to_give_back, 0
+        if size:
+            self.connection.give_back(self, size)
 
     # Writing
 
@@ -191,7 +198,7 @@ class Http2Stream(Ending):
         self._check_open()
         if not data:
             return
-        self._outbox.append(memoryview(data))
+        self._outbox.append(data)
         self._unsent += len(data)
         self.connection.send_soon(self)
         while self._unsent > self.connection.max_unsent:
@@ -223,15 +230,20 @@ class Http2Stream(Ending):
         """
         self.end()
         loop = asyncio.get_running_loop()
-        due = None
+        due, unsent, end_sent = loop.time() + sending, self._unsent, False
         while not self.done:
             if self.failure is not None:
                 raise self.failure.with_traceback(None)
             self.read_nowait()
-            if self._end_sent and due is None:
-                due = loop.time() + lingering
-            timeout = sending if due is None else max(due - loop.time(), 0.001)
-            await self._readers.wait(timeout, "close")
+            if self._end_sent and not end_sent:
+                due, end_sent = loop.time() + lingering, True
+            elif self._unsent < unsent:
+                due, unsent = loop.time() + sending, self._unsent
+            try:
+                await self._readers.wait(max(due - loop.time(), 0.001), "close")
+            except TimeoutException:
+                timeout = lingering if end_sent else sending
+                raise TimeoutException("close", timeout) from None
 
     def abort(self, code: int = ErrorCodes.CANCEL) -> None:
         """End the stream at once, with RST_STREAM where it is still open."""
@@ -251,11 +263,12 @@ class Http2Stream(Ending):
             self.connection.give_back(self, flow_controlled)
             return
         self._inbox.append(data)
-        self._unread += flow_controlled
+        self._to_give_back += flow_controlled
         self._readers.wake()
 
     def receive_end(self) -> None:
         self._input_ended = True
+        self._give_back()  # the connection's window outlives the stream's
         self._readers.wake()
         self.tell_end()
         if self.connection.is_client and self._unsent:
@@ -270,6 +283,7 @@ class Http2Stream(Ending):
     def fail(self, failure: StreamException) -> None:
         if self.failure is None and not self.done:
             self.failure = failure
+        self._give_back()
         self._drop_unsent()
         self._readers.wake()
         self.tell_end()
@@ -286,19 +300,19 @@ class Http2Stream(Ending):
 
     def fill(self, out: list[bytes | memoryview], window: int, frame_size: int) -> int:
         """Append DATA frames of at most `window` bytes in all; the bytes taken."""
-        prefix = self.id.to_bytes(4, "big")
         taken = 0
         while self._outbox and taken < window:
-            data = self._outbox[0]
+            data = self._outbox.popleft()
             size = min(len(data), frame_size, window - taken)
-            out.append(size.to_bytes(3, "big") + b"\x00\x00" + prefix)
-            if size == len(data):
-                out.append(self._outbox.popleft())
-            else:
-                out.append(data[:size])
-                self._outbox[0] = data[size:]
+            if size < len(data):
+                data = memoryview(data)
+                self._outbox.appendleft(data[size:])
+                data = data[:size]
+            out += (_FRAME.pack(size << 8, 0, self.id), data)
             taken += size
         self._unsent -= taken
+        if self._output_ended:
+            self._readers.wake()  # `finish` waits anew
         if self._writers and self._unsent <= self.connection.max_unsent:
             self._writers.wake()
         return taken
@@ -370,6 +384,8 @@ class Http2Connection(asyncio.Protocol):
         self._changed = False
         self._paused = False
         self._unread_answers = 0
+        self._partial = b""  # of a frame that has not come whole
+        self._preface = 0 if client else len(_PREFACE)
         self._heard = self._heard_ever = False
         self._pinger: asyncio.TimerHandle | None = None
         self._pongs = Waiters()
@@ -392,12 +408,11 @@ class Http2Connection(asyncio.Protocol):
             return
         self._heard = self._heard_ever = True
         try:
-            for event in self._h2.receive_data(data):
-                self._dispatch(event)
+            self._receive(data)
         except H2Error as error:
             self._give_up(f"the peer broke the HTTP/2 protocol: {error}")
             return
-        self._flush()
+        self._flush(answering=True)
 
     def eof_received(self) -> bool:
         self._fail_all("the peer closed the connection")
@@ -455,7 +470,8 @@ class Http2Connection(asyncio.Protocol):
         """Let the peer send as much again as was read."""
         with suppress(H2Error):  # the connection is gone, and its window with it
             self._h2.acknowledge_received_data(size, stream.id)
-            self._flush_soon()
+            if self._transport is not None:
+                self._flush_soon()
 
     def reset(self, stream: Http2Stream, code: int) -> None:
         if stream.id in self.streams:
@@ -572,6 +588,60 @@ class Http2Connection(asyncio.Protocol):
 
     # Events from the peer
 
+    def _receive(self, data: bytes) -> None:
+        """Take plain DATA frames and give `h2` all others, whole and in their order."""
+        data = self._partial + data
+        if len(data) < self._preface:
+            self._partial = data
+            return
+        begin, position = 0, self._preface
+        while position + 9 <= len(data):
+            head, flags, stream_id = _FRAME.unpack_from(data, position)
+            size = head >> 8
+            end = position + 9 + size
+            if size > self._h2.max_inbound_frame_size:
+                self._h2.close_connection(ErrorCodes.FRAME_SIZE_ERROR)
+                raise FrameTooLargeError(f"a frame of {size:,} bytes")
+            if end > len(data):
+                break
+            if size and not (head & 0xFF or flags):  # DATA, unpadded and not the last
+                self._give_h2(data[begin:position])
+                begin = position
+                if self._take_data(stream_id, data[position + 9 : end]):
+                    begin = end
+            position = end
+        self._give_h2(data[begin:position])
+        self._partial = data[position:]
+
+    def _give_h2(self, data: bytes) -> None:
+        if data:
+            self._preface = 0
+            for event in self._h2.receive_data(data):
+                self._dispatch(event)
+
+    def _take_data(self, stream_id: int, data: bytes) -> bool:
+        """Take the data of a frame as `h2` would; False for what it must judge."""
+        h2 = self._h2
+        stream, state = self.streams.get(stream_id), h2.streams.get(stream_id)
+        if (
+            stream is None
+            or state is None
+            or stream.input_ended
+            or not state.state_machine.headers_received
+            or state._expected_content_length is not None
+            or h2.incoming_buffer._headers_buffer
+        ):
+            return False
+        windows = (h2._inbound_flow_control_window_manager, state._inbound_window_manager)
+        size = len(data)
+        for window in windows:
+            if window.current_window_size < size:
+                return False
+        for window in windows:
+            window.window_consumed(size)
+        stream.receive(data, size)
+        return True
+
     def _dispatch(self, event: Event) -> None:
         if isinstance(event, DataReceived):
             stream = self.streams.get(event.stream_id)
@@ -652,37 +722,35 @@ class Http2Connection(asyncio.Protocol):
             self._flush_due = True
             self._loop.call_soon(self._flush)
 
-    def _flush(self) -> None:
+    def _flush(self, answering: bool = False) -> None:
         self._flush_due = False
         transport = self._transport
         if transport is None:
             return
         h2 = self._h2
         out: list[bytes | memoryview] = [h2.data_to_send()]
-        if self._paused and not self.is_client:
+        if self._paused and (answering or not self.is_client):
             self._unread_answers += len(out[0])
             if self._unread_answers > MAX_UNREAD_ANSWERS:
                 self._fail_all("the peer reads none of the answers that it asks for")
                 self.abort()
                 return
-        if not self._paused:
+        if self._unflushed and not self._paused:
             ended = False
             queue = list(self._unflushed.values())
             for stream in queue:  # grows while it is gone through
-                h2_stream = h2.streams.get(stream.id)
-                if h2_stream is None:
+                state = h2.streams.get(stream.id)
+                if state is None:
                     del self._unflushed[stream.id]  # closed in this very turn
                     continue
                 window = min(
-                    h2.outbound_flow_control_window,
-                    h2_stream.outbound_flow_control_window,
-                    _SHARE,
+                    h2.outbound_flow_control_window, state.outbound_flow_control_window, _SHARE
                 )
                 taken = 0
-                if stream.has_unsent and window > 0:
+                if window > 0:
                     taken = stream.fill(out, window, h2.max_outbound_frame_size)
                     h2.outbound_flow_control_window -= taken
-                    h2_stream.outbound_flow_control_window -= taken
+                    state.outbound_flow_control_window -= taken
                 if stream.end_due:
                     ended = True
                     self._end(stream)

@@ -26,6 +26,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -169,22 +170,10 @@ class CrtTransport:
         return connecting.result()
 
     def _tls(self, origin: Origin) -> Any:
-        from awscrt.io import ClientTlsContext, TlsContextOptions
-
         context = self._tls_context
         if context is None:
-            options = TlsContextOptions()
             named = [os.environ.get(name) for name in ("SSL_CERT_FILE", "AWS_CA_BUNDLE")]
-            files = [file for file in named if file]
-            try:
-                if files:
-                    authorities = b"\n".join(Path(file).read_bytes() for file in files)
-                    options.override_default_trust_store(authorities)
-                context = ClientTlsContext(options)
-            except Exception as error:
-                raise ConnectException(
-                    f"the authorities in {' and '.join(files)} do not load: {error}"
-                ) from error
+            context = _default_context(tuple(file for file in named if file))
         connection = context.new_connection_options()
         connection.set_server_name(origin.host)
         connection.set_alpn_list(["h2"])
@@ -413,6 +402,23 @@ def _proxy_options(proxy: Proxy) -> Any:
 def _finish(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
+
+
+@lru_cache(maxsize=8)
+def _default_context(files: tuple[str, ...]) -> Any:
+    """Trusts the authorities in these files; without any, the system's."""
+    from awscrt.io import ClientTlsContext, TlsContextOptions
+
+    options = TlsContextOptions()
+    try:
+        if files:
+            authorities = b"\n".join(Path(file).read_bytes() for file in files)
+            options.override_default_trust_store(authorities)
+        return ClientTlsContext(options)
+    except Exception as error:
+        raise ConnectException(
+            f"the authorities in {' and '.join(files)} do not load: {error}"
+        ) from error
 
 
 def _close_unwanted(connecting: Future[Any]) -> None:

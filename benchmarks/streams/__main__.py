@@ -53,6 +53,11 @@ class Subject:
     capacity: tuple[int, ...] = (1000, 1250, 1500, 2000)
 
     @property
+    def carries_crowd(self) -> bool:
+        """Whether it can send on 1,000 streams in time: else what is late takes memory."""
+        return self.capacity[0] >= 1000
+
+    @property
     def interpreter(self) -> Path:
         if self.environment is None:
             return Path(sys.executable)
@@ -82,6 +87,14 @@ SUBJECTS = [
         crowd=200,
         capacity=PEERS,
     ),
+]
+
+
+FLOORS = [
+    Subject("wire-uvloop", "TLS alone, uvloop", "wire", "uvloop"),
+    Subject("wire", "TLS alone, asyncio", "wire"),
+    Subject("nothing-uvloop", "the benchmark's own pacing, uvloop", "nothing", "uvloop"),
+    Subject("nothing", "the benchmark's own pacing, asyncio", "nothing"),
 ]
 
 
@@ -201,45 +214,69 @@ def table(heads: list[str], rows: list[list[str]]) -> str:
 
 def cost_of_events(bench: Bench, subjects: list[Subject]) -> str:
     full = bench.rounds_of(subjects, streams=10, full_rate=bench.seconds)
-    paced = bench.rounds_of(subjects, streams=100, real_time=bench.seconds)
+    paced = bench.rounds_of([*FLOORS, *subjects], streams=100, real_time=bench.seconds)
     pacing = {
-        loop: bench.rounds_of(
-            [Subject("nothing", "", "nothing", loop)], streams=100, real_time=bench.seconds
-        )["nothing"]["event_us"]
-        for loop in ("uvloop", "asyncio")
+        subject.loop: statistics.median(paced[subject.name]["event_us"])
+        for subject in FLOORS
+        if subject.client == "nothing"
     }
-    rows = [
-        [
-            subject.title,
-            two(full.get(subject.name, {}).get("event_us")),
-            f"{max(full.get(subject.name, {}).get('rate', [0])):,.0f}",
-            two(paced.get(subject.name, {}).get("event_us")),
-            two(paced.get(subject.name, {}).get("p99_ms")),
-        ]
-        for subject in subjects
+    rows = []
+    for subject in [*subjects, *FLOORS]:
+        fast, slow = full.get(subject.name, {}), paced.get(subject.name, {})
+        costs = slow.get("event_us", [])
+        alone = subject.client == "nothing"
+        rows.append(
+            [
+                subject.title,
+                two(fast.get("event_us")),
+                f"{max(fast['rate']):,.0f}" if "rate" in fast else "–",
+                two(costs),
+                "–" if alone else two([cost - pacing[subject.loop] for cost in costs]),
+                "–" if alone else two(slow.get("p99_ms")),
+            ]
+        )
+    heads = [
+        "",
+        "full rate, µs an event",
+        "events/s",
+        "100 streams, µs an event",
+        "without pacing, µs",
+        "p99 late, ms",
     ]
-    for loop, figures in pacing.items():
-        rows.append([f"the benchmark's own pacing, {loop}", "–", "–", two(figures), "–"])
-    heads = ["", "full rate, µs an event", "events/s", "100 streams, µs an event", "p99 late, ms"]
     return table(heads, rows)
 
 
 def idle_and_memory(bench: Bench, subjects: list[Subject]) -> str:
     few = bench.rounds_of(subjects, streams=50, idle=bench.seconds)
     many = bench.rounds_of(subjects, streams=None, idle=bench.seconds)
+    everyone = [*subjects, *FLOORS]
+    sending = bench.rounds_of(everyone, streams=200, real_time=bench.seconds)
+    crowd = bench.rounds_of(
+        [s for s in everyone if s.carries_crowd], streams=None, real_time=bench.seconds
+    )
     rows = []
-    for subject in subjects:
+    for subject in everyone:
         small, big = few.get(subject.name, {}), many.get(subject.name, {})
         rows.append(
             [
                 subject.title,
                 two([100 * share for share in small.get("idle", [])], ".2f"),
                 two([100 * share for share in big.get("idle", [])], ".2f"),
-                f"{subject.crowd:,}",
+                f"{subject.crowd:,}" if big else "–",
                 two(big.get("kib")),
+                two(sending.get(subject.name, {}).get("sending_kib")),
+                two(crowd.get(subject.name, {}).get("sending_kib")),
             ]
         )
-    heads = ["", "idle CPU, 50 streams, %", "idle CPU, many, %", "many", "KiB a stream"]
+    heads = [
+        "",
+        "idle CPU, 50 streams, %",
+        "idle CPU, many, %",
+        "many",
+        "KiB a stream, idle",
+        "sending, 200 streams",
+        "sending, 1,000",
+    ]
     return table(heads, rows)
 
 

@@ -1,4 +1,7 @@
-"""The DATA frames that are written without h2, read by h2: the oracle of frames and windows."""
+"""The DATA frames that are written and read without h2, against h2 on the other side.
+
+It is the oracle of frames and windows. And what a peer may not make us do meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,12 @@ from h2.settings import SettingCodes, Settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amazon_transcribe.exceptions import StreamResetException, TimeoutException
+from amazon_transcribe.exceptions import (
+    ConnectionLostException,
+    StreamResetException,
+    TimeoutException,
+)
+from amazon_transcribe.transports import _http2
 from amazon_transcribe.transports._http2 import Http2Connection, Http2Stream
 
 HEADERS = [(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/")]
@@ -37,12 +45,16 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.data = b""
+        self.aborted = False
 
     def write(self, data: Any) -> None:
         self.data += data
 
     def close(self) -> None:
         raise AssertionError("the connection was given up")
+
+    def abort(self) -> None:
+        self.aborted = True
 
 
 class Joined:
@@ -234,3 +246,128 @@ async def test_streams_above_a_goaway_are_not_served() -> None:
     assert [*server.streams] == [1, 3]
     with pytest.raises(StreamResetException, match="refused with GOAWAY"):
         await begun[2].read()
+
+
+# What may come on three streams: data, with padding or without, a PING, the end; in
+# pieces of any size. And what is read of it.
+ARRIVALS = st.lists(
+    st.one_of(
+        st.tuples(st.just("data"), st.integers(0, 2), st.integers(0, 16_384)),
+        st.tuples(st.just("padded"), st.integers(0, 2), st.integers(0, 16_000)),
+        st.tuples(st.just("end"), st.integers(0, 2), st.just(0)),
+        st.tuples(st.just("ping"), st.just(0), st.just(0)),
+        st.tuples(st.just("deliver"), st.just(0), st.integers(1, 40_000)),
+        st.tuples(st.just("read"), st.integers(0, 2), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+async def arrival(steps: list[tuple[str, int, int]]) -> None:
+    joined = Joined(2**20, 16_384, streams=3)
+    ours, peer = joined.ours, joined.peer
+    for stream in joined.streams:
+        peer.send_headers(stream.id, [(":status", "200")])
+    under_way = b""
+    sent = {stream.id: b"" for stream in joined.streams}
+    read = {stream.id: b"" for stream in joined.streams}
+    ended: set[int] = set()
+
+    def deliver(size: int) -> None:
+        nonlocal under_way
+        under_way += peer.data_to_send()
+        while under_way:
+            ours.data_received(under_way[:size])
+            under_way = under_way[size:]
+
+    for kind, number, size in steps:
+        stream = joined.streams[number]
+        if kind == "ping":
+            peer.ping(b"12345678")
+        elif kind == "deliver":
+            deliver(size)
+        elif kind == "read":
+            read[stream.id] += stream.read_nowait()
+        elif stream.id in ended:
+            continue
+        elif kind == "end":
+            ended.add(stream.id)
+            peer.end_stream(stream.id)
+        else:
+            data = bytes([len(sent[stream.id]) % 251]) * size
+            if peer.local_flow_control_window(stream.id) > size + 256:
+                peer.send_data(stream.id, data, pad_length=7 if kind == "padded" else None)
+                sent[stream.id] += data
+    deliver(10_000)
+    joined.exchange()  # what was given back
+    for stream in joined.streams:
+        if stream.id not in ended:
+            window = ours._h2.streams[stream.id]._inbound_window_manager.current_window_size
+            assert window == peer.streams[stream.id].outbound_flow_control_window
+        while (data := stream.read_nowait()) or not (stream.input_ended or stream.id not in ended):
+            read[stream.id] += data
+    assert read == sent
+    assert {stream.id for stream in joined.streams if stream.input_ended} == ended
+    connection = ours._h2._inbound_flow_control_window_manager.current_window_size
+    assert connection == peer.outbound_flow_control_window
+
+
+@settings(deadline=None, max_examples=200)
+@given(ARRIVALS)
+def test_what_h2_sends_is_read_whole(steps: list[tuple[str, int, int]]) -> None:
+    asyncio.run(arrival(steps))
+
+
+async def test_data_beyond_the_window_is_refused_as_h2_does() -> None:
+    joined = Joined(2**20, 16_384, streams=1)
+    joined.peer.send_headers(1, [(":status", "200")])
+    joined.exchange()
+    frame = b"\x00\x40\x00\x00\x00\x00\x00\x00\x01" + bytes(16_384)
+    joined.wire.close = lambda: None  # type: ignore[method-assign]
+    for _ in range(2**20 // 16_384):
+        joined.ours.data_received(frame)
+        assert joined.streams[0].failure is None
+    joined.ours.data_received(frame)
+    assert "Flow control window" in str(joined.streams[0].failure)
+
+
+async def test_a_frame_too_long_is_refused_before_it_has_come() -> None:
+    joined = Joined(2**20, 16_384, streams=1)
+    joined.wire.close = lambda: None  # type: ignore[method-assign]
+    joined.ours.data_received(b"\xff\xff\xff\x00\x00\x00\x00\x00\x01")
+    assert isinstance(joined.streams[0].failure, ConnectionLostException)
+    assert "16,777,215 bytes" in str(joined.streams[0].failure)
+
+
+async def test_a_peer_that_takes_no_answers_gets_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_http2, "MAX_UNREAD_ANSWERS", 10_000)
+    joined = Joined(2**20, 16_384, streams=1)
+    joined.ours.pause_writing()
+    joined.peer.ping(b"12345678")
+    ping = joined.peer.data_to_send()
+    answered = 0
+    while not joined.wire.aborted:
+        joined.ours.data_received(ping)
+        answered += len(ping)
+        assert len(joined.wire.data) <= 10_000 + len(ping)
+    assert answered > 10_000
+    assert isinstance(joined.streams[0].failure, ConnectionLostException)
+    assert "reads none of the answers" in str(joined.streams[0].failure)
+
+
+async def test_the_time_to_send_the_rest_counts_from_the_last_progress() -> None:
+    joined = Joined(100, 16_384, streams=1)
+    await joined.streams[0].write(bytes(400))
+    loop = asyncio.get_running_loop()
+
+    def take() -> None:
+        joined.open_window(0, 100)
+        joined.exchange()
+
+    for delay in (0.2, 0.4, 0.6):
+        loop.call_later(delay, take)
+    begun = loop.time()
+    with pytest.raises(TimeoutException) as caught:
+        await joined.streams[0].finish(sending=0.5, lingering=0.01)
+    assert loop.time() - begun > 0.6
+    assert caught.value.seconds == 0.01  # all was sent: the peer's end is what did not come
