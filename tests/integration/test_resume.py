@@ -568,8 +568,6 @@ async def test_a_closed_client_ends_the_stream() -> None:
 
 
 async def test_real_speech_survives_cuts() -> None:
-    pytest.importorskip("onnxruntime")
-    pytest.importorskip("moonshine_voice")
     pcm = b""
     for name in ("0870", "0920"):
         recording = Path(__file__).parents[2] / f"examples/audio/sense_and_sensibility_{name}.wav"

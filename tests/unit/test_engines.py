@@ -102,7 +102,6 @@ except EngineUnavailable as error:
 
 def test_recogniser_reports_to_nobody(tmp_path: Path) -> None:
     """onnxruntime's telemetry begins with a device's id and a store in the home directory."""
-    pytest.importorskip("onnxruntime")
     others = ("ORT_DISABLE_TELEMETRY", "CI", "XDG_CACHE_HOME")  # the second turns it off, too
     kept = {name: value for name, value in os.environ.items() if name not in others}
     program = "from amazon_transcribe.local.engines import load_engine; load_engine('moonshine')"
