@@ -248,7 +248,15 @@ class StreamException(HTTPException):
 
 
 class ConnectionLostException(StreamException):
-    """The connection under the stream is gone."""
+    """The connection under the stream is gone.
+
+    `code` is the HTTP/2 error code (RFC 9113, section 7) that the peer gave beforehand
+    with GOAWAY, else 0; its text stands in the message.
+    """
+
+    def __init__(self, message: str = "", code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class StreamResetException(StreamException):

@@ -119,8 +119,9 @@ def described(error: BaseException) -> str:
     name = type(error).__name__
     if isinstance(error, TimeoutException):
         return f"{name} ({error.phase})"
-    if isinstance(error, StreamResetException):
-        return f"{name} ({ErrorCodes(error.code).name})"
+    code = getattr(error, "code", 0)
+    if code or isinstance(error, StreamResetException):
+        return f"{name} ({ErrorCodes(code).name})"
     return name
 
 
@@ -212,6 +213,16 @@ def mid_stream(act: Callable[[Peer, int], None]) -> Callable[[], Awaitable[str]]
             return await converse(client)
 
     return scenario
+
+
+def complain(peer: Peer, stream: int) -> None:
+    peer.h2.close_connection(ErrorCodes.ENHANCE_YOUR_CALM, b"too_many_pings", stream)
+    peer.flush()
+    peer.close()
+
+
+def announce_too_much(peer: Peer, stream: int) -> None:
+    peer.write(b"\xff\xff\xff\x00\x00" + stream.to_bytes(4, "big"))
 
 
 def go_away(peer: Peer, stream: int) -> None:
@@ -418,6 +429,16 @@ DEFECTS = [
         "truncation looks like success: DATA frames without data",
         "read: TruncatedStreamException",
         frames_without_data,
+    ),
+    Row(
+        "truncation looks like success: GOAWAY with an error, then the end",
+        "read: ConnectionLostException (ENHANCE_YOUR_CALM)",
+        mid_stream(complain),
+    ),
+    Row(
+        "a read hangs: a frame of 16 MiB is announced",
+        "read: ConnectionLostException",
+        mid_stream(announce_too_much),
     ),
     Row("sends after death are accepted", "20 of 20 raise", sends_after_death),
     Row(

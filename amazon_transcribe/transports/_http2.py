@@ -57,6 +57,7 @@ MAX_UNREAD = 1024 * 1024
 _FIRST_WINDOW = 65_535  # until the peer is told otherwise (RFC 9113, 6.9.2)
 MAX_UNREAD_ANSWERS = 1024 * 1024
 _MAX_WINDOW = 2**31 - 1
+_MAX_LAST_WORDS = 200  # bytes of a GOAWAY's text that are kept
 _MAX_STREAM_ID = 2**31 - 1
 _SETTINGS = b"\x04"  # the type of the first frame from a server (RFC 9113, 3.4)
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # a client's first bytes
@@ -359,6 +360,8 @@ class Http2Connection(asyncio.Protocol):
         self.max_unsent = max_unsent
         self.streams: dict[int, Http2Stream] = {}
         self.draining = False
+        self.last_words = ""  # what the peer said with GOAWAY
+        self._last_code = 0
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
@@ -553,9 +556,11 @@ class Http2Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    def _fail_all(
-        self, reason: str, kind: Callable[[str], StreamException] = ConnectionLostException
-    ) -> None:
+    def _lost(self, reason: str) -> ConnectionLostException:
+        return ConnectionLostException(reason + self.last_words, self._last_code)
+
+    def _fail_all(self, reason: str, kind: Callable[[str], StreamException] | None = None) -> None:
+        kind = kind or self._lost
         self.draining = True
         if self._pinger is not None:
             self._pinger.cancel()
@@ -566,7 +571,7 @@ class Http2Connection(asyncio.Protocol):
         self._pongs.wake()
         for stream in streams:
             stream.fail(kind(reason))  # its own: the client writes the stream's ids on it
-        self._not_ready(ConnectionLostException(reason))
+        self._not_ready(self._lost(reason))
         self._tell_change()
 
     def _not_ready(self, error: HTTPException) -> None:
@@ -600,6 +605,7 @@ class Http2Connection(asyncio.Protocol):
             size = head >> 8
             end = position + 9 + size
             if size > self._h2.max_inbound_frame_size:
+                self._give_h2(data[begin:position])
                 self._h2.close_connection(ErrorCodes.FRAME_SIZE_ERROR)
                 raise FrameTooLargeError(f"a frame of {size:,} bytes")
             if end > len(data):
@@ -699,9 +705,19 @@ class Http2Connection(asyncio.Protocol):
         """The peer opens no more streams; those it has seen may finish."""
         self.draining = True
         last = event.last_stream_id or 0
+        code = event.error_code or ErrorCodes.NO_ERROR
+        text = (event.additional_data or b"")[:_MAX_LAST_WORDS].decode("utf-8", "replace")
+        if code or text:
+            self._last_code = int(code)
+            self.last_words = f" after GOAWAY with {_name(code)}" + (f": {text!r}" if text else "")
         for stream in [s for s in self.streams.values() if self.is_client and s.id > last]:
-            code = event.error_code or ErrorCodes.REFUSED_STREAM
-            stream.fail(_reset(code, unprocessed=True))
+            stream.fail(
+                StreamResetException(
+                    f"the peer refused the stream{self.last_words or ' with GOAWAY'}",
+                    int(code or ErrorCodes.REFUSED_STREAM),
+                    unprocessed=True,
+                )
+            )
             self._forget(stream)
         self._changed = True
 
@@ -809,10 +825,13 @@ def shrink_buffer(transport: Any) -> None:
         protocol._ssl_buffer_view = memoryview(protocol._ssl_buffer)  # type: ignore[union-attr]
 
 
-def _reset(code: Any, *, unprocessed: bool = False) -> StreamResetException:
-    name = code.name if isinstance(code, ErrorCodes) else str(code)
+def _name(code: ErrorCodes | int) -> str:
+    return code.name if isinstance(code, ErrorCodes) else str(code)
+
+
+def _reset(code: ErrorCodes | int) -> StreamResetException:
     return StreamResetException(
-        f"the peer reset the stream with {name}",
+        f"the peer reset the stream with {_name(code)}",
         int(code),
-        unprocessed=unprocessed or code == ErrorCodes.REFUSED_STREAM,
+        unprocessed=code == ErrorCodes.REFUSED_STREAM,
     )

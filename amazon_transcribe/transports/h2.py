@@ -321,8 +321,12 @@ class _Pooled:
             except HTTPException as error:
                 raise ConnectException(f"{where} does not speak HTTP/2: {error}") from error
             if connection.capacity <= 0:
-                reason = "it closes the connection" if connection.draining else "the limit is 0"
-                raise ConnectException(f"{where} allows no streams: {reason}", transient=True)
+                reason = (
+                    f"it ends{connection.last_words}" if connection.draining else "the limit is 0"
+                )
+                raise ConnectException(
+                    f"a new connection to {where} takes no streams: {reason}", transient=True
+                )
         except BaseException:
             connection.abort()
             raise

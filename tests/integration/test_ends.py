@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from h2.errors import ErrorCodes
+from h2.events import ConnectionTerminated
 
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.exceptions import (
     BadRequestException,
+    ConnectException,
     ConnectionLostException,
     ParserError,
     SDKError,
@@ -178,6 +181,63 @@ async def test_a_peer_that_takes_no_audio(monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(TimeoutException) as again:
             await stream.output_stream.__anext__()
         assert again.value is late.value
+
+
+def said_goaway(last: int, code: int, text: bytes = b"") -> bytes:
+    data = last.to_bytes(4, "big") + code.to_bytes(4, "big") + text
+    return len(data).to_bytes(3, "big") + b"\x07\x00" + bytes(4) + data
+
+
+async def test_what_a_peer_says_before_it_closes_is_told() -> None:
+    async def script(peer: Peer) -> None:
+        stream = await peer.request()
+        peer.respond(stream)
+        await peer.request()  # a stream that the peer does not take
+        peer.write(said_goaway(stream, ErrorCodes.ENHANCE_YOUR_CALM, b"too_many_\x1b[1mpings"))
+        peer.close()
+
+    async with (
+        peer_server(script) as url,
+        client_at(url, max_streams_per_connection=2, start_attempts=1) as client,
+    ):
+        stream = await start(client)
+        with pytest.raises(StreamResetException, match="ENHANCE_YOUR_CALM: 'too_many") as refused:
+            await start(client)
+        assert refused.value.unprocessed
+        with pytest.raises(ConnectionLostException) as lost:
+            await stream.output_stream.__anext__()
+        told = r"after GOAWAY with ENHANCE_YOUR_CALM: 'too_many_\x1b[1mpings'"
+        for error in (refused.value, lost.value):
+            assert error.code == ErrorCodes.ENHANCE_YOUR_CALM
+            assert str(error).endswith(told)
+
+
+async def test_what_a_peer_says_instead_of_taking_streams_is_told() -> None:
+    async def script(peer: Peer) -> None:
+        peer.write(said_goaway(0, 99, b"x" * 10_000))
+        peer.close()
+
+    async with peer_server(script) as url, client_at(url, start_attempts=1) as client:
+        with pytest.raises(ConnectException, match="after GOAWAY with 99: 'x{200}'$"):
+            await start(client)
+
+
+async def test_a_frame_that_is_too_long_is_refused_at_its_header() -> None:
+    async def script(peer: Peer) -> None:
+        stream = await peer.request()
+        peer.respond(stream)
+        peer.write(b"\xff\xff\xff\x00\x00" + stream.to_bytes(4, "big") + bytes(1000))
+        with suppress(ConnectionError):
+            goodbyes.append(await peer.next(ConnectionTerminated))
+
+    goodbyes: list[Any] = []
+    async with peer_server(script) as url, client_at(url) as client:
+        stream = await start(client)
+        with pytest.raises(ConnectionLostException, match="a frame of 16,777,215 bytes"):
+            await asyncio.wait_for(stream.output_stream.__anext__(), 2)
+        while not goodbyes:
+            await asyncio.sleep(0)
+    assert goodbyes[0].error_code == ErrorCodes.FRAME_SIZE_ERROR
 
 
 async def test_streams_of_one_connection_keep_their_own_ids() -> None:

@@ -147,7 +147,7 @@ async def test_prewarming_fails_as_a_start_does() -> None:
                 await client.prewarm(2)
     async with peer_server(accept_all, settings={S.MAX_CONCURRENT_STREAMS: 0}) as url:
         async with client_at(url) as client:
-            with pytest.raises(ConnectException, match="allows no streams"):
+            with pytest.raises(ConnectException, match="takes no streams: the limit is 0"):
                 await client.prewarm(2)
     with pytest.raises(StreamClosedException):
         await client.prewarm(1)
