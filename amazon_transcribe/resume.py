@@ -170,8 +170,9 @@ class ResumableTranscription:
     :param media_sample_rate_hz: The sample rate, 8,000–48,000 Hz.
     :param media_encoding: `"pcm"`.
     :param session_id: One UUID for all connections; made here when None.
-    :param session_resume_window: Minutes for which the service keeps the session; None
-        leaves it to the service.
+    :param session_resume_window: Minutes from a connection's start for which the service
+        keeps the session; at most 300, longer than a connection lives. None leaves it to
+        the service.
     :param replay_seconds: The size of the replay buffer, 5 to 240 s of audio.
     :param renew_after: The age in seconds at which a connection is renewed.
     :param max_failures: Failures in a row before the last one is raised.
@@ -193,7 +194,7 @@ class ResumableTranscription:
         media_sample_rate_hz: int,
         media_encoding: str = "pcm",
         session_id: str | None = None,
-        session_resume_window: int | None = 30,
+        session_resume_window: int | None = 300,
         replay_seconds: float = 60.0,
         renew_after: float = 13_500.0,
         max_failures: int = 10,

@@ -228,7 +228,7 @@ async def test_all_connections_have_one_session_id() -> None:
     responses = [back.response for back in result.returns]
     assert len(responses) == 2
     assert {response.session_id for response in responses} == {stream.session_id}
-    assert {response.session_resume_window for response in responses} == {30}
+    assert {response.session_resume_window for response in responses} == {300}
 
 
 async def test_starts_that_fail_are_tried_again() -> None:
