@@ -222,6 +222,10 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
 class BreakableExchange(Exchange, Protocol):
     """What a face must offer besides, so that its streams can be broken."""
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the stream has broken off."""
+
     def reset(self, code: int) -> None:
         """End the stream, and send first what was written."""
 
@@ -274,6 +278,8 @@ class Faults:
                 later.append(strike)
             elif fault.kind == "delay":
                 await asyncio.sleep(_delay(fault))
+                if exchange.is_over:  # its client may have started the session anew
+                    return
             elif fault.kind == "goaway" and fault.graceful:
                 exchange.go_away(fault.code or 0, graceful=True)
             else:

@@ -74,6 +74,10 @@ class Http2Exchange:
     def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         self._stream.connection.respond(self._stream, [(":status", str(status)), *headers])
 
+    @property
+    def is_over(self) -> bool:
+        return self._stream.failure is not None
+
     def reset(self, code: int) -> None:
         self._stream.connection.flush()
         self._stream.abort(code)

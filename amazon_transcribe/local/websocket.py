@@ -116,6 +116,10 @@ class WebSocketExchange(WebSocketStream):
         except TimeoutException:
             self._drop()
 
+    @property
+    def is_over(self) -> bool:
+        return self.failure is not None
+
     def reset(self, code: int) -> None:
         """End the stream with a close code; HTTP/2's have no like and become 1011."""
         self._give_up(code if code >= 1000 else CloseReason.INTERNAL_ERROR, "told to reset")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import subprocess
 import sys
@@ -57,6 +58,32 @@ async def test_the_log_tells_which_fault_strikes_whom(caplog: pytest.LogCaptureF
         f"fault delay strikes session {session}",
         f"fault truncate strikes session {session}",
     ]
+
+
+async def test_a_start_that_was_given_up_takes_nobody_s_place() -> None:
+    faults = [Fault("delay", by=0.3, times=1)]
+    async with (
+        LocalTranscribe("scripted", faults=faults) as server,
+        TranscribeStreamingClient(
+            region="us-east-1",
+            endpoint_url=server.endpoint_url,
+            credential_resolver=server.credentials,
+        ) as client,
+    ):
+        parameters: dict[str, Any] = {
+            "language_code": "en-US",
+            "media_sample_rate_hz": 16000,
+            "media_encoding": "pcm",
+            "session_id": "6a2c6a6e-5b0c-4d6e-9d2b-0d9f6a4c1c11",
+        }
+        given_up = asyncio.create_task(client.start_stream_transcription(**parameters))
+        while not server._streams:
+            await asyncio.sleep(0.01)
+        delayed = set(server._streams)
+        given_up.cancel()
+        stream = await client.start_stream_transcription(**parameters)
+        await asyncio.wait(delayed)  # it was on its way when the second one began
+        assert await stream.drain() == []
 
 
 async def outcomes(count: int, *faults: Fault, **options: Any) -> list[int | str]:
