@@ -27,7 +27,6 @@ from amazon_transcribe.eventstream import IMPLEMENTATION
 from .verdict import Memory, problems_of, settled
 
 ROOT = Path(__file__).parents[2]
-PROCESSES = ("server", "client")
 SHOWN = 40  # problems
 
 
@@ -97,11 +96,9 @@ def soak(seconds: float, streams: int, seed: int, folder: Path) -> dict[str, Any
         }
         client = run("client", json.dumps(task), SSL_CERT_FILE=task["ca_file"])
         began = time.monotonic()
-        samples = []
+        samples: list[dict[str, Any]] = []
         while "left" not in (told := client()):
             told["at"] = round(time.monotonic() - began, 1)
-            for name, process in zip(PROCESSES, processes, strict=True):
-                told[name] = resident_kib(process.pid)
             samples.append(told)
             if sys.stderr.isatty():
                 print(*(f"{name} {figure}" for name, figure in told.items()), file=sys.stderr)
@@ -119,11 +116,6 @@ def soak(seconds: float, streams: int, seed: int, folder: Path) -> dict[str, Any
         "streams": [json.loads(line) for line in journal.read_text().splitlines()],
         "strikes": [line.split() for line in strikes.read_text().splitlines()],
     }
-
-
-def resident_kib(pid: int) -> int:
-    pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 def print_streams(run: dict[str, Any]) -> None:
@@ -153,7 +145,7 @@ def print_streams(run: dict[str, Any]) -> None:
 def print_processes(run: dict[str, Any]) -> None:
     print("\nprocess  MiB after a third  at the end  most  KiB a minute  CPU  left  complaints")
     for name, report in run["reports"].items():
-        memory = Memory.of([(sample["at"], sample[name]) for sample in run["samples"]])
+        memory = Memory.of(report["memory"])
         print(
             f"{name:8} {memory.first / 1024:17.1f} {memory.last / 1024:11.1f}"
             f" {memory.most / 1024:5.0f} {memory.slope:13.1f}"

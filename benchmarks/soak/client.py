@@ -33,7 +33,7 @@ from amazon_transcribe.resume import ResumableTranscription
 from amazon_transcribe.transports.crt import CrtTransport
 
 from .heard import AUDIO, CHUNK_SECONDS, RATE, Heard, Script
-from .watch import Watch, belongings, left_since
+from .watch import Watch, belongings, left_since, watch_memory
 
 SHORTEST, LONGEST = 2.0, 150.0  # seconds of a stream, many short ones and few long
 SAMPLE_SECONDS = 5.0
@@ -421,11 +421,14 @@ async def main(task: dict[str, Any], journal: TextIO) -> None:
             loop.create_task(soak.keep_one(ramp * number / task["streams"]))
             for number in range(task["streams"])
         ]
+        memory: list[tuple[float, int]] = []
+        sampling = loop.create_task(watch_memory(memory))
         end = loop.time() + task["seconds"]
         while loop.time() < end:
             await asyncio.sleep(min(SAMPLE_SECONDS, end - loop.time()))
             sample = {"open": soak.open, "started": soak.started, "events": soak.lateness.events}
             print(json.dumps(sample), flush=True)
+        sampling.cancel()
         soak.stopping.set_result(None)
         _, late = await asyncio.wait(keepers, timeout=2 * HANG_SECONDS)
         for keeper in keepers:
@@ -435,7 +438,7 @@ async def main(task: dict[str, Any], journal: TextIO) -> None:
                 watch.complain(f"the soak itself failed: {keeper.exception()!r}")
         limiter = clients["shared"].limiter
         lateness = soak.lateness
-    del soak, clients, client, keepers, keeper, stack
+    del soak, clients, client, keepers, keeper, stack, sampling
     left = await left_since(before, PATIENCE)
     left["slots"] = limiter.open if limiter else 0
     left["untold ends"] = observer.streams - observer.ends
@@ -447,6 +450,7 @@ async def main(task: dict[str, Any], journal: TextIO) -> None:
                 "left": left,
                 "complaints": watch.complaints,
                 "cpu": used.ru_utime + used.ru_stime,
+                "memory": memory,
                 "events": lateness.events,
                 "late_ms": [lateness.percentile(share) for share in (0.5, 0.99, 0.999)],
             }

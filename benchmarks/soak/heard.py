@@ -51,7 +51,7 @@ class Heard:
         """
         finals = [text(result) for result in self.finals]
         if end != "clean end":
-            begun = finals == script.lines[: len(finals)]
+            begun = finals in (script.lines[: len(finals)], script.after(self.chunks))
             return None if begun else f"it said {finals}"
         more = range(200 if silence else 1)
         if any(finals == script.after(self.chunks + silent) for silent in more):

@@ -19,7 +19,7 @@ from typing import TextIO
 from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
 
-from .watch import Watch, belongings, left_since
+from .watch import Watch, belongings, left_since, watch_memory
 
 # Each strikes by itself: of ten streams about four are struck.
 FAULTS = """
@@ -86,13 +86,17 @@ async def main(seed: int, journal: TextIO) -> None:
             "secret": credentials.secret_access_key,
         }
         print(json.dumps(ready), flush=True)
+        memory: list[tuple[float, int]] = []
+        sampling = loop.create_task(watch_memory(memory))
         await loop.run_in_executor(None, sys.stdin.readline)
+        sampling.cancel()
         left = await left_since(before, PATIENCE)
     used = resource.getrusage(resource.RUSAGE_SELF)
     report = {
         "left": left,
         "complaints": watch.complaints,
         "cpu": used.ru_utime + used.ru_stime,
+        "memory": memory,
     }
     print(json.dumps(report), flush=True)
 

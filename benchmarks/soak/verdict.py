@@ -12,7 +12,7 @@ from amazon_transcribe._events import SERVICE_EXCEPTIONS
 _T = TypeVar("_T")
 
 # KiB a minute by which the line fitted to a process's memory may rise, in runs of so many
-# seconds; in shorter ones allocators still fill up.
+# seconds; in shorter ones caches and buffers still fill up.
 ALLOWED_SLOPE = 100.0
 LONG_ENOUGH = 900.0
 
@@ -75,7 +75,7 @@ def problems_of(run: dict[str, Any]) -> list[str]:
     for name, report in run["reports"].items():
         problems += [f"{name}: {n} times {text}" for text, n in report["complaints"].items()]
         problems += [f"{name}: {n} {what} left" for what, n in report["left"].items() if n]
-        memory = Memory.of([(sample["at"], sample[name]) for sample in run["samples"]])
+        memory = Memory.of(report["memory"])
         if run["samples"][-1]["at"] >= LONG_ENOUGH and memory.slope > ALLOWED_SLOPE:
             problems.append(f"{name}: its memory grows by {memory.slope:.0f} KiB a minute")
     return problems
@@ -120,7 +120,7 @@ class Memory:
     @classmethod
     def of(cls, samples: Sequence[tuple[float, float]]) -> Memory:
         """From pairs of seconds and KiB of the whole run."""
-        times, sizes = zip(*settled(samples), strict=True)
+        times, sizes = zip(*settled(samples) or [(0.0, 0.0)], strict=True)
         middle, mean = sum(times) / len(times), sum(sizes) / len(sizes)
         covariance = sum((t - middle) * (s - mean) for t, s in zip(times, sizes, strict=True))
         variance = sum((t - middle) ** 2 for t in times)

@@ -55,6 +55,7 @@ def test_final_results_are_those_of_the_audio() -> None:
     assert Heard(80, results).differs(script, "clean end", silence=False) is None
     assert Heard(80, results[:-1]).differs(script, "clean end", silence=False)
     assert Heard(80, results[:-1]).differs(script, "closed", silence=False) is None
+    assert Heard(80, results).differs(script, "closed", silence=False) is None
     assert Heard(80, results[1:]).differs(script, "closed", silence=False)
     assert Heard(80, results).is_out_of_step("clean end") is None
     assert Heard(80, results[:-1]).is_out_of_step("clean end")
