@@ -34,7 +34,12 @@ PAUSED = {
 # What the program sees of a fault, unless its own end comes first; over HTTP/2 on asyncio,
 # WebSocket and awscrt.
 SEEN: dict[str, tuple[str, ...]] = {
-    "silent": ("TimeoutException (response)", "TimeoutException (drain)", "own time-out"),
+    "silent": (
+        "TimeoutException (response)",
+        "TimeoutException (idle)",
+        "TimeoutException (drain)",
+        "own time-out",
+    ),
     "delay": (),
     "http": (
         "BadRequestException",
@@ -50,6 +55,7 @@ SEEN: dict[str, tuple[str, ...]] = {
     "corrupt": ("ChecksumMismatch",),
     "stop-reading": (
         "TimeoutException (send)",
+        "TimeoutException (idle)",
         "TimeoutException (drain)",
         "own time-out",
         "ConnectionLostException",  # a WebSocket's PING is not answered either
