@@ -1,8 +1,9 @@
 """Streaming speech to text on Amazon Transcribe's protocol.
 
 The public modules are `client`, `handlers`, `model`, `exceptions`, `auth`, `endpoints`,
-`eventstream`, `audio`, `captions`, `utils` and `local`. What most programs use of them
-can be imported from here; nothing is loaded before it is used.
+`audio`, `captions`, `utils`, `limiter`, `observe`, `otel`, `resume`, `transports`, `local`
+and `eventstream`. What most programs use of them can be imported from here; nothing is
+loaded before it is used.
 """
 
 from __future__ import annotations
