@@ -216,7 +216,7 @@ class HTTPException(SDKError):
 
 
 class ConnectException(HTTPException):
-    """No connection could be made: name resolution, TCP, TLS or ALPN.
+    """No connection could be made that takes a stream: name resolution, TCP, TLS or HTTP/2.
 
     `transient` is False when trying again cannot help: an unknown name, a certificate
     that is not trusted, a peer that does not speak HTTP/2.

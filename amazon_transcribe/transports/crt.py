@@ -9,7 +9,8 @@ What awscrt has no way for differs here:
 - No PING: a peer that is gone without a word is found by TCP's keep-alive, 40 s after the
   last byte. While audio is on its way TCP does not ask; then `send_audio_event` times out,
   60 s after the buffers are full, its own megabyte and the system's.
-- The code of a reset by the peer is not told: `StreamResetException.code` is 0.
+- The code of a reset by the peer is not told: `StreamResetException.code` is 0, and a
+  start that ended so is not tried again.
 - Authorities in AWS_CA_BUNDLE or SSL_CERT_FILE replace the system's, where elsewhere the
   former are added.
 

@@ -34,7 +34,8 @@ class H2Transport:
 
     A connection takes up to `max_streams_per_connection` streams, and never more than
     the peer's SETTINGS allow. Starts that come together share the connections being
-    opened; no stream is sent on one before the peer's SETTINGS are there.
+    opened; no stream is sent on one before the peer's SETTINGS are there. Each event loop
+    has connections of its own.
 
     :param max_streams_per_connection: One by default, as the service documents.
     :param connect_timeout: Seconds for name resolution, TCP, TLS and SETTINGS.
