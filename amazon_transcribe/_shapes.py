@@ -345,7 +345,7 @@ def write_event(operation: Operation, event: object) -> tuple[dict[str, str], by
             if found := known.problem(event, known.parameter, _python_name):
                 raise InvalidParameterException(*found)
             return _event_headers(known.name), _json.encode(event)
-    names = " or ".join(known.shape.__name__ for known in operation.inputs) or "such event"
+    names = " or ".join(known.shape.__name__ for known in operation.inputs) or "audio only"
     raise SerializerException(f"{operation.name} takes {names}, not {event!r}")
 
 

@@ -1,4 +1,4 @@
-"""Every exception this package raises, in one tree under `SDKError`.
+"""The exceptions of this package, in one tree under `SDKError`.
 
     SDKError
     ├── ParserError                  bytes that are not a valid event stream
@@ -19,6 +19,10 @@
 Two are of two kinds, so that a program that catches either catches them:
 `InvalidParameterException` is a `ValidationException` and a `BadRequestException`, the
 service's refusal; `TruncatedStreamException` is a `StreamException` and a `ParserError`.
+
+Beside them stand Python's own: `TypeError` and `ValueError` for arguments that a function
+cannot take at all, `OSError` where the local server cannot listen or read its files, and
+whatever a program's own resolvers, handlers and audio raise.
 """
 
 from __future__ import annotations

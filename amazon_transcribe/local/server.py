@@ -46,9 +46,9 @@ class LocalTranscribe:
     """A Transcribe on this machine, as an async context manager.
 
     It speaks HTTP/2 and, on the same ports, WebSocket; it checks every signature,
-    recognises with the engine and behaves as the service where that is known; `docs/`
-    says where it differs. It can be started again once it is closed, at another port if
-    the port is 0.
+    recognises with the engine and behaves as the service where that is known; the
+    documentation says where it differs. It can be started again once it is closed, at
+    another port if the port is 0.
 
     :param engine: `"moonshine"`, `"pocketsphinx"`, `"scripted"`, or an engine object.
     :param host: The address to listen on; loopback unless told otherwise.
@@ -72,8 +72,8 @@ class LocalTranscribe:
         of each category by its name.
     :param alternatives: The most alternatives of a final result, 1 to 10: the scripted
         engine has one, the others more where the speech is unclear. With more than one a
-        final result costs more; see `docs/`. The service's model has no such parameter
-        and no limit; 10 is the most that its batch jobs give.
+        final result costs more. The service's model has no such parameter and no
+        limit; 10 is the most that its batch jobs give.
     :param lenient: Accept and ignore what the local server cannot do (speaker labels,
         other languages, personal information and the like), and say so in the log.
     :param workers: Threads for recognition; by default one for each core.

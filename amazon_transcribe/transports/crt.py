@@ -1,6 +1,6 @@
 """HTTP/2 on awscrt, for those who want AWS's own TLS stack: `transport=CrtTransport()`.
 
-The default transport does the same for a fraction of the CPU, see `docs/streams.md`.
+The default transport does the same for less CPU and memory.
 What awscrt has no way for differs here:
 
 - TLS only: it has no HTTP/2 without TLS.
@@ -13,8 +13,6 @@ What awscrt has no way for differs here:
   start that ended so is not tried again.
 - Authorities in AWS_CA_BUNDLE or SSL_CERT_FILE replace the system's, where elsewhere the
   former are added.
-
-awscrt calls back in threads of its own. `_Hop` brings what they say to the event loop.
 """
 
 from __future__ import annotations
@@ -353,9 +351,9 @@ class CrtStream(Ending):
 
 
 class _Hop:
-    """Carries calls from awscrt's threads to the event loop, many in one wake-up.
+    """Carries calls from awscrt's threads, in which it calls back, to the event loop.
 
-    Waking the loop from another thread costs 6 µs, an item in the queue a fiftieth of it.
+    Many go in one wake-up: it costs 6 µs, an item in the queue a fiftieth of it.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -309,17 +309,19 @@ def test_nothing_after_the_end_of_the_session() -> None:
 
 
 @pytest.mark.parametrize(
-    ("operation", "event"),
+    ("operation", "event", "taken"),
     [
-        (MEDICAL_STREAM, CONFIGURATION),
-        (_shapes.START_STREAM_TRANSCRIPTION, CONFIGURATION),
-        (CALL, SCRIBE_CONFIGURATION),
-        (CALL, UTTERANCE),
-        (SCRIBE, CONFIGURATION),
+        (MEDICAL_STREAM, CONFIGURATION, "audio only"),
+        (_shapes.START_STREAM_TRANSCRIPTION, CONFIGURATION, "audio only"),
+        (CALL, SCRIBE_CONFIGURATION, "ConfigurationEvent"),
+        (CALL, UTTERANCE, "ConfigurationEvent"),
+        (SCRIBE, CONFIGURATION, "MedicalScribeConfigurationEvent"),
     ],
 )
-def test_events_of_other_operations_cannot_be_sent(operation: Operation, event: BaseEvent) -> None:
-    with pytest.raises(SerializerException, match=operation.name):
+def test_events_of_other_operations_cannot_be_sent(
+    operation: Operation, event: BaseEvent, taken: str
+) -> None:
+    with pytest.raises(SerializerException, match=f"{operation.name} takes {taken}"):
         _shapes.write_event(operation, event)
 
 
