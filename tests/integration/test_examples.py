@@ -1,7 +1,9 @@
-"""The programs in `examples/` and in the README run, told by the environment alone."""
+"""The programs in `examples/` and in the documentation run, told by the environment alone."""
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import os
 import re
 import subprocess
@@ -14,7 +16,14 @@ pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[2]
 RECORDING = "examples/audio/goforward.wav"
-README = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+
+
+README = blocks(ROOT / "README.md")
 
 
 @pytest.fixture
@@ -68,3 +77,35 @@ def test_readme_test(pytester):
     (test,) = (block for block in README if "def test_" in block)
     pytester.makepyfile(test)
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name
+)
+def test_programs_of_the_documentation_are_python_and_find_what_they_import(page):
+    for block in blocks(page):
+        flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        for node in ast.walk(compile(block, page, "exec", flags)):
+            if isinstance(node, ast.ImportFrom):
+                exec(ast.unparse(node), {})
+
+
+async def test_many_streams(local_transcribe, monkeypatch):
+    keys = local_transcribe.credentials
+    monkeypatch.setenv("AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING", local_transcribe.endpoint_url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys.access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys.secret_access_key)
+    heard = []
+
+    async def send(stream, call):
+        await stream.input_stream.send_audio_event(audio_chunk=bytes(16_000))
+        await stream.input_stream.end_stream()
+
+    async def receive(stream):
+        heard.append([event async for event in stream.output_stream])
+
+    program = {"send": send, "receive": receive}
+    exec(blocks(ROOT / "docs/how-to/many-streams.md")[0], program)
+    assert await asyncio.wait_for(program["main"](range(20)), 30) == [None] * 20
+    assert len(heard) == 20
+    assert all(heard)
