@@ -6,6 +6,8 @@ import ast
 import asyncio
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +68,31 @@ def test_two_channels():
     (first,), (second,) = ([line for line in lines if name in line] for name in ("ch_0", "ch_1"))
     assert "ch_0: And Mr. John *** had then leisure" in first
     assert "ch_1: Had he married a more *** woman" in second
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no SIGINT to send")
+def test_server(environment):
+    command = [sys.executable, "-W", "error", "examples/server.py", "0"]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        try:
+            port = int(server.stdout.readline().split()[-1])
+            with socket.create_connection(("127.0.0.1", port), 30) as connection:
+                connection.sendall((ROOT / RECORDING).read_bytes()[44:])
+                connection.shutdown(socket.SHUT_WR)
+                with connection.makefile() as answer:
+                    assert answer.read().startswith("This is")
+            server.send_signal(signal.SIGINT)
+            assert server.wait(30) == 0
+            assert server.stderr.read() == ""
+        finally:
+            server.kill()
 
 
 def test_readme_program(environment):
