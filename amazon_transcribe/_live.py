@@ -7,7 +7,7 @@ import functools
 import logging
 import weakref
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from ._session import ClientSession
@@ -65,30 +65,31 @@ class LiveStream:
         self._quiet = 0
         # Neither holds the stream: one that the program drops is gone at once.
         live = weakref.ref(self)
-        stream.when_ended(functools.partial(_call, live, "_settle"))
+        stream.when_ended(functools.partial(call_alive, live, "_settle"))
         self._loop = asyncio.get_running_loop()
-        self._watch = functools.partial(_call, live, "_look_if_idle")
+        self._watch = functools.partial(call_alive, live, "_look_if_idle")
         self._watchdog = self._loop.call_later(idle_timeout / _LOOKS, self._watch)
 
     async def send_audio(self, chunk: AudioChunk) -> None:
-        self._check_alive()
-        try:
-            frame = self._session.send_audio(chunk)
-        except StreamClosedException as error:
-            raise self._described(error) from None
-        await self._write(frame)
+        await self._write(self._framed(self._session.send_audio, chunk))
 
     async def send_event(self, event: BaseEvent) -> None:
+        await self._write(self._framed(self._session.send_event, event))
+
+    def _framed(self, frame: Callable[[_T], bytes], sent: _T) -> bytes:
         self._check_alive()
         try:
-            frame = self._session.send_event(event)
+            return frame(sent)
         except StreamClosedException as error:
             raise self._described(error) from None
-        await self._write(frame)
 
     def _check_alive(self) -> None:
         if self._failure is not None:
             raise self._failure.with_traceback(None)
+
+    @property
+    def _is_over(self) -> bool:
+        return self._over or self._failure is not None
 
     async def end_audio(self) -> None:
         if self._end_sent:
@@ -106,8 +107,7 @@ class LiveStream:
     async def next_event(self) -> BaseEvent | None:
         """The next event, None at the service's clean end."""
         while not self._events:
-            if self._failure is not None:
-                raise self._failure.with_traceback(None)
+            self._check_alive()
             if self._over:
                 return None
             await self._receive()
@@ -128,7 +128,7 @@ class LiveStream:
             # What still waits to be sent is sent while we read.
             at_once(self.end_audio())
         try:
-            while not self._over and self._failure is None:
+            while not self._is_over:
                 await self._receive(max(deadline - loop.time(), 0.001))
         except TimeoutException:
             raise self._described(TimeoutException("drain", timeout)) from None
@@ -141,7 +141,7 @@ class LiveStream:
         return rest
 
     async def close(self) -> None:
-        if not self._over and self._failure is None:
+        if not self._is_over:
             self._take(self._stream.read_nowait())
             self._stream.abort()
             self._settle()
@@ -190,7 +190,7 @@ class LiveStream:
 
     def _end(self) -> None:
         """The service's bytes have ended."""
-        if self._over or self._failure is not None:
+        if self._is_over:
             return
         failure = self._session.receive_end()
         if failure is not None:
@@ -200,7 +200,7 @@ class LiveStream:
             self._ended(None)
 
     def _fail(self, error: SDKError) -> None:
-        if self._over or self._failure is not None:
+        if self._is_over:
             return
         self._failure = self._described(error)
         self._stream.abort()
@@ -254,7 +254,8 @@ class LiveStream:
         return error
 
 
-def _call(stream: weakref.ref[LiveStream], method: str) -> None:
+def call_alive(stream: weakref.ref[Any], method: str) -> None:
+    """Call a method of a stream, if the program has not dropped it."""
     if (live := stream()) is not None:
         getattr(live, method)()
 

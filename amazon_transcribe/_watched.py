@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from typing import Any, Literal
 
 from . import _live
-from ._live import LiveStream
+from ._live import LiveStream, call_alive
 from ._session import ClientSession
 from .exceptions import (
     InvalidParameterException,
@@ -34,8 +34,10 @@ _SILENCE = 0.1  # seconds sent at a time: enough to count as audio
 logger = logging.getLogger("amazon_transcribe")
 
 
-def tell(observer: Observer, method: str, *arguments: object) -> None:
-    """Tell an observer, whatever it makes of it."""
+def tell(observer: Observer | None, method: str, *arguments: object) -> None:
+    """Tell an observer, if there is one, whatever it makes of it."""
+    if observer is None:
+        return
     try:
         getattr(observer, method)(*arguments)
     except Exception:
@@ -82,14 +84,13 @@ class WatchedStream(LiveStream):
         super().__init__(session, stream, slot, idle_timeout)
         self._idle: Idle = request.idle
         self._idle_after: float = request.idle_after
-        self._observer = observer or Observer()
+        self._observer = observer
         self._info = StreamInfo("", None, None)
         self._opened = self._last_audio = self._loop.time()
         self._first_audio = 0.0
         self._told_partial = self._told_final = False
         self._ended_idle = False
         self._blocked_since: float | None = None
-        self._is_over = False
         self._silence = b""
         self._byte_rate = 0
         if request.media_encoding == "pcm":
@@ -159,15 +160,11 @@ class WatchedStream(LiveStream):
         super()._ended(error)
         if isinstance(error, LimitExceededException):
             tell(self._observer, "limit_hit", self._info.operation, "service")
-        self._tell_end(end_of(error), error)
-
-    def _tell_end(self, end: str, error: SDKError | None) -> None:
-        self._is_over = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         seconds = self._loop.time() - self._opened
-        tell(self._observer, "stream_ended", self._info, end, seconds, error)
+        tell(self._observer, "stream_ended", self._info, end_of(error), seconds, error)
 
     def __del__(self) -> None:
         # The program dropped its stream; the collector may run in any thread.
@@ -182,7 +179,7 @@ class WatchedStream(LiveStream):
     # The idle policy
 
     def _wait_until(self, due: float) -> None:
-        self._timer = self._loop.call_at(due, _look_after, weakref.ref(self))
+        self._timer = self._loop.call_at(due, call_alive, weakref.ref(self), "look_after")
 
     def look_after(self) -> None:
         """Act if there was no audio for too long, and come back in time."""
@@ -217,8 +214,3 @@ class WatchedStream(LiveStream):
             return True  # what failed, the program is told by its next call
         call.close()
         return False
-
-
-def _look_after(stream: weakref.ref[WatchedStream]) -> None:
-    if (live := stream()) is not None:
-        live.look_after()

@@ -214,6 +214,8 @@ class TranscribeStreamingClient:
         :raises CredentialsException: when there are no credentials.
         :raises ConnectException: when no connection can be made.
         :raises TimeoutException: when the start takes longer than `start_timeout`.
+        :raises StreamException: when the connection breaks before the answer, or the client
+            is closed.
         :raises ServiceException: when the service refuses.
         """
         if parameters.vocab_filter_names is not None:
@@ -249,6 +251,8 @@ class TranscribeStreamingClient:
         :raises CredentialsException: when there are no credentials.
         :raises ConnectException: when no connection can be made.
         :raises TimeoutException: when the start takes longer than `start_timeout`.
+        :raises StreamException: when the connection breaks before the answer, or the client
+            is closed.
         :raises ServiceException: when the service refuses.
         """
         live: LiveStream = await self._start(
@@ -274,6 +278,8 @@ class TranscribeStreamingClient:
         :raises CredentialsException: when there are no credentials.
         :raises ConnectException: when no connection can be made.
         :raises TimeoutException: when the start takes longer than `start_timeout`.
+        :raises StreamException: when the connection breaks before the answer, or the client
+            is closed.
         :raises ServiceException: when the service refuses.
         """
         live: LiveStream = await self._start(START_MEDICAL_STREAM_TRANSCRIPTION, parameters)
@@ -304,6 +310,8 @@ class TranscribeStreamingClient:
         :raises CredentialsException: when there are no credentials.
         :raises ConnectException: when no connection can be made.
         :raises TimeoutException: when the start takes longer than `start_timeout`.
+        :raises StreamException: when the connection breaks before the answer, or the client
+            is closed.
         :raises ServiceException: when the service refuses.
         """
         live: LiveStream = await self._start(
@@ -327,6 +335,8 @@ class TranscribeStreamingClient:
         :raises CredentialsException: when there are no credentials.
         :raises ConnectException: when no connection can be made.
         :raises TimeoutException: when the answer takes longer than `start_timeout`.
+        :raises StreamException: when the connection breaks before the answer, or the client
+            is closed.
         :raises ServiceException: when the service refuses.
         """
         request = GetMedicalScribeStreamRequest(session_id=session_id)
@@ -346,13 +356,13 @@ class TranscribeStreamingClient:
             cannot be kept: over WebSocket, and with a transport of the program's own.
         :raises ConnectException: when a connection cannot be made.
         :raises TimeoutException: when that takes longer than `connect_timeout`.
+        :raises StreamClosedException: when the client is closed.
         """
         if not connections >= 1:
             raise ValidationException(f"connections must be at least 1, not {connections!r}")
         if self._closed:
             raise StreamClosedException("the client is closed")
-        endpoint = await self._endpoint_resolver.resolve(self.region)
-        origin = Origin.parse(endpoint, websocket=self._by_websocket)
+        origin = await self._origin(is_stream=True)
         if origin.is_websocket or not isinstance(self._transport, H2Transport):
             raise ValidationException("only HTTP/2 connections of asyncio can be opened beforehand")
         await self._transport.prewarm(origin, connections, self.start_timeout)
@@ -393,23 +403,17 @@ class TranscribeStreamingClient:
         # Checked with stand-in credentials first: a wrong parameter needs no real ones.
         ClientSession(operation, request, Credentials("", ""), region="", authority="")
         check_configuration(operation, configuration)
-        if operation.result_stream is not None:
+        is_stream = operation.result_stream is not None
+        if is_stream:
             check_idle(request)
-        endpoint = await _within(
-            self.start_timeout, "endpoint", self._endpoint_resolver.resolve(self.region)
-        )
-        if operation.result_stream is None:
-            endpoint = re.sub("^ws", "http", endpoint)  # no stream, so no WebSocket
-            origin = Origin.parse(endpoint)
-        else:
-            origin = Origin.parse(endpoint, websocket=self._by_websocket)
+        origin = await self._origin(is_stream=is_stream)
         credentials: Credentials | None = None
         attempts = 0
         corrected = replaced = False
         while True:
             attempt = _Attempt(self.clock_skew)
             try:
-                if self.limiter is not None and operation.result_stream is not None:
+                if self.limiter is not None and is_stream:
                     attempt.slot = await self.limiter.acquire(deadline - loop.time())
                 if credentials is None:
                     credentials = await self._credentials(deadline - loop.time())
@@ -435,30 +439,41 @@ class TranscribeStreamingClient:
                 if isinstance(error, TimeoutException) and loop.time() >= deadline - 0.01:
                     error.seconds = self.start_timeout  # the limit that was set, not its rest
                 attempts += 1
-                self._tell_limit(operation, error)
-                final = attempts >= self.start_attempts or not is_transient(error)
-                delay = 0.0 if final else backoff(attempts, error)
-                if final or loop.time() + delay >= deadline:
-                    if self.observer is not None:
-                        took = loop.time() - began
-                        tell(self.observer, "start_failed", operation.name, took, error)
+                delay = self._delay(operation, attempts, error, loop.time() - began)
+                if delay is None:
                     raise
-                if self.observer is not None:
-                    arguments = (operation.name, attempts, delay, error)
-                    tell(self.observer, "start_retried", *arguments)
-                logger.info(
-                    "start %d of %d failed, again in %.2f s: %s",
-                    *(attempts, self.start_attempts, delay, type(error).__name__),
-                )
             await asyncio.sleep(delay)
 
-    def _tell_limit(self, operation: Operation, error: SDKError) -> None:
-        if self.observer is None:
-            return
+    async def _origin(self, *, is_stream: bool) -> Origin:
+        endpoint = await _within(
+            self.start_timeout, "endpoint", self._endpoint_resolver.resolve(self.region)
+        )
+        if is_stream:
+            return Origin.parse(endpoint, websocket=self._by_websocket)
+        return Origin.parse(re.sub("^ws", "http", endpoint))  # no stream, so no WebSocket
+
+    def _delay(
+        self, operation: Operation, attempts: int, error: SDKError, took: float
+    ) -> float | None:
+        """Seconds until a failed start is tried again, None if it is not; tells of either.
+
+        :param took: Seconds since the start began.
+        """
         if isinstance(error, TimeoutException) and error.phase == "slot":
             tell(self.observer, "limit_hit", operation.name, "slot")
         elif isinstance(error, ServiceException) and error.status_code == 429:
             tell(self.observer, "limit_hit", operation.name, "service")
+        delay = backoff(attempts, error)
+        retries = attempts < self.start_attempts and is_transient(error)
+        if not retries or took + delay >= self.start_timeout:
+            tell(self.observer, "start_failed", operation.name, took, error)
+            return None
+        tell(self.observer, "start_retried", operation.name, attempts, delay, error)
+        logger.info(
+            "start %d of %d failed, again in %.2f s: %s",
+            *(attempts, self.start_attempts, delay, type(error).__name__),
+        )
+        return delay
 
     async def _attempt(
         self,
