@@ -20,6 +20,9 @@ from typing import Annotated, Any, Final, get_args, get_origin
 import msgspec
 
 PREFIX = "x-amzn-transcribe-"
+SESSION_ID = PREFIX + "session-id"
+# Of a refusal too: the service's API reference, common errors.
+REQUEST_ID = "x-amzn-request-id"
 
 REQUIRED: Final = "required"
 """In an annotation: the member must be given, though the field has a default."""

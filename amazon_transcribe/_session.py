@@ -29,7 +29,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from ._framing import Buffer, EventStreamDecoder, encode_message
-from ._rules import PREFIX
+from ._rules import PREFIX, REQUEST_ID, SESSION_ID
 from ._shapes import (
     Operation,
     operation_at,
@@ -85,7 +85,6 @@ SIGNATURE_LIFETIME = 300.0
 
 # Over WebSocket the request is a GET of this path behind the operation's own.
 WEBSOCKET = "-websocket"
-_SESSION_ID = PREFIX + "session-id"
 
 # What the server reads of one message before it refuses it; the audio's own limit is lower.
 MAX_FRAME = 256 * 1024
@@ -168,8 +167,8 @@ class ClientSession:
         """
         credentials = self._credentials
         self._echo = dict(self._fields)
-        if any(member.header == _SESSION_ID for member in self.operation.members):
-            self._echo.setdefault(_SESSION_ID, str(uuid.uuid4()))
+        if any(member.header == SESSION_ID for member in self.operation.members):
+            self._echo.setdefault(SESSION_ID, str(uuid.uuid4()))
         path = self.operation.path + WEBSOCKET
         query, signature = presigned_query(
             method="GET",
@@ -321,7 +320,7 @@ class RequestRefused(SDKError):
         """The answer: restJson1's error name in a header, the text in the body."""
         body = msgspec.json.encode({"Message": self.message})
         return [
-            ("x-amzn-request-id", str(uuid.uuid4())),
+            (REQUEST_ID, str(uuid.uuid4())),
             ("x-amzn-errortype", self.name),
             ("content-type", "application/json"),
             ("content-length", str(len(body))),
@@ -536,7 +535,7 @@ class ServerSession:
         """Headers and body of an answer with status 200 that is one JSON body."""
         body = write_answer(response)
         return [
-            ("x-amzn-request-id", self.request_id),
+            (REQUEST_ID, self.request_id),
             ("content-type", "application/json"),
             ("content-length", str(len(body))),
         ], body
@@ -547,17 +546,24 @@ class ServerSession:
 
     def send_exception(self, error: ServiceException) -> bytes:
         """The frame of an exception, which ends the stream."""
-        return encode_message(
-            {
-                ":message-type": "exception",
-                ":exception-type": type(error).__name__,
-                ":content-type": "application/json",
-            },
-            _json.encode({"Message": error.message}),
-        )
+        body = msgspec.json.encode({"Message": error.message})
+        return exception_frame(type(error).__name__, body)
 
 
-_json = msgspec.json.Encoder()
+def exception_frame(name: str, body: bytes) -> bytes:
+    """The frame of an exception of the service.
+
+    :param name: Its `:exception-type`.
+    :param body: JSON with a `Message`.
+    """
+    return encode_message(
+        {
+            ":message-type": "exception",
+            ":exception-type": name,
+            ":content-type": "application/json",
+        },
+        body,
+    )
 
 
 def _parameters(query: str) -> dict[str, str]:

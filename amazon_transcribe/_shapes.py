@@ -17,7 +17,16 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from ._events import EventParser, EventShape, json_decoder
-from ._rules import PREFIX, Member, Naming, Structure, first_fault, members_of
+from ._rules import (
+    PREFIX,
+    REQUEST_ID,
+    SESSION_ID,
+    Member,
+    Naming,
+    Structure,
+    first_fault,
+    members_of,
+)
 from .eventstream import BaseEvent
 from .exceptions import (
     BadRequestException,
@@ -365,7 +374,7 @@ def read_response(operation: Operation, headers: Mapping[str, str], result_strea
     assert operation.result_stream is not None
     return operation.response(
         operation.result_stream(result_stream),
-        request_id=headers.get("x-amzn-request-id"),
+        request_id=headers.get(REQUEST_ID),
         **fields,
     )
 
@@ -426,10 +435,10 @@ def response_headers(
     operation: Operation, request: Any, *, request_id: str, session_id: str
 ) -> list[tuple[str, str]]:
     """The headers of the answer: who it is, and the request's parameters once more."""
-    written = [(n, v) for n, v in _written(operation, request) if n != PREFIX + "session-id"]
+    written = [(n, v) for n, v in _written(operation, request) if n != SESSION_ID]
     return [
-        ("x-amzn-request-id", request_id),
-        (PREFIX + "session-id", session_id),
+        (REQUEST_ID, request_id),
+        (SESSION_ID, session_id),
         *written,
     ]
 

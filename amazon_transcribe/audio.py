@@ -99,12 +99,12 @@ async def open_audio(
     """
     if sample_rate_hz is not None and not _is_valid_rate(sample_rate_hz):
         raise InvalidParameterException(
-            "sample_rate_hz", f"The sample rate must be 8000 to 48000 Hz, not {sample_rate_hz}."
+            "sample_rate_hz", f"the sample rate must be 8000 to 48000 Hz, not {sample_rate_hz}"
         )
     if not 0 < chunk_seconds <= MAX_CHUNK_SECONDS:
         raise InvalidParameterException(
             "chunk_seconds",
-            f"A chunk must be longer than 0 and at most 1 second long, not {chunk_seconds}.",
+            f"a chunk must be longer than 0 and at most 1 second long, not {chunk_seconds}",
         )
     if audio == "mic":
         _sounddevice()
@@ -170,7 +170,7 @@ class Lookahead:
     def __init__(self, seconds: float = MAX_LOOKAHEAD_SECONDS) -> None:
         if not 0 < seconds < 300:
             raise InvalidParameterException(
-                "seconds", f"The lookahead must be more than 0 and under 300 s, not {seconds}."
+                "seconds", f"the lookahead must be more than 0 and under 300 s, not {seconds}"
             )
         self.seconds = seconds
         self.position = 0.0
@@ -346,8 +346,8 @@ def _chunk_bytes(rate: int, seconds: float) -> int:
     if size > MAX_CHUNK_BYTES:
         raise InvalidParameterException(
             "chunk_seconds",
-            f"A chunk may have at most {MAX_CHUNK_BYTES} bytes; "
-            f"{seconds} s at {rate} Hz make {size}.",
+            f"a chunk may have at most {MAX_CHUNK_BYTES} bytes; "
+            f"{seconds} s at {rate} Hz make {size}",
         )
     return size
 

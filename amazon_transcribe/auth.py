@@ -161,7 +161,7 @@ class BotoSessionCredentialResolver(CredentialResolver):
     async def get_credentials(self) -> Credentials:
         import asyncio
 
-        return await asyncio.get_running_loop().run_in_executor(None, self._frozen)
+        return await asyncio.to_thread(self._frozen)
 
     def _frozen(self) -> Credentials:
         try:

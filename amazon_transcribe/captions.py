@@ -16,6 +16,7 @@ from itertools import pairwise
 
 import msgspec
 
+from .exceptions import ValidationException
 from .model import Item, Result
 
 __all__ = ["Cue", "cues", "text_width", "to_json", "to_srt", "to_text", "to_vtt"]
@@ -109,10 +110,10 @@ def cues(results: Iterable[Result], duration: float | None = None) -> list[Cue]:
     :param duration: The length of the audio in seconds, at least 0.001; without it the
         audio is taken to end with the last word. Audio of fewer milliseconds than there
         are cues gets a single cue that holds everything.
-    :raises ValueError: `duration` is outside its limits.
+    :raises ValidationException: `duration` is outside its limits.
     """
     if duration is not None and not 0.001 <= duration <= _LATEST:
-        raise ValueError(f"duration must be 0.001 to {_LATEST} seconds, not {duration}")
+        raise ValidationException(f"duration must be 0.001 to {_LATEST} seconds, not {duration}")
     final = _in_order([result for result in results if not result.is_partial])
     starts = [_moment(result.start_time) for result in final]
     groups: list[list[_Word]] = []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from ._calls import Call, MedicalTranscription, ScribeSession, Transcription, takes
 from ._live import IDLE_TIMEOUT, LiveStream
 from ._retry import CLOCK_TOLERANCE, backoff, clock_skew, is_transient, refuses_signature
+from ._rules import REQUEST_ID
 from ._session import ClientSession
 from ._shapes import (
     GET_MEDICAL_SCRIBE_STREAM,
@@ -66,9 +67,6 @@ MAX_BODY = 256 * 1024
 
 # What a refusal says comes right behind its status, or never.
 REFUSAL_TIMEOUT = 1.0
-
-# Also among the headers of a refusal; see the service's API reference, common errors.
-REQUEST_ID = "x-amzn-request-id"
 
 logger = logging.getLogger("amazon_transcribe")
 
@@ -355,7 +353,8 @@ class TranscribeStreamingClient:
         :raises ValidationException: for a number that cannot be, and where connections
             cannot be kept: over WebSocket, and with a transport of the program's own.
         :raises ConnectException: when a connection cannot be made.
-        :raises TimeoutException: when that takes longer than `connect_timeout`.
+        :raises TimeoutException: when that takes longer than `connect_timeout`, or the
+            endpoint's resolver longer than `start_timeout`.
         :raises StreamClosedException: when the client is closed.
         """
         if not connections >= 1:
@@ -463,9 +462,9 @@ class TranscribeStreamingClient:
             tell(self.observer, "limit_hit", operation.name, "slot")
         elif isinstance(error, ServiceException) and error.status_code == 429:
             tell(self.observer, "limit_hit", operation.name, "service")
-        delay = backoff(attempts, error)
-        retries = attempts < self.start_attempts and is_transient(error)
-        if not retries or took + delay >= self.start_timeout:
+        final = attempts >= self.start_attempts or not is_transient(error)
+        delay = 0.0 if final else backoff(attempts, error)
+        if final or took + delay >= self.start_timeout:
             tell(self.observer, "start_failed", operation.name, took, error)
             return None
         tell(self.observer, "start_retried", operation.name, attempts, delay, error)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import ssl
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._extras import missing
 from ..exceptions import SDKError
 from .arguments import alternative_count
 from .errors import Unusable, reason
@@ -17,7 +15,6 @@ from .errors import Unusable, reason
 if TYPE_CHECKING:
     from ..local import Fault, LocalTranscribe
 
-_SERVER = "the local server"
 ENGINES = ("moonshine", "pocketsphinx", "scripted")
 
 
@@ -64,16 +61,12 @@ def check_readable(option: str, path: str) -> None:
 
 
 async def start_server(stack: AsyncExitStack, **options: Any) -> LocalTranscribe:
-    try:
-        from ..local import LocalTranscribe
-        from ..local.engines import EngineUnavailable
-    except ImportError as error:
-        raise Unusable(missing(_SERVER, "local", error)) from error
+    from ..local import LocalTranscribe
+    from ..local.engines import EngineUnavailable
+
     try:
         return await stack.enter_async_context(LocalTranscribe(**options))
-    except ImportError as error:
-        raise Unusable(missing(_SERVER, "local", error)) from error
-    except (EngineUnavailable, ValueError, ssl.SSLError) as error:
+    except (EngineUnavailable, ValueError) as error:  # ValueError: a host that cannot be one
         raise Unusable(str(error)) from error
     except OSError as error:
         if error.filename is None:  # an address that cannot be listened on
@@ -82,8 +75,6 @@ async def start_server(stack: AsyncExitStack, **options: Any) -> LocalTranscribe
 
 
 def parse_faults(texts: Sequence[str]) -> list[Fault]:
-    try:
-        from ..local import Fault
-    except ImportError as error:
-        raise Unusable(missing(_SERVER, "local", error)) from error
+    from ..local import Fault
+
     return [Fault.parse(text) for text in texts]

@@ -46,43 +46,37 @@ def open_answer(
     :param operation: The operation's name.
     :raises BadRequestException: for a configuration with which it cannot.
     """
-    events = _EVENTS[operation](configuration)
+    is_call = operation == "StartCallAnalyticsStreamTranscription"
+    event_of = _utterances(configuration) if is_call else _EVENTS[operation]
 
     def answer(result: Result) -> list[BaseEvent]:
-        matched: list[BaseEvent] = []
-        if isinstance(configuration, ConfigurationEvent) and not result.is_partial:
-            matched = [event] if (event := categories.match(result)) else []
+        matched = categories.match(result) if is_call and not result.is_partial else None
         if vocabulary_filter is not None:
             vocabulary_filter.apply(result)
-        return events(result) + matched
+        return [event_of(result)] if matched is None else [event_of(result), matched]
 
     return answer
 
 
-def _transcription(configuration: Any) -> Answer:
-    return lambda result: [TranscriptEvent(Transcript([result]))]
+def _transcript(result: Result) -> BaseEvent:
+    return TranscriptEvent(Transcript([result]))
 
 
-def _medical(configuration: Any) -> Answer:
-    def events(result: Result) -> list[BaseEvent]:
-        return [
-            MedicalTranscriptEvent(
-                MedicalTranscript(
-                    [
-                        MedicalResult(
-                            result.result_id,
-                            result.start_time,
-                            result.end_time,
-                            result.is_partial,
-                            [_medical_alternative(a) for a in result.alternatives or ()],
-                            result.channel_id,
-                        )
-                    ]
+def _medical_transcript(result: Result) -> BaseEvent:
+    return MedicalTranscriptEvent(
+        MedicalTranscript(
+            [
+                MedicalResult(
+                    result.result_id,
+                    result.start_time,
+                    result.end_time,
+                    result.is_partial,
+                    [_medical_alternative(a) for a in result.alternatives or ()],
+                    result.channel_id,
                 )
-            )
-        ]
-
-    return events
+            ]
+        )
+    )
 
 
 def _medical_alternative(alternative: Alternative) -> MedicalAlternative:
@@ -95,39 +89,34 @@ def _medical_alternative(alternative: Alternative) -> MedicalAlternative:
     )
 
 
-def _scribe(configuration: Any) -> Answer:
-    def events(result: Result) -> list[BaseEvent]:
-        best = _best(result)
-        items = [
-            MedicalScribeTranscriptItem(
-                i.start_time,
-                i.end_time,
-                i.item_type,
-                i.confidence,
-                i.content,
-                i.vocabulary_filter_match,
-            )
-            for i in best.items
-        ]
-        return [
-            MedicalScribeTranscriptEvent(
-                MedicalScribeTranscriptSegment(
-                    result.result_id,
-                    result.start_time,
-                    result.end_time,
-                    best.transcript,
-                    items,
-                    result.is_partial,
-                    result.channel_id,
-                )
-            )
-        ]
-
-    return events
+def _scribe_transcript(result: Result) -> BaseEvent:
+    best = _best(result)
+    items = [
+        MedicalScribeTranscriptItem(
+            i.start_time,
+            i.end_time,
+            i.item_type,
+            i.confidence,
+            i.content,
+            i.vocabulary_filter_match,
+        )
+        for i in best.items
+    ]
+    return MedicalScribeTranscriptEvent(
+        MedicalScribeTranscriptSegment(
+            result.result_id,
+            result.start_time,
+            result.end_time,
+            best.transcript,
+            items,
+            result.is_partial,
+            result.channel_id,
+        )
+    )
 
 
-def _call(configuration: Any) -> Answer:
-    """Utterances; who feels what is not told: no engine knows."""
+def _utterances(configuration: ConfigurationEvent | None) -> Callable[[Result], BaseEvent]:
+    """Of a call; who feels what is not told: no engine knows."""
     if configuration is None or not configuration.channel_definitions:
         raise BadRequestException(
             "ChannelDefinitions: the local server takes calls with two channels; say in a"
@@ -135,45 +124,42 @@ def _call(configuration: Any) -> Answer:
         )
     roles = {f"ch_{d.channel_id}": d.participant_role for d in configuration.channel_definitions}
 
-    def events(result: Result) -> list[BaseEvent]:
+    def utterance(result: Result) -> BaseEvent:
         best = _best(result)
-        return [
-            UtteranceEvent(
-                utterance_id=result.result_id,
-                is_partial=result.is_partial,
-                participant_role=roles.get(result.channel_id or ""),
-                begin_offset_millis=millis(result.start_time),
-                end_offset_millis=millis(result.end_time),
-                transcript=best.transcript,
-                items=[
-                    CallAnalyticsItem(
-                        millis(i.start_time),
-                        millis(i.end_time),
-                        i.item_type,
-                        i.content,
-                        i.confidence,
-                        i.vocabulary_filter_match,
-                        i.stable,
-                    )
-                    for i in best.items
-                ],
-            )
-        ]
+        return UtteranceEvent(
+            utterance_id=result.result_id,
+            is_partial=result.is_partial,
+            participant_role=roles.get(result.channel_id or ""),
+            begin_offset_millis=millis(result.start_time),
+            end_offset_millis=millis(result.end_time),
+            transcript=best.transcript,
+            items=[
+                CallAnalyticsItem(
+                    millis(i.start_time),
+                    millis(i.end_time),
+                    i.item_type,
+                    i.content,
+                    i.confidence,
+                    i.vocabulary_filter_match,
+                    i.stable,
+                )
+                for i in best.items
+            ],
+        )
 
-    return events
+    return utterance
 
 
 def _best(result: Result) -> Alternative:
     return result.alternatives[0] if result.alternatives else Alternative()
 
 
-_EVENTS: Mapping[str, Callable[[Any], Answer]] = {
-    "StartStreamTranscription": _transcription,
-    "StartMedicalStreamTranscription": _medical,
-    "StartCallAnalyticsStreamTranscription": _call,
-    "StartMedicalScribeStream": _scribe,
+_EVENTS: Mapping[str, Callable[[Result], BaseEvent]] = {
+    "StartStreamTranscription": _transcript,
+    "StartMedicalStreamTranscription": _medical_transcript,
+    "StartMedicalScribeStream": _scribe_transcript,
 }
-"""By operation: makes of a stream's configuration what turns its results into events."""
+"""By operation: what turns a result into an event, where that takes no configuration."""
 
 SEVERAL_ALTERNATIVES = {"StartStreamTranscription", "StartMedicalStreamTranscription"}
 """The operations whose results have a list of alternatives; the others tell the best."""

@@ -17,27 +17,25 @@ _SAMPLE = 2  # bytes
 
 
 class ChannelRecognition:
-    """The recognition of one stream of several channels, all on one axis of time.
+    """The recognition of one stream of two channels, all on one axis of time.
 
     :param open_channel: Begins the recognition of one channel.
-    :param count: How many channels the audio has.
     """
 
-    def __init__(self, open_channel: Callable[[], Recognition], count: int = CHANNELS) -> None:
-        self._channels = [open_channel() for _ in range(count)]
+    def __init__(self, open_channel: Callable[[], Recognition]) -> None:
+        self._channels = [open_channel() for _ in range(CHANNELS)]
         self._rest = b""  # less than a sample of each channel
 
     def accept(self, pcm: bytes) -> list[Result]:
         """Take the next audio: a 16-bit sample of each channel in turn."""
         pcm = self._rest + pcm
-        count = len(self._channels)
-        whole = len(pcm) - len(pcm) % (count * _SAMPLE)
+        whole = len(pcm) - len(pcm) % (CHANNELS * _SAMPLE)
         self._rest = pcm[whole:]
         # Only copied, so the machine's order of bytes does not matter.
         samples = memoryview(pcm)[:whole].cast("h")
         return _in_order(
             [
-                channel.accept(samples[number::count].tobytes())
+                channel.accept(samples[number::CHANNELS].tobytes())
                 for number, channel in enumerate(self._channels)
             ]
         )

@@ -37,7 +37,8 @@ from urllib.parse import parse_qs
 import msgspec
 
 from .._events import SERVICE_EXCEPTIONS
-from ..eventstream import decode_message, encode_message
+from .._session import exception_frame
+from ..eventstream import decode_message
 from ..exceptions import ConnectionLostException, HTTPException, ParserError, ValidationException
 from .service import LINGER_TIMEOUT, WRITE_TIMEOUT, Exchange, logger
 
@@ -113,7 +114,7 @@ class Fault:
         taken = (*_ALWAYS, *_OPTIONS[self.kind])
         for field in fields(self):
             if field.name not in taken and getattr(self, field.name) != field.default:
-                raise ValidationException(f"{self.kind} takes no {_TEXT_NAMES[field.name]}")
+                raise ValidationException(f"{self.kind} takes no {_SHELL_NAMES[field.name]}")
         if self.after_events is not None and self.after_seconds is not None:
             raise ValidationException(f"{self.kind} takes events or seconds, not both")
         self._check("after", self.after_events, 0)
@@ -151,16 +152,16 @@ class Fault:
             name = name.strip()
             if name == "message":
                 value, rest = whole.partition("=")[2], ""
-            field = _FIELD_NAMES.get(name)
+            field, read = _SHELL.get(name, (None, str))
             if field is None or (not equals and name != "graceful"):
                 raise ValidationException(
                     f"fault {text!r}: {name!r} is no option;"
-                    f" there are {', '.join(f'{option}=…' for option in _FIELD_NAMES)}"
+                    f" there are {', '.join(f'{option}=…' for option in _SHELL)}"
                 )
             if field in options:
                 raise ValidationException(f"fault {text!r}: {name} is given twice")
             try:
-                options[field] = _PARSERS[field](value)
+                options[field] = read(value)
             except ValueError:
                 raise ValidationException(f"fault {text!r}: {name} cannot be {value!r}") from None
         try:
@@ -192,31 +193,22 @@ def _flag(text: str) -> bool:
     return text not in ("0", "false")
 
 
-_TEXT_NAMES = {
-    "after_events": "after",
-    "after_seconds": "seconds",
-    **{
-        name: name
-        for name in (
-            *("probability", "times", "seed", "by", "code", "graceful"),
-            *("status", "error", "message"),
-        )
-    },
+_SHELL: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "after": ("after_events", _number_or_range(int)),
+    "seconds": ("after_seconds", _number_or_range(float)),
+    "probability": ("probability", float),
+    "times": ("times", int),
+    "seed": ("seed", int),
+    "by": ("by", float),
+    "code": ("code", int),
+    "graceful": ("graceful", _flag),
+    "status": ("status", int),
+    "error": ("error", str),
+    "message": ("message", str),
 }
-_FIELD_NAMES = {text: field for field, text in _TEXT_NAMES.items()}
-_PARSERS: dict[str, Callable[[str], Any]] = {
-    "after_events": _number_or_range(int),
-    "after_seconds": _number_or_range(float),
-    "probability": float,
-    "times": int,
-    "seed": int,
-    "by": float,
-    "code": int,
-    "graceful": _flag,
-    "status": int,
-    "error": str,
-    "message": str,
-}
+"""The options by their names in the shell: the field, and what reads its text."""
+
+_SHELL_NAMES = {field: name for name, (field, _) in _SHELL.items()}
 
 
 class BreakableExchange(Exchange, Protocol):
@@ -320,20 +312,17 @@ def _http_error(fault: Fault) -> tuple[list[tuple[str, str]], bytes]:
     status = fault.status or 503
     kinds = (kind for kind in SERVICE_EXCEPTIONS.values() if kind.status_code == status)
     name = fault.error or next((kind.__name__ for kind in kinds), None)
-    body = msgspec.json.encode({"Message": fault.message or "A fault that was asked for."})
+    body = _body(fault)
     headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
     return ([("x-amzn-errortype", name), *headers] if name else headers), body
 
 
 def _exception(fault: Fault) -> bytes:
-    return encode_message(
-        {
-            ":message-type": "exception",
-            ":exception-type": fault.error or "InternalFailureException",
-            ":content-type": "application/json",
-        },
-        msgspec.json.encode({"Message": fault.message or "A fault that was asked for."}),
-    )
+    return exception_frame(fault.error or "InternalFailureException", _body(fault))
+
+
+def _body(fault: Fault) -> bytes:
+    return msgspec.json.encode({"Message": fault.message or "A fault that was asked for."})
 
 
 class _Refusal(asyncio.Protocol):

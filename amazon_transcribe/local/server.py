@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import re
 import secrets
 import socket
 import ssl
@@ -16,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
+from .._rules import NAME
 from ..auth import StaticCredentialResolver
 from ..exceptions import HTTPException, SDKError, ValidationException
 from .categories import read_categories
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 CLOSE_TIMEOUT = 4.0
 MOST_ALTERNATIVES = 10
-
-_FILTER_NAME = r"[0-9a-zA-Z._-]{1,200}"
 
 
 class _Exchange(BreakableExchange, Protocol):
@@ -78,6 +76,8 @@ class LocalTranscribe:
         other languages, personal information and the like), and say so in the log.
     :param workers: Threads for recognition; by default one for each core.
     :param faults: What goes wrong, and when; see `faults`. Several may strike one stream.
+    :raises ValidationException: for what cannot be; from `start`, for an engine, script,
+        certificate, filter or rules file that cannot be used as they are.
     :raises EngineUnavailable: from `start`, when the engine's packages are missing.
     :raises OSError: from `start`, when a port is taken or a file cannot be used.
     :raises SDKError: from `start`, when it runs already.
@@ -117,10 +117,8 @@ class LocalTranscribe:
                 f"alternatives must be 1 to {MOST_ALTERNATIVES}, not {alternatives}"
             )
         for name in vocabulary_filters or ():
-            if not re.fullmatch(_FILTER_NAME, name):
-                raise ValidationException(
-                    f"a vocabulary filter's name must match {_FILTER_NAME}, not {name!r}"
-                )
+            if problem := NAME.problem(name):
+                raise ValidationException(f"a vocabulary filter's name {problem}")
         self.host = host
         self.ca_file = Path(ca_file) if ca_file is not None else None
         self._engine = engine
@@ -194,9 +192,7 @@ class LocalTranscribe:
         engine = self._engine
         if isinstance(engine, str):
             # Reading a model takes a second; the loop may have other things to do.
-            engine = await asyncio.get_running_loop().run_in_executor(
-                None, lambda: load_engine(str(self._engine), script=self._script)
-            )
+            engine = await asyncio.to_thread(load_engine, engine, script=self._script)
             ends.callback(engine.close)
         self._service = TranscriptionService(
             engine,

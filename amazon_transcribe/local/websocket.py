@@ -22,7 +22,7 @@ from wsproto.events import (
 )
 from wsproto.frame_protocol import CloseReason
 
-from .._framing import encode_message
+from .._session import exception_frame
 from ..exceptions import TimeoutException
 from ..transports._websocket import WebSocketStream
 from .faces import HELLO_TIMEOUT
@@ -78,12 +78,7 @@ class WebSocketExchange(WebSocketStream):
     async def write(self, data: bytes, timeout: float | None = None) -> None:
         """Send a message, or the body of a refusal."""
         if self._exception:
-            kind = {
-                ":message-type": "exception",
-                ":exception-type": self._exception,
-                ":content-type": "application/json",
-            }
-            data = encode_message(kind, data)
+            data = exception_frame(self._exception, data)
         if not self._refused:
             await super().write(data, timeout)
         elif self.failure is None:

@@ -21,6 +21,7 @@ from amazon_transcribe.captions import (
     to_text,
     to_vtt,
 )
+from amazon_transcribe.exceptions import ValidationException
 from amazon_transcribe.model import Alternative, Item, Result
 
 
@@ -190,7 +191,7 @@ class TestLayout:
 
     @pytest.mark.parametrize("duration", [0.0, -1.0, float("nan"), float("inf")])
     def test_impossible_duration_is_refused(self, duration: float) -> None:
-        with pytest.raises(ValueError, match="duration must be"):
+        with pytest.raises(ValidationException, match="duration must be"):
             cues([HELLO], duration)
 
 

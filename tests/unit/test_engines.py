@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amazon_transcribe.exceptions import SDKError
+from amazon_transcribe.exceptions import SDKError, ValidationException
 from amazon_transcribe.local.engines import (
     ENGINES,
     Engine,
@@ -60,13 +60,13 @@ def results(engine: Engine, speech: Recording) -> list[Result]:
 
 
 def test_unknown_engine_is_refused_with_the_known_names() -> None:
-    with pytest.raises(ValueError, match="moonshine, pocketsphinx, scripted"):
+    with pytest.raises(ValidationException, match="moonshine, pocketsphinx, scripted"):
         load_engine("whisper")
 
 
 @pytest.mark.parametrize("name", ["moonshine", "pocketsphinx"])
 def test_script_for_a_real_engine_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="takes no script"):
+    with pytest.raises(ValidationException, match="takes no script"):
         load_engine(name, script=Path("script.txt"))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from amazon_transcribe.exceptions import ValidationException
 from amazon_transcribe.local.engines import RecognitionOptions, load_engine
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
 from tests.unit.recordings import best, recognise, transcripts
@@ -96,8 +97,15 @@ def test_missing_script_is_an_os_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", " \n\n"])
 def test_script_without_words_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no words"):
+    with pytest.raises(ValidationException, match="no words"):
         ScriptedEngine(text)
+
+
+def test_script_that_is_not_utf_8_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "latin.txt"
+    path.write_bytes("Grüße\n".encode("latin-1"))
+    with pytest.raises(ValidationException, match=r"latin\.txt: not UTF-8"):
+        load_engine("scripted", script=path)
 
 
 def test_a_thousand_streams_cost_next_to_nothing() -> None:

@@ -12,12 +12,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .base import (
-    Engine,
-    EngineUnavailable,
-    Recognition,
-    RecognitionOptions,
-)
+from ...exceptions import ValidationException
+from .base import Engine, EngineUnavailable, Recognition, RecognitionOptions
 
 __all__ = [
     "ENGINES",
@@ -40,17 +36,18 @@ def load_engine(name: str, *, script: Path | None = None) -> Engine:
         built-in text, one segment per line.
     :raises EngineUnavailable: A package that the engine needs is not installed, or does
         not work here.
-    :raises ValueError: There is no engine of this name, or it takes no script.
+    :raises ValidationException: There is no engine of this name, it takes no script, or the
+        script has no words or is not UTF-8.
     :raises OSError: The script cannot be read.
     """
     if name not in ENGINES:
-        raise ValueError(f"no engine is named {name!r}; there are {', '.join(ENGINES)}")
+        raise ValidationException(f"no engine is named {name!r}; there are {', '.join(ENGINES)}")
     if name == "scripted":
         from .scripted import ScriptedEngine
 
         return ScriptedEngine.from_file(script) if script else ScriptedEngine()
     if script is not None:
-        raise ValueError(f"the engine {name!r} takes no script")
+        raise ValidationException(f"the engine {name!r} takes no script")
     try:
         if name == "moonshine":
             # From 1.29 on onnxruntime reports to its maker, beginning with its import.

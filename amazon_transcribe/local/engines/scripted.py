@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
 
+from ...exceptions import ValidationException
 from ...model import Result
 from .base import Recognition, RecognitionOptions
 from .results import Word, build_result, split_mark
@@ -39,7 +40,7 @@ class ScriptedEngine:
 
     :param text: What to speak, once, one segment per line. Without one a built-in text
         is repeated as long as audio comes.
-    :raises ValueError: The text has no words.
+    :raises ValidationException: The text has no words.
     """
 
     name = "scripted"
@@ -51,12 +52,19 @@ class ScriptedEngine:
         lines = (_TEXT if text is None else text).splitlines()
         self._lines = [_split(line) for line in lines if line.strip()]
         if not self._lines:
-            raise ValueError("the script has no words")
+            raise ValidationException("the script has no words")
 
     @classmethod
     def from_file(cls, path: Path) -> ScriptedEngine:
-        """Make an engine that speaks a UTF-8 text file."""
-        return cls(path.read_text(encoding="utf-8"))
+        """Make an engine that speaks a UTF-8 text file.
+
+        :raises OSError: It cannot be read.
+        :raises ValidationException: It is not UTF-8, or has no words.
+        """
+        try:
+            return cls(path.read_text(encoding="utf-8-sig"))
+        except UnicodeDecodeError as error:
+            raise ValidationException(f"{path}: not UTF-8: {error}") from None
 
     def open(self, options: RecognitionOptions) -> Recognition:
         """Begin a stream; each hears the text from its beginning."""
