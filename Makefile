@@ -161,7 +161,7 @@ PYTHON312 ?= $(shell for python in $(PYTHON) python3.14 python3.13 python3.12 \
 # PyPI has Node, for machines without one that is young enough for the SDK.
 $(VENV)-javascript/.installed: $(CLIENTS)/package.json $(CLIENTS)/node.txt
 	@mkdir -p $(@D)
-	@npm --version >/dev/null 2>&1 && node -e 'process.exit(parseInt(process.versions.node) < 20)' || \
+	@npm --version >/dev/null 2>&1 && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || \
 		{ $(call CLIENT_VENV,$(PYTHON),$(CLIENTS)/node.txt); }
 	cp $< $(@D)
 	cd $(@D) && PATH="$$PWD/bin:$$PATH" npm install --silent --no-audit --no-fund --no-package-lock
