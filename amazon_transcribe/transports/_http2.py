@@ -37,6 +37,7 @@ from h2.events import (
 )
 from h2.exceptions import FrameTooLargeError, H2Error
 from h2.settings import SettingCodes, Settings
+from h2.stream import StreamClosedBy
 
 from ..exceptions import (
     ConnectionLostException,
@@ -125,11 +126,19 @@ class _Settings(Settings):
 
 
 class _H2Connection(H2Connection):
+    # Ended streams that are remembered, for frames that come late. The library's 65,536
+    # would take 9 MB of each connection that lives long.
+    MAX_CLOSED_STREAMS = 64
+
     def __init__(self, config: H2Configuration, settings: dict[SettingCodes, int]) -> None:
         super().__init__(config)
         self.state_machine = _StateMachine()
         self.local_settings = _Settings(config.client_side, settings)
         self.remote_settings = _Settings(not config.client_side)
+
+    def _stream_closed_by(self, stream_id: int) -> StreamClosedBy | None:
+        """How a stream ended; one that is forgotten may still get frames, as after a reset."""
+        return super()._stream_closed_by(stream_id) or StreamClosedBy.SEND_RST_STREAM
 
     def clear_outbound_data_buffer(self) -> None:
         """Keep what was to be sent: `h2` calls this on GOAWAY, and acknowledgements count."""

@@ -21,7 +21,7 @@ from amazon_transcribe.exceptions import (
 )
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.transports.h2 import H2Transport
-from tests.callers import SECOND, client_at, final_texts, leftovers, start
+from tests.callers import SECOND, TRANSCRIPT, client_at, final_texts, leftovers, start
 from tests.peers import Peer, peer_server
 
 
@@ -299,3 +299,33 @@ async def test_a_client_outlives_a_loop_that_is_closed_under_it(options: dict[st
 
     async with LocalTranscribe("scripted") as server:
         await asyncio.to_thread(program)
+
+
+async def test_late_frames_of_streams_long_ended_harm_no_other() -> None:
+    count = 90  # more than are remembered
+    asked = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        kept = await peer.request()
+        peer.respond(kept)
+        others = [await peer.request() for _ in range(count)]
+        for other in others:
+            peer.h2.send_headers(other, [(":status", "200")])
+        late = peer.h2.data_to_send()
+        asked.set()
+        await peer.request()  # by now the client has forgotten streams that it reset
+        peer.write(late)
+        peer.send(kept, TRANSCRIPT, end=True)
+
+    async with peer_server(script) as url:
+        async with client_at(url, max_streams_per_connection=count + 1) as client:
+            stream = await start(client)
+            starts = [asyncio.create_task(start(client)) for _ in range(count)]
+            await asked.wait()
+            for task in starts:
+                task.cancel()
+            await asyncio.wait(starts)
+            another = asyncio.create_task(start(client))
+            assert len([event async for event in stream.output_stream]) == 1
+            another.cancel()
+            await asyncio.wait({another})
