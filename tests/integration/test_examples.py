@@ -90,7 +90,8 @@ def test_server(environment):
                     assert answer.read().startswith("This is")
             server.send_signal(signal.SIGINT)
             assert server.wait(30) == 0
-            assert server.stderr.read() == ""
+            if sys.version_info >= (3, 11):  # 3.10 interrupts asyncio wherever it stands
+                assert server.stderr.read() == ""
         finally:
             server.kill()
 
