@@ -426,7 +426,6 @@ def json_decoder(shape: type[_Shape], *, strict: bool = True) -> Callable[[bytes
     """What makes a shape of its JSON.
 
     :param strict: False takes numbers of seconds since 1970 for times.
-
     :raises InvalidEventException: from the decoder, for JSON that does not fit.
     """
     decode = msgspec.json.Decoder(shape, strict=strict).decode

@@ -44,7 +44,7 @@ class CredentialResolver:
 
 
 class StaticCredentialResolver(Credentials, CredentialResolver):
-    """Credentials given in the program."""
+    """Credentials given in the program; the parameters are those of `Credentials`."""
 
     async def get_credentials(self) -> Credentials:
         return self

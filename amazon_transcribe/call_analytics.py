@@ -93,8 +93,8 @@ class CallAnalyticsLanguageWithScore(Shape):
 class CallAnalyticsItem(Shape):
     """A word or punctuation mark of an utterance.
 
-    :param begin_offset_millis: Where its audio begins.
-    :param end_offset_millis: Where its audio ends.
+    :param begin_offset_millis: Where its audio begins, in milliseconds.
+    :param end_offset_millis: Where its audio ends, in milliseconds.
     :param item_type: `"pronunciation"` or `"punctuation"`.
     :param content: The word or the mark.
     :param confidence: The confidence in the word, 0 to 1.
@@ -114,8 +114,8 @@ class CallAnalyticsItem(Shape):
 class CallAnalyticsEntity(Shape):
     """A piece of personally identifiable information found in an utterance.
 
-    :param begin_offset_millis: Where it begins.
-    :param end_offset_millis: Where it ends.
+    :param begin_offset_millis: Where it begins, in milliseconds.
+    :param end_offset_millis: Where it ends, in milliseconds.
     :param category: The category; the service knows `"PII"` only.
     :param entity_type: Its type, e.g. `"NAME"` or `"EMAIL"`.
     :param content: The words.
@@ -153,8 +153,8 @@ class IssueDetected(Shape):
 class TimestampRange(Shape):
     """A part of the call.
 
-    :param begin_offset_millis: Where it begins.
-    :param end_offset_millis: Where it ends.
+    :param begin_offset_millis: Where it begins, in milliseconds.
+    :param end_offset_millis: Where it ends, in milliseconds.
     """
 
     begin_offset_millis: int | None = None
@@ -180,8 +180,8 @@ class UtteranceEvent(EventShape):
         one carry the same.
     :param is_partial: True while more results of the utterance may follow.
     :param participant_role: `"AGENT"` or `"CUSTOMER"`.
-    :param begin_offset_millis: Where the utterance begins.
-    :param end_offset_millis: Where it ends.
+    :param begin_offset_millis: Where the utterance begins, in milliseconds.
+    :param end_offset_millis: Where it ends, in milliseconds.
     :param transcript: The text.
     :param items: Its words and punctuation marks.
     :param entities: The personally identifiable information found in it.

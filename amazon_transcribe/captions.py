@@ -280,8 +280,7 @@ def _times(
     begin = max(clock, _moment(result.start_time) or 0.0)
     end = _moment(result.end_time)
     if end is None or end <= begin:
-        last = max((time for time in known if time is not None), default=begin)
-        end = last
+        end = max((time for time in known if time is not None), default=begin)
         if end <= begin:
             end = begin + place * _SECONDS_PER_COLUMN
             if latest is not None and latest > begin:

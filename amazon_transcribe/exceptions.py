@@ -235,7 +235,7 @@ class TimeoutException(HTTPException, TimeoutError):
     """A wait ran out.
 
     `phase` says which one: `"endpoint"`, `"slot"`, `"credentials"`, `"connect"`, `"response"`,
-    `"read"`, `"send"`, `"idle"`, `"drain"` or `"close"`; `seconds` how long it was.
+    `"read"`, `"send"`, `"idle"` or `"drain"`; `seconds` how long it was.
     """
 
     def __init__(self, phase: str, seconds: float) -> None:
@@ -285,7 +285,7 @@ class TruncatedStreamException(StreamException, ParserError):
 
 
 class StreamClosedException(StreamException):
-    """The stream was ended on our side: `end_stream()` or `close()` came first."""
+    """The stream was ended on our side: `end_stream()`, or `close()` of it or its client."""
 
 
 # The service

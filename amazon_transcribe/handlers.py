@@ -27,7 +27,7 @@ class _Handler:
 
 
 class TranscriptResultStreamHandler(_Handler):
-    """Reads a result stream and hands each event to its method. Made to be subclassed.
+    """Reads a result stream and hands each event to its method. Meant to be subclassed.
 
     :param transcript_result_stream: The `output_stream` of an open transcription.
     """
@@ -52,7 +52,7 @@ class TranscriptResultStreamHandler(_Handler):
 
 
 class CallAnalyticsStreamHandler(_Handler):
-    """Reads a call's events and hands each to its method. Made to be subclassed.
+    """Reads a call's events and hands each to its method. Meant to be subclassed.
 
     :param result_stream: The `output_stream` of an open call.
     """
@@ -85,7 +85,7 @@ class CallAnalyticsStreamHandler(_Handler):
 
 
 class MedicalTranscriptStreamHandler(_Handler):
-    """Reads a medical transcription's events and hands each to its method. Made to be
+    """Reads a medical transcription's events and hands each to its method. Meant to be
     subclassed.
 
     :param result_stream: The `output_stream` of an open medical transcription.
@@ -111,7 +111,7 @@ class MedicalTranscriptStreamHandler(_Handler):
 
 
 class MedicalScribeStreamHandler(_Handler):
-    """Reads a scribe's events and hands each to its method. Made to be subclassed.
+    """Reads a scribe's events and hands each to its method. Meant to be subclassed.
 
     :param result_stream: The `output_stream` of an open session.
     """

@@ -20,8 +20,8 @@ _SPECIALTY = OneOf(("PRIMARYCARE", "CARDIOLOGY", "NEUROLOGY", "ONCOLOGY", "RADIO
 class MedicalEntity(Shape):
     """A piece of personal health information found in the transcript.
 
-    :param start_time: Where it begins.
-    :param end_time: Where it ends.
+    :param start_time: Where it begins, in seconds.
+    :param end_time: Where it ends, in seconds.
     :param category: The category; the service knows `"PHI"` only.
     :param content: The words.
     :param confidence: The confidence in it, 0 to 1.
@@ -37,8 +37,8 @@ class MedicalEntity(Shape):
 class MedicalItem(Shape):
     """A word, phrase or punctuation mark of the transcript.
 
-    :param start_time: Where its audio begins.
-    :param end_time: Where its audio ends.
+    :param start_time: Where its audio begins, in seconds.
+    :param end_time: Where its audio ends, in seconds.
     :param item_type: `"pronunciation"` or `"punctuation"`.
     :param content: The word or the mark.
     :param confidence: The confidence in the word, 0 to 1.
@@ -71,8 +71,8 @@ class MedicalResult(Shape):
 
     :param result_id: Identifies the segment; all its partial results and its final
         one carry the same.
-    :param start_time: Where the segment begins.
-    :param end_time: Where it ends.
+    :param start_time: Where the segment begins, in seconds.
+    :param end_time: Where it ends, in seconds.
     :param is_partial: True while more results of the segment may follow.
     :param alternatives: The possible transcriptions, best first.
     :param channel_id: With channel identification: `"ch_0"` or `"ch_1"`.

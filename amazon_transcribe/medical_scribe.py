@@ -158,8 +158,8 @@ class MedicalScribeSessionControlEvent(EventShape, omit_defaults=False):
 class MedicalScribeTranscriptItem(Shape):
     """A word, phrase or punctuation mark of the transcript.
 
-    :param begin_audio_time: Where its audio begins.
-    :param end_audio_time: Where its audio ends.
+    :param begin_audio_time: Where its audio begins, in seconds.
+    :param end_audio_time: Where its audio ends, in seconds.
     :param item_type: `"pronunciation"` or `"punctuation"`.
     :param confidence: The confidence in the word, 0 to 1.
     :param content: The word or the mark.
@@ -179,8 +179,8 @@ class MedicalScribeTranscriptSegment(Shape):
 
     :param segment_id: Identifies the segment; all its partial results and its final
         one carry the same.
-    :param begin_audio_time: Where the segment begins.
-    :param end_audio_time: Where it ends.
+    :param begin_audio_time: Where the segment begins, in seconds.
+    :param end_audio_time: Where it ends, in seconds.
     :param content: The text.
     :param items: Its words and punctuation marks.
     :param is_partial: True while more results of the segment may follow.
@@ -237,10 +237,10 @@ class MedicalScribeStreamDetails(Shape):
     """What the service knows of a session.
 
     :param session_id: The session's id.
-    :param stream_created_at: When its stream began.
-    :param stream_ended_at: When its stream ended.
+    :param stream_created_at: When its stream began, in UTC.
+    :param stream_ended_at: When its stream ended, in UTC.
     :param language_code: The spoken language.
-    :param media_sample_rate_hertz: The sample rate.
+    :param media_sample_rate_hertz: The sample rate, in Hz.
     :param media_encoding: The audio's encoding.
     :param vocabulary_name: The custom vocabulary.
     :param vocabulary_filter_name: The vocabulary filter.

@@ -2,8 +2,8 @@
 
 Names, order and meaning follow the documented SDK; fields that came to the service
 later stand after them. Results are `msgspec` structs: they compare by value, have a
-readable repr, and take their fields by position or by name. Times are offsets in
-seconds from the beginning of the stream.
+readable repr, and take their fields by position or by name. Times are offsets from the
+beginning of the stream: in seconds, but in milliseconds where the name ends in `_millis`.
 """
 
 from __future__ import annotations
@@ -158,6 +158,7 @@ __all__ = [
     "MedicalTranscript",
     "MedicalTranscriptEvent",
     "MedicalTranscriptResultStream",
+    "OpenStream",
     "PointsOfInterest",
     "PostCallAnalyticsSettings",
     "Result",

@@ -45,7 +45,7 @@ class StreamInfo:
 
 
 class Observer:
-    """Told what a client does. Made to be subclassed: every method here does nothing.
+    """Told what a client does. Meant to be subclassed: every method here does nothing.
 
     The methods are called in the event loop and must be quick. What they raise is logged
     and goes no further. All times are in seconds.

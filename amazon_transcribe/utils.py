@@ -1,4 +1,4 @@
-"""Small helps for programs."""
+"""Small helpers for programs."""
 
 from __future__ import annotations
 

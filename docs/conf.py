@@ -12,7 +12,6 @@ version = release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build", "requirements.txt", "codec-speed-*.md"]
 
-myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
 # Docstrings put code into single backticks.

@@ -1,1 +1,1 @@
-"""What carries a stream's bytes: HTTP/2 on asyncio, or memory."""
+"""What carries a stream's bytes: HTTP/2 or WebSocket on asyncio, awscrt, or memory."""

@@ -438,6 +438,8 @@ def _is_transient(error: BaseException) -> bool:
 
 def _failure(error: BaseException | None) -> StreamException:
     """Why awscrt says that the stream is over."""
+    if error is None:  # it says nothing, and the answer has no end
+        return ConnectionLostException("the connection was lost")
     name = _name(error)
     if name in ("AWS_ERROR_HTTP_RST_STREAM_RECEIVED", "AWS_ERROR_HTTP_RST_STREAM_SENT"):
         return StreamResetException(f"the stream was reset ({name})")
