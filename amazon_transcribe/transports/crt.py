@@ -425,7 +425,7 @@ def _close_unwanted(connecting: Future[Any]) -> None:
         connecting.result().close()
 
 
-def _name(error: BaseException | None) -> str:
+def _name(error: BaseException) -> str:
     """What awscrt calls an error. A call that fails at once has it in its text only."""
     in_text = re.search(r"AWS_\w+", str(error))
     return getattr(error, "name", in_text[0] if in_text else type(error).__name__)

@@ -101,8 +101,15 @@ def test_readme_program(environment):
     assert output("-c", program, environment=environment).startswith("This is")
 
 
-def test_readme_test(pytester):
-    (test,) = (block for block in README if "def test_" in block)
+@pytest.mark.parametrize("number", [0, 1])
+def test_programs_of_the_migration_page(number, environment):
+    program = blocks(ROOT / "docs/how-to/migrate.md")[number]
+    assert output("-c", program, RECORDING, environment=environment).startswith("This is")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/testing.md"])
+def test_first_test_of_a_page(page, pytester):
+    test = next(block for block in blocks(ROOT / page) if "def test_" in block)
     pytester.makepyfile(test)
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
 
