@@ -165,9 +165,9 @@ class Outcome:
 def drive(client: Client, server: Server, task: Task, *, plaintext: bool = False) -> Outcome:
     """Run a client's driver."""
     if client.interpreter is None or not client.needs.exists():
-        _missing(f"no environment for {client.label}: `make interop` builds it")
+        missing(f"no environment for {client.label}: `make interop` builds it")
     if client.websocket and not server.tls.endswith(f":{WEBSOCKET_PORT}"):
-        _missing(f"port {WEBSOCKET_PORT} is taken, and the SDK dials no other for WebSocket")
+        missing(f"port {WEBSOCKET_PORT} is taken, and the SDK dials no other for WebSocket")
     endpoint = server.plaintext if plaintext else server.tls
     if client.websocket:
         endpoint = endpoint.removesuffix(f":{WEBSOCKET_PORT}")
@@ -189,7 +189,7 @@ def drive(client: Client, server: Server, task: Task, *, plaintext: bool = False
     return Outcome(**json.loads(done.stdout))
 
 
-def _missing(message: str) -> NoReturn:
+def missing(message: str) -> NoReturn:
     if os.environ.get("AMAZON_TRANSCRIBE_REQUIRE_CLIENTS", "") not in ("", "0"):
         pytest.fail(message)
     pytest.skip(message)
