@@ -78,6 +78,7 @@ class AudioEvent(BaseEvent):
 
     @property
     def audio_chunk(self) -> bytes:
+        """The audio."""
         return self.payload
 
     def __eq__(self, other: object) -> bool:
@@ -117,7 +118,7 @@ class AudioStream(BaseStream):
     It works with any `input_stream` that has `write(bytes)` and `end_stream()`, and
     then signs and frames with the other parts it was given. The client's own stream
     offers `send_audio` and `end_audio` instead: each event is signed and framed there
-    in one call.
+    in one call. The parameters are those of `BaseStream`.
     """
 
     def __init__(
@@ -143,6 +144,7 @@ class AudioStream(BaseStream):
     async def send_event(self, event: BaseEvent) -> None:
         """Send one event of any type that the operation takes.
 
+        :param event: An `AudioEvent`, or one of the operation's own.
         :raises SerializerException: for an event that it does not take.
         :raises InvalidParameterException: for a value the service would refuse; its
             `parameter` is the path to it.
@@ -184,7 +186,10 @@ class AudioStream(BaseStream):
             await super().end_stream()
 
     async def drain(self, timeout: float) -> list[BaseEvent]:
-        """End the input and wait for the end of the results; see `OpenStream.drain`."""
+        """End the input and wait for the end of the results; see `OpenStream.drain`.
+
+        :param timeout: Seconds for all of it.
+        """
         if self._live is None:
             raise SerializerException("only a stream that the client made can be drained")
         rest: list[BaseEvent] = await self._live.drain(timeout)
@@ -398,6 +403,7 @@ class EventParser:
     def parse(self, message: EventStreamMessage) -> BaseEvent:
         """The event in a message; what is not known comes out as `UnknownEvent`.
 
+        :param message: A message of the result stream.
         :raises ServiceException: when the message is an exception or an error.
         :raises InvalidEventException: when a known event does not fit its shape.
         """

@@ -293,6 +293,9 @@ class StartCallAnalyticsStreamTranscriptionRequest(_Settings):
 class StartCallAnalyticsStreamTranscriptionResponse(_Settings):
     """What the service says it will do: the request's settings, and who it is.
 
+    The settings that are not listed are those of the request, as the service repeats them;
+    None for what it does not repeat.
+
     :param call_analytics_transcript_result_stream: The events that follow.
     :param request_id: The service's name for this request; quote it to its support.
     """
@@ -310,6 +313,7 @@ class CallAnalyticsInputStream(AudioStream):
     async def send_configuration_event(self, configuration: ConfigurationEvent) -> None:
         """Send the configuration, unless the start has sent it: once, before any audio.
 
+        :param configuration: Who speaks on which channel, and what becomes of the call.
         :raises InvalidParameterException: for a value the service would refuse; its
             `parameter` is the path to it.
         :raises ValidationException: after audio, or after another configuration.

@@ -348,6 +348,7 @@ class BaseStream:
     async def send_event(self, event: BaseEvent) -> None:
         """Sign, frame and write one event.
 
+        :param event: What `event_serializer` can write.
         :raises StreamClosedException: After `end_stream`.
         :raises SerializationError: If the event does not fit the wire format.
         """

@@ -23,7 +23,9 @@ STARTS_PER_SECOND = 25.0
 
 
 class Slot:
-    """The right to one open stream. Given back by `release`, or when it is forgotten."""
+    """The right to one open stream, from `StreamLimiter.acquire`. Given back by `release`, or
+    when it is forgotten.
+    """
 
     __slots__ = ("_limiter", "_loop")
 

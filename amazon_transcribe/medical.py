@@ -153,6 +153,9 @@ class StartMedicalStreamTranscriptionRequest(_Settings):
 class StartMedicalStreamTranscriptionResponse(_Settings):
     """What the service says it will do: the request's settings, and who it is.
 
+    The settings that are not listed are those of the request, as the service repeats them;
+    None for what it does not repeat.
+
     :param transcript_result_stream: The events that follow.
     :param request_id: The service's name for this request; quote it to its support.
     """

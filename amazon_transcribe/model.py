@@ -392,6 +392,9 @@ class StartStreamTranscriptionRequest(_RequestSettings):
 class StartStreamTranscriptionResponse(_Settings):
     """What the service says it will do: the request's settings, and who it is.
 
+    The settings that are not listed are those of the request, as the service repeats them;
+    None for what it does not repeat.
+
     :param transcript_result_stream: The events that follow.
     :param request_id: The service's name for this request; quote it to its support.
     :param session_id: The session's id, made by the service unless given.

@@ -52,42 +52,90 @@ class Observer:
     """
 
     def start_retried(self, operation: str, attempt: int, delay: float, error: SDKError) -> None:
-        """A start failed and is tried again after `delay`; `attempt` counts from 1."""
+        """A start failed and is tried again.
+
+        :param operation: E.g. `"StartStreamTranscription"`.
+        :param attempt: Which attempt failed, from 1.
+        :param delay: Seconds until the next one.
+        :param error: What it failed with.
+        """
 
     def start_failed(self, operation: str, seconds: float, error: SDKError) -> None:
-        """A start failed for good, after so long."""
+        """A start failed for good.
+
+        :param operation: E.g. `"StartStreamTranscription"`.
+        :param seconds: How long it took, with all its attempts.
+        :param error: What the program gets.
+        """
 
     def limit_hit(self, operation: str, limit: str) -> None:
-        """A limit was met: `"slot"`, no place in the limiter in time, or `"service"`,
-        the service refused or ended a stream for a limit of its own (HTTP 429)."""
+        """A limit was met.
+
+        :param operation: E.g. `"StartStreamTranscription"`.
+        :param limit: `"slot"`: no place in the limiter in time; `"service"`: the service
+            refused or ended a stream for a limit of its own (HTTP 429).
+        """
 
     def stream_opened(self, stream: StreamInfo, seconds: float) -> None:
-        """A stream is open; the whole start took so long."""
+        """A stream is open.
+
+        :param stream: Which one.
+        :param seconds: How long the whole start took.
+        """
 
     def audio_sent(self, stream: StreamInfo, size: int) -> None:
-        """So many bytes of audio, one event, were handed over."""
+        """One event of audio was handed over to be sent.
+
+        :param stream: On which stream.
+        :param size: Bytes of audio.
+        """
 
     def events_received(self, stream: StreamInfo, size: int, count: int) -> None:
-        """So many bytes came, and completed so many events."""
+        """Bytes of the event stream came.
+
+        :param stream: On which stream.
+        :param size: How many bytes.
+        :param count: How many events they completed.
+        """
 
     def unknown_events(self, stream: StreamInfo, count: int) -> None:
-        """So many events among those were of types that this version does not know."""
+        """Among the events received were some of types that this version does not know.
+
+        :param stream: On which stream.
+        :param count: How many.
+        """
 
     def first_partial(self, stream: StreamInfo, seconds: float) -> None:
-        """The first partial result came, so long after the first audio."""
+        """The first partial result came.
+
+        :param stream: On which stream.
+        :param seconds: How long after the first audio.
+        """
 
     def first_final(self, stream: StreamInfo, seconds: float) -> None:
-        """The first final result came, so long after the first audio."""
+        """The first final result came.
+
+        :param stream: On which stream.
+        :param seconds: How long after the first audio.
+        """
 
     def audio_lag(self, stream: StreamInfo, seconds: float) -> None:
-        """A result came, and ends so much before the audio sent so far; pcm only."""
+        """A result came; told of pcm only, whose bytes have a length in time.
+
+        :param stream: On which stream.
+        :param seconds: How much audio was sent beyond the result's end.
+        """
 
     def stream_ended(
         self, stream: StreamInfo, end: str, seconds: float, error: SDKError | None
     ) -> None:
-        """A stream is over, so long after it opened; for the ends see `end_of`.
+        """A stream is over.
 
-        One more is `"dropped"`: the program let go of the stream without an end.
+        :param stream: Which one.
+        :param end: How: a word of `end_of`, or `"dropped"`: the program let go of the
+            stream without an end.
+        :param seconds: How long it was open.
+        :param error: What it ended with; None for a clean end and a dropped stream.
         """
 
     # Of `resume`, whose every connection is a stream to the methods above
@@ -95,15 +143,25 @@ class Observer:
     def reconnecting(
         self, stream: StreamInfo, attempt: int, delay: float, error: SDKError | None
     ) -> None:
-        """A resumed stream has lost a connection, or the start of the next one failed:
-        it starts another after `delay`. `attempt` counts failures in a row; `error` is
-        None for a renewal. `stream` is the connection that was lost."""
+        """A resumed stream has lost a connection, or the start of the next one failed.
+
+        :param stream: The connection that was lost.
+        :param attempt: Failures in a row, this one included if it is one.
+        :param delay: Seconds until the next start.
+        :param error: What it was lost by; None for a renewal.
+        """
 
     def reconnected(
         self, stream: StreamInfo, outage: float, replayed: float, forgotten: float
     ) -> None:
-        """It has a connection again, after `outage`. So much audio goes out once more, and
-        so much without a final result does not, as the replay buffer no longer held it."""
+        """A resumed stream has a connection again.
+
+        :param stream: The new connection.
+        :param outage: Seconds without one.
+        :param replayed: Seconds of audio that go out once more.
+        :param forgotten: Seconds of audio without a final result that do not: the replay
+            buffer no longer held them.
+        """
 
 
 def end_of(error: SDKError | None) -> str:
@@ -113,6 +171,8 @@ def end_of(error: SDKError | None) -> str:
     `"exception"` (the service's), `"unknown"` (an exception of the service's that this
     version does not know), `"closed"` (by this side) or `"malformed"` (bytes or events that
     are none of the protocol's).
+
+    :param error: What the stream ended with; None for the clean end.
     """
     if error is None:
         return "clean"

@@ -21,6 +21,8 @@ class Origin(NamedTuple):
 
     :param scheme: `"https"` or `"http"` for HTTP/2 with TLS or without (by prior
         knowledge), `"wss"` or `"ws"` for WebSocket.
+    :param host: A name or an address, IPv6 without brackets.
+    :param port: The TCP port.
     """
 
     scheme: str
@@ -61,6 +63,7 @@ class Origin(NamedTuple):
 
     @property
     def is_websocket(self) -> bool:
+        """Whether it is spoken to by WebSocket."""
         return self.scheme in ("ws", "wss")
 
     @property
@@ -79,14 +82,21 @@ class Stream(Protocol):
     """One request and its answer, both of them streams of bytes."""
 
     async def response(self, timeout: float | None = None) -> tuple[int, Mapping[str, str]]:
-        """Wait for the answer's status and headers (names in lower case)."""
+        """Wait for the answer's status and headers (names in lower case).
+
+        :param timeout: Seconds to wait; None for ever.
+        :raises TimeoutException: with the phase `"response"`.
+        :raises HTTPException: when the stream has failed.
+        """
 
     async def write(self, data: bytes, timeout: float | None = None) -> None:
         """Send bytes; waits while too much is on its way unsent.
 
         The bytes are taken before the wait: a write that is cancelled still sends them.
 
+        :param data: The next bytes of the request's body.
         :param timeout: Seconds to wait; None for ever.
+        :raises TimeoutException: with the phase `"send"`.
         :raises HTTPException: when the stream has failed; the bytes may be lost.
         """
 
@@ -99,6 +109,8 @@ class Stream(Protocol):
         Reading opens the flow-control window: what is not read stays with the peer.
         A read that is cancelled or runs out of time loses nothing.
 
+        :param timeout: Seconds to wait; None for ever.
+        :raises TimeoutException: with the phase `"read"`.
         :raises HTTPException: when the stream has failed, after the bytes before it.
         """
 
@@ -107,7 +119,10 @@ class Stream(Protocol):
 
     def when_ended(self, call: Callable[[], None]) -> None:
         """Have the loop call this once, when the peer's bytes have ended or the stream has
-        failed: so its end is noticed even if nobody reads."""
+        failed: so its end is noticed even if nobody reads.
+
+        :param call: Takes nothing; called soon where the end has been already.
+        """
 
     def abort(self) -> None:
         """End the stream at once, with RST_STREAM where it is still open."""
@@ -126,8 +141,11 @@ class Transport(Protocol):
     ) -> Stream:
         """Send a request's headers.
 
+        :param origin: Where to.
+        :param path: The path, with the query if there is one.
         :param headers: Without pseudo-headers; `host` is sent as `:authority`.
         :param timeout: Seconds for everything up to a stream that takes bytes.
+        :param method: `"POST"`, or `"GET"` for WebSocket and for GetMedicalScribeStream.
         :raises ConnectException: no connection could be made.
         :raises TimeoutException: not within the time.
         """
