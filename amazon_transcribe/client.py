@@ -53,7 +53,7 @@ from .model import (
     StartStreamTranscriptionEventStream,
 )
 from .observe import Observer
-from .transports.base import Origin, Stream, Transport
+from .transports.base import Origin, Request, Stream, Transport
 from .transports.h2 import H2Transport
 from .transports.websocket import WebSocketTransport
 
@@ -497,14 +497,12 @@ class TranscribeStreamingClient:
         agent = ("user-agent", _user_agent())
         if origin.is_websocket:
             headers = [("host", origin.authority), agent]
-            opening = self._websocket.open(
-                origin, session.presigned(), headers, deadline - loop.time(), "GET"
-            )
+            sent = Request(origin, "GET", session.presigned(), headers)
+            opening = self._websocket.open(sent, deadline - loop.time())
         else:
             headers = [*session.headers(), agent]
-            opening = self._transport.open(
-                origin, session.target, headers, deadline - loop.time(), operation.method
-            )
+            sent = Request(origin, operation.method, session.target, headers)
+            opening = self._transport.open(sent, deadline - loop.time())
         stream = await opening
         attempt.stream = stream
         try:

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
+from wsproto import events
 from wsproto.connection import ConnectionState
-from wsproto.events import AcceptConnection, Event, Ping, RejectConnection, RejectData, Request
+from wsproto.events import AcceptConnection, Event, Ping, RejectConnection, RejectData
 
 from ..exceptions import ConnectException, ConnectionLostException, HTTPException
 from ._http2 import PING_INTERVAL
 from ._websocket import WebSocketStream
-from .base import Origin
+from .base import Request
 
 
 class ClientStream(WebSocketStream):
@@ -20,9 +21,7 @@ class ClientStream(WebSocketStream):
 
     def __init__(
         self,
-        origin: Origin,
-        target: str,
-        headers: Sequence[tuple[str, str]],
+        request: Request,
         *,
         on_change: Callable[[ClientStream], None],
         max_unsent: int,
@@ -32,9 +31,7 @@ class ClientStream(WebSocketStream):
             on_change=cast("Callable[[WebSocketStream], None]", on_change),
             max_unsent=max_unsent,
         )
-        self._origin = origin
-        self._target = target
-        self._request_headers = headers
+        self._request = request
         self._answer: tuple[int, dict[str, str]] | None = None
         self._pinger: asyncio.TimerHandle | None = None
 
@@ -52,11 +49,11 @@ class ClientStream(WebSocketStream):
         super().connection_made(transport)
         headers = [
             (name.encode("ascii"), value.encode("latin-1"))
-            for name, value in self._request_headers
+            for name, value in self._request.headers
             if name != "host"
         ]
-        request = Request(self._origin.authority, self._target, extra_headers=headers)
-        self._send(self._ws.send(request))
+        origin, target = self._request.origin, self._request.target
+        self._send(self._ws.send(events.Request(origin.authority, target, extra_headers=headers)))
         self._heard = True
         self._pinger = asyncio.get_running_loop().call_later(PING_INTERVAL, self._ping)
 
@@ -98,7 +95,8 @@ class ClientStream(WebSocketStream):
         self._finish_closing()
 
     def _refuse_handshake(self, reason: str) -> None:
-        where = f"{self._origin.host}:{self._origin.port}"
+        origin = self._request.origin
+        where = f"{origin.host}:{origin.port}"
         failure: HTTPException = ConnectException(f"{where} does not speak WebSocket: {reason}")
         if self._answer is not None:  # a refusal whose body broke off
             failure = ConnectionLostException("the answer to the upgrade broke off")

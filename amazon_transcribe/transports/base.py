@@ -78,6 +78,21 @@ class Origin(NamedTuple):
         return host if self.port == _SCHEMES[self.scheme] else f"{host}:{self.port}"
 
 
+class Request(NamedTuple):
+    """What a stream begins with.
+
+    :param origin: Where to.
+    :param method: `"POST"`, or `"GET"` for WebSocket and for GetMedicalScribeStream.
+    :param target: The path, with its query if there is one.
+    :param headers: Without pseudo-headers; `host` is sent as `:authority`.
+    """
+
+    origin: Origin
+    method: str
+    target: str
+    headers: Sequence[tuple[str, str]]
+
+
 class Stream(Protocol):
     """One request and its answer, both of them streams of bytes."""
 
@@ -131,21 +146,11 @@ class Stream(Protocol):
 class Transport(Protocol):
     """Opens streams."""
 
-    async def open(
-        self,
-        origin: Origin,
-        path: str,
-        headers: Sequence[tuple[str, str]],
-        timeout: float,
-        method: str = "POST",
-    ) -> Stream:
+    async def open(self, request: Request, timeout: float) -> Stream:
         """Send a request's headers.
 
-        :param origin: Where to.
-        :param path: The path, with the query if there is one.
-        :param headers: Without pseudo-headers; `host` is sent as `:authority`.
+        :param request: What to send, and where to.
         :param timeout: Seconds for everything up to a stream that takes bytes.
-        :param method: `"POST"`, or `"GET"` for WebSocket and for GetMedicalScribeStream.
         :raises ConnectException: no connection could be made.
         :raises TimeoutException: not within the time.
         """

@@ -43,7 +43,7 @@ from ..exceptions import (
 from ._http2 import MAX_UNREAD, MAX_UNSENT
 from ._proxy import Proxy, proxy_for
 from ._waiters import Ending, Waiters
-from .base import Origin
+from .base import Origin, Request
 
 CLOSE_TIMEOUT = 2.0
 
@@ -92,17 +92,11 @@ class CrtTransport:
         self._streams: set[CrtStream] = set()
         self._closed = False
 
-    async def open(
-        self,
-        origin: Origin,
-        path: str,
-        headers: Sequence[tuple[str, str]],
-        timeout: float,
-        method: str = "POST",
-    ) -> CrtStream:
+    async def open(self, request: Request, timeout: float) -> CrtStream:
         """Open a connection and send a request's headers."""
         from awscrt import http
 
+        origin = request.origin
         if origin.scheme != "https":
             raise ConnectException(
                 f"awscrt speaks HTTP/2 with TLS only: {origin.authority} must be an https endpoint"
@@ -111,8 +105,9 @@ class CrtTransport:
         if self._hop is None or self._hop.loop is not loop:
             self._hop = _Hop(loop)
         connection = await self._connect(origin, min(timeout, self.connect_timeout), self._hop)
-        request = http.HttpRequest(method, path, http.HttpHeaders(list(headers)))
-        stream = CrtStream(self, connection, request, self._hop)
+        headers = http.HttpHeaders(list(request.headers))
+        sent = http.HttpRequest(request.method, request.target, headers)
+        stream = CrtStream(self, connection, sent, self._hop)
         self._streams.add(stream)
         return stream
 

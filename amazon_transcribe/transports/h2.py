@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
 
 from ..exceptions import (
     ConnectException,
@@ -15,7 +14,7 @@ from ..exceptions import (
 )
 from ._connect import connect
 from ._http2 import MAX_UNSENT, Http2Connection, Http2Stream
-from .base import Origin
+from .base import Origin, Request
 
 IDLE_TIMEOUT = 60.0
 CLOSE_TIMEOUT = 2.0
@@ -63,22 +62,16 @@ class H2Transport:
         self.allowed: dict[Origin, int] = {}
         self._closed = False
 
-    async def open(
-        self,
-        origin: Origin,
-        path: str,
-        headers: Sequence[tuple[str, str]],
-        timeout: float,
-        method: str = "POST",
-    ) -> Http2Stream:
+    async def open(self, request: Request, timeout: float) -> Http2Stream:
         """Send a request's headers on a connection that has room for it."""
         deadline = asyncio.get_running_loop().time() + timeout
+        origin = request.origin
         fields = [
-            (":method", method),
+            (":method", request.method),
             (":scheme", origin.scheme),
-            (":authority", next(v for n, v in headers if n == "host")),
-            (":path", path),
-            *((n, v) for n, v in headers if n != "host"),
+            (":authority", next(v for n, v in request.headers if n == "host")),
+            (":path", request.target),
+            *((n, v) for n, v in request.headers if n != "host"),
         ]
         while True:
             if self._closed:

@@ -17,7 +17,7 @@ from ..exceptions import (
     TimeoutException,
 )
 from ._waiters import Ending, Waiters
-from .base import Origin
+from .base import Request
 
 MAX_UNREAD = 1024 * 1024
 
@@ -97,10 +97,10 @@ class MemoryStream:
 class MemoryExchange:
     """The server's end of a stream."""
 
-    def __init__(self, method: str, target: str, headers: Sequence[tuple[str, str]]) -> None:
-        self.method = method
-        self.target = target
-        self.headers = headers
+    def __init__(self, request: Request) -> None:
+        self.method = request.method
+        self.target = request.target
+        self.headers = request.headers
         self.request = _Pipe()
         self.answer = _Pipe()
         self.response: asyncio.Future[tuple[int, Mapping[str, str]]] = (
@@ -138,18 +138,11 @@ class MemoryTransport:
         self._streams: dict[asyncio.Task[None], MemoryExchange] = {}
         self._closed = False
 
-    async def open(
-        self,
-        origin: Origin,
-        path: str,
-        headers: Sequence[tuple[str, str]],
-        timeout: float,
-        method: str = "POST",
-    ) -> MemoryStream:
+    async def open(self, request: Request, timeout: float) -> MemoryStream:
         """Open a stream; the origin is not looked at."""
         if self._closed:
             raise StreamClosedException("the client is closed")
-        exchange = MemoryExchange(method, path, headers)
+        exchange = MemoryExchange(request)
         task = asyncio.get_running_loop().create_task(self._serve(exchange))
         self._streams[task] = exchange
         task.add_done_callback(self._ended)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._extras import missing
 from ..exceptions import StreamClosedException, TimeoutException, ValidationException
 from ._connect import connect
 from ._http2 import MAX_UNSENT
-from .base import Origin
+from .base import Request
 
 if TYPE_CHECKING:
     from ._websocket_client import ClientStream
@@ -46,18 +45,8 @@ class WebSocketTransport:
         self._streams: set[ClientStream] = set()
         self._closed = False
 
-    async def open(
-        self,
-        origin: Origin,
-        path: str,
-        headers: Sequence[tuple[str, str]],
-        timeout: float,
-        method: str = "GET",
-    ) -> ClientStream:
-        """Open a connection and send the upgrade request.
-
-        :param path: The presigned target.
-        """
+    async def open(self, request: Request, timeout: float) -> ClientStream:
+        """Open a connection and send the upgrade request; its target is presigned."""
         try:
             from ._websocket_client import ClientStream
         except ImportError as error:
@@ -67,10 +56,8 @@ class WebSocketTransport:
         limit = max(min(timeout, self.connect_timeout), 0)
         task = asyncio.get_running_loop().create_task(
             connect(
-                lambda: ClientStream(
-                    origin, path, headers, on_change=self._changed, max_unsent=self.max_unsent
-                ),
-                origin,
+                lambda: ClientStream(request, on_change=self._changed, max_unsent=self.max_unsent),
+                request.origin,
                 self._ssl_context,
                 "http/1.1",
             )

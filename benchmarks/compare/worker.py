@@ -55,6 +55,7 @@ def compiled(corpus: Corpus) -> dict[str, Case]:
     from amazon_transcribe._session import ClientSession
     from amazon_transcribe._shapes import START_STREAM_TRANSCRIPTION
     from amazon_transcribe._signing import EventChain
+    from amazon_transcribe.transports.base import Origin, Request
     from amazon_transcribe.transports.memory import MemoryTransport
 
     feed = eventstream.EventStreamDecoder().feed
@@ -128,7 +129,9 @@ def compiled(corpus: Corpus) -> dict[str, Case]:
 
         async def run():
             transport = MemoryTransport(serve)
-            stream = await transport.open(None, "", (), 1.0)
+            stream = await transport.open(
+                Request(Origin("http", "nowhere", 80), "POST", "/", ()), 1.0
+            )
             await live_send(stream, data, count)
             await transport.close()
 

@@ -26,7 +26,7 @@ from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.certificates import throwaway_context
 from amazon_transcribe.transports import crt
 from amazon_transcribe.transports._http2 import Headers, Http2Connection, Http2Stream
-from amazon_transcribe.transports.base import Origin
+from amazon_transcribe.transports.base import Origin, Request
 from amazon_transcribe.transports.crt import CrtTransport
 from tests.callers import SECOND, client_at, crt_transport, final_texts, start
 from tests.peers import peer_server
@@ -175,7 +175,7 @@ async def test_a_server_that_is_slow_to_begin_gets_everything(
     )
     transport = crt_transport()
     origin = Origin("https", "localhost", listener.sockets[0].getsockname()[1])
-    stream = await transport.open(origin, "/", [("host", "localhost")], 5)
+    stream = await transport.open(Request(origin, "POST", "/", [("host", "localhost")]), 5)
     await stream.write(bytes(500_000))
     stream.end()
     assert await asyncio.wait_for(whole, 5) == 500_000

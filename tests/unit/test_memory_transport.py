@@ -7,8 +7,10 @@ import asyncio
 import pytest
 
 from amazon_transcribe.exceptions import TimeoutException
-from amazon_transcribe.transports.base import Origin
+from amazon_transcribe.transports.base import Origin, Request
 from amazon_transcribe.transports.memory import MAX_UNREAD, MemoryTransport
+
+REQUEST = Request(Origin("http", "nowhere", 80), "POST", "/", [])
 
 
 async def test_a_writer_goes_on_when_its_first_reader_comes_late():
@@ -19,7 +21,7 @@ async def test_a_writer_goes_on_when_its_first_reader_comes_late():
             received.append(len(data))
 
     transport = MemoryTransport(serve)
-    stream = await transport.open(Origin("http", "nowhere", 80), "/", [], 1.0)
+    stream = await transport.open(REQUEST, 1.0)
     for _ in range(3):
         await stream.write(bytes(MAX_UNREAD + 1), 5.0)
     stream.end()
@@ -30,7 +32,7 @@ async def test_a_writer_goes_on_when_its_first_reader_comes_late():
 
 async def test_writing_nothing_is_no_end():
     transport = MemoryTransport(lambda exchange: exchange.finish(1.0, 1.0))
-    stream = await transport.open(Origin("http", "nowhere", 80), "/", [], 1.0)
+    stream = await transport.open(REQUEST, 1.0)
     (exchange,) = transport._streams.values()
     await stream.write(b"")
     with pytest.raises(TimeoutException):
