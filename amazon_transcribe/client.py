@@ -7,7 +7,7 @@ import logging
 import re
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -388,60 +388,15 @@ class TranscribeStreamingClient:
     async def _start(
         self, operation: Operation, request: Any, configuration: BaseEvent | None = None
     ) -> Any:
-        """Make a request and wait for the service's answer, all before the deadline.
-
-        :param request: Its parameters; those of a stream have an idle policy too.
-        :param configuration: The stream's first event.
-        :returns: The open `LiveStream`; the answer itself where there is no stream.
-        """
+        """Make a request, if it can be right; see `_Start`."""
         if self._closed:
             raise StreamClosedException("the client is closed")
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        deadline = began + self.start_timeout
         # Checked with stand-in credentials first: a wrong parameter needs no real ones.
         ClientSession(operation, request, Credentials("", ""), region="", authority="")
         check_configuration(operation, configuration)
-        is_stream = operation.result_stream is not None
-        if is_stream:
+        if operation.result_stream is not None:
             check_idle(request)
-        origin = await self._origin(is_stream=is_stream)
-        credentials: Credentials | None = None
-        attempts = 0
-        corrected = replaced = False
-        while True:
-            attempt = _Attempt(self.clock_skew)
-            try:
-                if self.limiter is not None and is_stream:
-                    attempt.slot = await self.limiter.acquire(deadline - loop.time())
-                if credentials is None:
-                    credentials = await self._credentials(deadline - loop.time())
-                live = await self._attempt(
-                    attempt, operation, request, configuration, origin, credentials, deadline
-                )
-                if isinstance(live, WatchedStream):
-                    live.opened(operation.name, loop.time() - began)
-                return live
-            except BaseException as error:
-                if attempt.slot is not None:
-                    attempt.slot.release()
-                if not isinstance(error, SDKError):
-                    raise
-                if attempt.met_a_dead_connection(error) and not replaced:
-                    replaced = True
-                    continue  # it lay idle in the pool; its successor is opened now
-                moved = abs(self.clock_skew - attempt.skew)
-                if refuses_signature(error) and moved > CLOCK_TOLERANCE and not corrected:
-                    corrected = True
-                    logger.warning("the service's clock is %+.0f s from ours", self.clock_skew)
-                    continue
-                if isinstance(error, TimeoutException) and loop.time() >= deadline - 0.01:
-                    error.seconds = self.start_timeout  # the limit that was set, not its rest
-                attempts += 1
-                delay = self._delay(operation, attempts, error, loop.time() - began)
-                if delay is None:
-                    raise
-            await asyncio.sleep(delay)
+        return await _Start(self, operation, request, configuration).run()
 
     async def _origin(self, *, is_stream: bool) -> Origin:
         endpoint = await _within(
@@ -450,95 +405,6 @@ class TranscribeStreamingClient:
         if is_stream:
             return Origin.parse(endpoint, websocket=self._by_websocket)
         return Origin.parse(re.sub("^ws", "http", endpoint))  # no stream, so no WebSocket
-
-    def _delay(
-        self, operation: Operation, attempts: int, error: SDKError, took: float
-    ) -> float | None:
-        """Seconds until a failed start is tried again, None if it is not; tells of either.
-
-        :param took: Seconds since the start began.
-        """
-        if isinstance(error, TimeoutException) and error.phase == "slot":
-            tell(self.observer, "limit_hit", operation.name, "slot")
-        elif isinstance(error, ServiceException) and error.status_code == 429:
-            tell(self.observer, "limit_hit", operation.name, "service")
-        final = attempts >= self.start_attempts or not is_transient(error)
-        delay = 0.0 if final else backoff(attempts, error)
-        if final or took + delay >= self.start_timeout:
-            tell(self.observer, "start_failed", operation.name, took, error)
-            return None
-        tell(self.observer, "start_retried", operation.name, attempts, delay, error)
-        logger.info(
-            "start %d of %d failed, again in %.2f s: %s",
-            *(attempts, self.start_attempts, delay, type(error).__name__),
-        )
-        return delay
-
-    async def _attempt(
-        self,
-        attempt: _Attempt,
-        operation: Operation,
-        request: Any,
-        configuration: BaseEvent | None,
-        origin: Origin,
-        credentials: Credentials,
-        deadline: float,
-    ) -> Any:
-        """Start once."""
-        loop = asyncio.get_running_loop()
-        session = ClientSession(
-            operation,
-            request,
-            credentials,
-            region=self.region,
-            authority=origin.authority,
-            clock=attempt.clock,
-        )
-        agent = ("user-agent", _user_agent())
-        if origin.is_websocket:
-            headers = [("host", origin.authority), agent]
-            sent = Request(origin, "GET", session.presigned(), headers)
-            opening = self._websocket.open(sent, deadline - loop.time())
-        else:
-            headers = [*session.headers(), agent]
-            sent = Request(origin, operation.method, session.target, headers)
-            opening = self._transport.open(sent, deadline - loop.time())
-        stream = await opening
-        attempt.stream = stream
-        try:
-            if operation.result_stream is None:
-                stream.end()
-            first = None if configuration is None else session.send_event(configuration)
-            # The service may wait for it; over WebSocket nothing goes before the answer.
-            if first is not None and not origin.is_websocket:
-                with suppress(HTTPException):  # the answer says why
-                    await stream.write(first, deadline - loop.time())
-            status, answer = await stream.response(deadline - loop.time())
-            skew = clock_skew(answer.get("date"), time.time())
-            if skew is not None:
-                self.clock_skew = skew
-            if status != 200:
-                body = await _body(stream, deadline, refused=True)
-                error = session.refusal(status, answer, body)
-                error.request_id = answer.get(REQUEST_ID)
-                raise error
-            if operation.result_stream is None:
-                return session.receive_answer(await _body(stream, deadline, refused=False))
-            if first is not None and origin.is_websocket:
-                await stream.write(first, deadline - loop.time())
-        except BaseException:
-            stream.abort()
-            raise
-        live: LiveStream
-        if self.observer is None and request.idle == "wait":
-            live = LiveStream(session, stream, attempt.slot, self.idle_timeout)
-        else:
-            live = WatchedStream(
-                *(session, stream, attempt.slot, request, self.observer, self.idle_timeout)
-            )
-        live.response = response = session.receive_response(answer, live)
-        logger.debug("session %s begins: request %s", response.session_id, response.request_id)
-        return live
 
     async def _credentials(self, timeout: float) -> Credentials:
         found = await _within(timeout, "credentials", self._credential_resolver.get_credentials())
@@ -550,22 +416,181 @@ class TranscribeStreamingClient:
         return found
 
 
-class _Attempt:
-    """One attempt at a start: its clock, and the stream once there is one.
+class _Start:
+    """One start: attempts at a request until the service answers one, before the deadline.
 
-    :param skew: Seconds by which the service's clock is ahead of ours.
+    :param request: Its parameters; those of a stream have an idle policy too.
+    :param configuration: The stream's first event.
     """
 
-    def __init__(self, skew: float) -> None:
-        self.skew = skew
-        self.clock: Callable[[], float] = (lambda: time.time() + skew) if skew else time.time
-        self.stream: Stream | None = None
-        self.slot: Slot | None = None
+    def __init__(
+        self,
+        client: TranscribeStreamingClient,
+        operation: Operation,
+        request: Any,
+        configuration: BaseEvent | None,
+    ) -> None:
+        self._client = client
+        self._operation = operation
+        self._is_stream = operation.result_stream is not None
+        self._request = request
+        self._configuration = configuration
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._deadline = self._began + client.start_timeout
+        self._origin: Origin
+        self._credentials: Credentials | None = None
+        self._failures = 0
+        self._replaced = self._corrected = False
+        # Of the present attempt: the clock it is signed by, and its stream once there is one.
+        self._skew = 0.0
+        self._stream: Stream | None = None
 
-    def met_a_dead_connection(self, error: SDKError) -> bool:
-        """Whether the request went out on a kept connection that takes none any more."""
-        reused = getattr(self.stream, "reused", False)
-        return reused and isinstance(error, StreamException) and is_transient(error)
+    @property
+    def _took(self) -> float:
+        return self._loop.time() - self._began
+
+    @property
+    def _left(self) -> float:
+        return self._deadline - self._loop.time()
+
+    async def run(self) -> Any:
+        """The open `LiveStream`; the answer itself where there is no stream."""
+        self._origin = await self._client._origin(is_stream=self._is_stream)
+        while True:
+            try:
+                return await self._attempt()
+            except SDKError as error:
+                if self._is_free(error):
+                    continue
+                delay = self._delay(error)
+                if delay is None:
+                    raise
+            await asyncio.sleep(delay)
+
+    async def _attempt(self) -> Any:
+        """Make the request once; one that fails leaves neither a stream nor a slot taken."""
+        limiter = self._client.limiter
+        slot: Slot | None = None
+        self._stream = None
+        self._skew = self._client.clock_skew
+        try:
+            if limiter is not None and self._is_stream:
+                slot = await limiter.acquire(self._left)
+            if self._credentials is None:
+                self._credentials = await self._client._credentials(self._left)
+            session = self._session(self._credentials)
+            self._stream = stream = await self._open(session)
+            headers = await self._accepted(session, stream)
+            if not self._is_stream:
+                return session.receive_answer(await _body(stream, self._deadline))
+            return self._live(session, stream, slot, headers)
+        except BaseException:
+            if self._stream is not None:
+                self._stream.abort()
+            if slot is not None:
+                slot.release()
+            raise
+
+    def _session(self, credentials: Credentials) -> ClientSession:
+        skew = self._skew
+        return ClientSession(
+            self._operation,
+            self._request,
+            credentials,
+            region=self._client.region,
+            authority=self._origin.authority,
+            clock=(lambda: time.time() + skew) if skew else time.time,
+        )
+
+    async def _open(self, session: ClientSession) -> Stream:
+        """Send the request's headers."""
+        origin, agent = self._origin, ("user-agent", _user_agent())
+        if origin.is_websocket:
+            headers = [("host", origin.authority), agent]
+            request = Request(origin, "GET", session.presigned(), headers)
+            return await self._client._websocket.open(request, self._left)
+        headers = [*session.headers(), agent]
+        request = Request(origin, self._operation.method, session.target, headers)
+        return await self._client._transport.open(request, self._left)
+
+    async def _accepted(self, session: ClientSession, stream: Stream) -> Mapping[str, str]:
+        """Send what comes first, and wait for the answer: its headers, if it is no refusal."""
+        if not self._is_stream:
+            stream.end()
+        event = self._configuration
+        first = session.send_event(event) if event is not None else b""
+        # The service may wait for it; over WebSocket nothing goes before the answer.
+        if first and not self._origin.is_websocket:
+            with suppress(HTTPException):  # the answer says why
+                await stream.write(first, self._left)
+        status, headers = await stream.response(self._left)
+        skew = clock_skew(headers.get("date"), time.time())
+        if skew is not None:
+            self._client.clock_skew = skew
+        if status != 200:
+            deadline = min(self._deadline, self._loop.time() + REFUSAL_TIMEOUT)
+            error = session.refusal(status, headers, await _body(stream, deadline, refused=True))
+            error.request_id = headers.get(REQUEST_ID)
+            raise error
+        if first and self._origin.is_websocket:
+            await stream.write(first, self._left)
+        return headers
+
+    def _live(
+        self, session: ClientSession, stream: Stream, slot: Slot | None, headers: Mapping[str, str]
+    ) -> LiveStream:
+        observer, idle_timeout = self._client.observer, self._client.idle_timeout
+        live: LiveStream
+        if observer is None and self._request.idle == "wait":
+            live = LiveStream(session, stream, slot, idle_timeout)
+        else:
+            live = WatchedStream(session, stream, slot, self._request, observer, idle_timeout)
+        live.response = response = session.receive_response(headers, live)
+        logger.debug("session %s begins: request %s", response.session_id, response.request_id)
+        if isinstance(live, WatchedStream):
+            live.opened(self._operation.name, self._took)
+        return live
+
+    def _is_free(self, error: SDKError) -> bool:
+        """Whether a failed attempt counts as none, for what the next one does better.
+
+        Each of the two reasons holds once.
+        """
+        is_dead = isinstance(error, StreamException) and is_transient(error)
+        if is_dead and getattr(self._stream, "reused", False) and not self._replaced:
+            self._replaced = True
+            return True  # it lay idle in the pool; its successor is opened now
+        skew = self._client.clock_skew
+        is_off = refuses_signature(error) and abs(skew - self._skew) > CLOCK_TOLERANCE
+        if is_off and not self._corrected:
+            self._corrected = True
+            logger.warning("the service's clock is %+.0f s from ours", skew)
+            return True
+        return False
+
+    def _delay(self, error: SDKError) -> float | None:
+        """Seconds until a failed start is tried again, None if it is not; tells of either."""
+        client, name = self._client, self._operation.name
+        if isinstance(error, TimeoutException) and self._left <= 0.01:
+            error.seconds = client.start_timeout  # the limit that was set, not its rest
+        if isinstance(error, TimeoutException) and error.phase == "slot":
+            tell(client.observer, "limit_hit", name, "slot")
+        elif isinstance(error, ServiceException) and error.status_code == 429:
+            tell(client.observer, "limit_hit", name, "service")
+        self._failures += 1
+        is_final = self._failures >= client.start_attempts or not is_transient(error)
+        delay = 0.0 if is_final else backoff(self._failures, error)
+        took = self._took
+        if is_final or took + delay >= client.start_timeout:
+            tell(client.observer, "start_failed", name, took, error)
+            return None
+        tell(client.observer, "start_retried", name, self._failures, delay, error)
+        logger.info(
+            "start %d of %d failed, again in %.2f s: %s",
+            *(self._failures, client.start_attempts, delay, type(error).__name__),
+        )
+        return delay
 
 
 async def _within(timeout: float, phase: str, call: Awaitable[_T]) -> _T:
@@ -582,11 +607,9 @@ async def _within(timeout: float, phase: str, call: Awaitable[_T]) -> _T:
             await asyncio.wait({task}, timeout=1)
 
 
-async def _body(stream: Stream, deadline: float, *, refused: bool) -> bytes:
+async def _body(stream: Stream, deadline: float, *, refused: bool = False) -> bytes:
     """The body of an answer; of a refusal, as much as comes in time."""
     loop = asyncio.get_running_loop()
-    if refused:
-        deadline = min(deadline, loop.time() + REFUSAL_TIMEOUT)
     body = b""
     try:
         while len(body) < MAX_BODY:

@@ -14,6 +14,7 @@ from h2.errors import ErrorCodes
 from h2.settings import SettingCodes, Settings
 
 import amazon_transcribe.client
+from amazon_transcribe import _retry
 from amazon_transcribe.auth import Credentials
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.endpoints import BaseEndpointResolver
@@ -33,6 +34,7 @@ from amazon_transcribe.limiter import StreamLimiter
 from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines import load_engine
 from amazon_transcribe.local.service import TranscriptionService
+from amazon_transcribe.observe import Observer
 from amazon_transcribe.transports.memory import MemoryTransport
 from tests.callers import KEYS, client_at, final_texts, leftovers, start
 from tests.peers import Peer, peer_server
@@ -40,17 +42,18 @@ from tests.peers import Peer, peer_server
 Answer = Callable[[Peer, int], Awaitable[None]]
 
 
+class Retries(list[int], Observer):
+    """The numbers of the attempts that were followed by a wait."""
+
+    def start_retried(self, operation: str, attempt: int, delay: float, error: SDKError) -> None:
+        self.append(attempt)
+
+
 @pytest.fixture
-def delays(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The numbers of the attempts that were followed by a wait; the wait takes no time."""
-    attempts: list[int] = []
-
-    def no_wait(attempt: int, error: SDKError) -> float:
-        attempts.append(attempt)
-        return 0.0
-
-    monkeypatch.setattr(amazon_transcribe.client, "backoff", no_wait)
-    return attempts
+def retries(monkeypatch: pytest.MonkeyPatch) -> Retries:
+    """An observer of clients whose waits take no time."""
+    monkeypatch.setattr(_retry, "MAX_BACKOFF", 0.0)
+    return Retries()
 
 
 def refusal(status: int, name: str) -> Answer:
@@ -103,17 +106,20 @@ class Answers:
     ],
 )
 async def test_a_start_is_tried_again(
-    failure: Answer, kind: type[SDKError], delays: list[int]
+    failure: Answer, kind: type[SDKError], retries: Retries
 ) -> None:
     script = Answers(failure, failure, accept)
-    async with peer_server(script) as url, client_at(url) as client:
+    async with peer_server(script) as url, client_at(url, observer=retries) as client:
         stream = await start(client)
         assert stream.response.request_id == "at-last"
         await stream.close()
-    assert delays == [1, 2]
+    assert retries == [1, 2]
 
     script = Answers(failure)
-    async with peer_server(script) as url, client_at(url, start_attempts=2) as client:
+    async with (
+        peer_server(script) as url,
+        client_at(url, observer=retries, start_attempts=2) as client,
+    ):
         with pytest.raises(kind) as last:
             await start(client)
         if isinstance(last.value, ServiceException):
@@ -121,11 +127,14 @@ async def test_a_start_is_tried_again(
     assert script.count == 2
 
     script = Answers(failure)
-    async with peer_server(script) as url, client_at(url, start_attempts=1) as client:
+    async with (
+        peer_server(script) as url,
+        client_at(url, observer=retries, start_attempts=1) as client,
+    ):
         with pytest.raises(kind):
             await start(client)
     assert script.count == 1
-    assert delays == [1, 2, 1]
+    assert retries == [1, 2, 1]
 
 
 @pytest.mark.parametrize(
@@ -136,34 +145,36 @@ async def test_a_start_is_tried_again(
         refusal(500, "InternalFailureException"),
     ],
 )
-async def test_other_refusals_are_final(failure: Answer, delays: list[int]) -> None:
+async def test_other_refusals_are_final(failure: Answer, retries: Retries) -> None:
     script = Answers(failure)
-    async with peer_server(script) as url, client_at(url) as client:
+    async with peer_server(script) as url, client_at(url, observer=retries) as client:
         with pytest.raises(ServiceException, match=r"No\."):
             await start(client)
     assert script.count == 1
 
 
-async def test_connections_are_tried_again(delays: list[int]) -> None:
+async def test_connections_are_tried_again(retries: Retries) -> None:
     async with peer_server(lambda peer: peer.gone()) as url:
         pass
     with pytest.raises(ConnectException):
-        await start(client_at(url))
-    assert delays == [1, 2]
+        await start(client_at(url, observer=retries))
+    assert retries == [1, 2]
 
 
 @pytest.mark.parametrize("tls", [False, True])
 async def test_a_connection_that_is_closed_at_once_is_tried_again(
-    tls: bool, delays: list[int], monkeypatch: pytest.MonkeyPatch
+    tls: bool, retries: Retries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with LocalTranscribe("scripted", tls=tls, faults=[Fault("refuse", times=1)]) as server:
         monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
-        async with client_at(server.endpoint_url, credential_resolver=server.credentials) as client:
+        async with client_at(
+            server.endpoint_url, observer=retries, credential_resolver=server.credentials
+        ) as client:
             await (await start(client)).close()
-    assert delays == [1]
+    assert retries == [1]
 
 
-async def test_a_peer_that_speaks_no_http2_is_not_tried_again(delays: list[int]) -> None:
+async def test_a_peer_that_speaks_no_http2_is_not_tried_again(retries: Retries) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
@@ -171,8 +182,8 @@ async def test_a_peer_that_speaks_no_http2_is_not_tried_again(delays: list[int])
     async with await asyncio.start_server(answer, "127.0.0.1") as peer:
         port = peer.sockets[0].getsockname()[1]
         with pytest.raises(ConnectException, match="does not speak HTTP/2"):
-            await start(client_at(f"http://127.0.0.1:{port}"))
-    assert delays == []
+            await start(client_at(f"http://127.0.0.1:{port}", observer=retries))
+    assert retries == []
 
 
 async def close_after_settings(peer: Peer) -> None:
@@ -194,7 +205,7 @@ async def allow_no_stream(peer: Peer) -> None:
 
 @pytest.mark.parametrize("act", [close_after_settings, close_with_goaway, allow_no_stream])
 async def test_a_connection_that_takes_no_stream_is_tried_again(
-    act: Callable[[Peer], Awaitable[None]], delays: list[int]
+    act: Callable[[Peer], Awaitable[None]], retries: Retries
 ) -> None:
     connections = 0
     failing = 2
@@ -208,46 +219,50 @@ async def test_a_connection_that_takes_no_stream_is_tried_again(
             peer.hello()
             await Answers(accept)(peer)
 
-    async with peer_server(script, hello=False) as url, client_at(url) as client:
+    async with peer_server(script, hello=False) as url, client_at(url, observer=retries) as client:
         await (await start(client)).close()
-        assert delays == [1, 2]
+        assert retries == [1, 2]
         assert connections == 3
 
         failing = 100
         await client.close()
-        async with client_at(url) as client:
+        async with client_at(url, observer=retries) as client:
             with pytest.raises(ConnectException) as last:
                 await start(client)
             assert last.value.transient
-            assert delays == [1, 2, 1, 2]
+            assert retries == [1, 2, 1, 2]
             assert connections == 6
 
 
 async def test_starts_that_share_a_connection_wait_when_they_are_refused(
-    delays: list[int],
+    retries: Retries,
 ) -> None:
     script = Answers(refused_stream)
     async with (
         peer_server(script) as url,
-        client_at(url, max_streams_per_connection=10, start_attempts=2) as client,
+        client_at(url, observer=retries, max_streams_per_connection=10, start_attempts=2) as client,
     ):
         await asyncio.gather(*(start(client) for _ in range(10)), return_exceptions=True)
-    assert delays == [1] * 10
+    assert retries == [1] * 10
     assert script.count == 20
 
 
-async def test_only_one_attempt_of_a_start_is_free(delays: list[int]) -> None:
+async def test_only_one_attempt_of_a_start_is_free(retries: Retries) -> None:
     script = Answers(refused_stream)
-    async with peer_server(script) as url, client_at(url, start_attempts=2) as client:
+    async with (
+        peer_server(script) as url,
+        client_at(url, observer=retries, start_attempts=2) as client,
+    ):
         await client.prewarm(5)
         with pytest.raises(StreamResetException):
             await start(client)
-    assert delays == [1]
+    assert retries == [1]
     assert script.count == 3
 
 
 async def test_no_wait_reaches_beyond_the_start_s_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(amazon_transcribe.client, "backoff", lambda attempt, error: 60.0)
+    for name in ("THROTTLED_BACKOFF", "MAX_BACKOFF"):
+        monkeypatch.setattr(_retry, name, 1e9)
     script = Answers(refusal(429, "LimitExceededException"))
     async with peer_server(script) as url, client_at(url) as client:
         with pytest.raises(LimitExceededException):
@@ -260,13 +275,15 @@ async def test_a_start_cancelled_between_attempts_leaves_nothing(
 ) -> None:
     waiting = asyncio.Event()
 
-    def wait(attempt: int, error: SDKError) -> float:
-        waiting.set()
-        return 10.0
+    class Waiting(Observer):
+        def start_retried(self, *told: object) -> None:
+            waiting.set()
 
-    monkeypatch.setattr(amazon_transcribe.client, "backoff", wait)
+    for name in ("BACKOFF", "MAX_BACKOFF"):
+        monkeypatch.setattr(_retry, name, 1e9)
     async with peer_server(Answers(drop)) as url:
-        task = asyncio.create_task(start(client_at(url)))
+        client = client_at(url, observer=Waiting(), start_timeout=1e9)
+        task = asyncio.create_task(start(client))
         await waiting.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -274,7 +291,7 @@ async def test_a_start_cancelled_between_attempts_leaves_nothing(
         assert [task for task in leftovers() if "connected" not in repr(task)] == []
 
 
-async def test_credentials_are_resolved_once_for_all_attempts(delays: list[int]) -> None:
+async def test_credentials_are_resolved_once_for_all_attempts(retries: Retries) -> None:
     class Counting:
         calls = 0
 
@@ -285,14 +302,14 @@ async def test_credentials_are_resolved_once_for_all_attempts(delays: list[int])
     counting = Counting()
     script = Answers(drop, drop, accept)
     async with peer_server(script) as url:
-        async with client_at(url, credential_resolver=counting) as client:
+        async with client_at(url, observer=retries, credential_resolver=counting) as client:
             await (await start(client)).close()
     assert (script.count, counting.calls) == (3, 1)
 
 
 @pytest.mark.parametrize("end", [drop, refused_stream, goaway])
 async def test_a_kept_connection_that_takes_no_more_is_replaced_at_once(
-    end: Answer, delays: list[int]
+    end: Answer, retries: Retries
 ) -> None:
     async def finish(peer: Peer, stream: int) -> None:
         await accept(peer, stream)
@@ -300,13 +317,16 @@ async def test_a_kept_connection_that_takes_no_more_is_replaced_at_once(
         peer.send(stream, b"", end=True)
 
     script = Answers(finish, end, accept)
-    async with peer_server(script) as url, client_at(url, start_attempts=1) as client:
+    async with (
+        peer_server(script) as url,
+        client_at(url, observer=retries, start_attempts=1) as client,
+    ):
         async with await start(client) as first:
             await first.input_stream.end_stream()
             assert await final_texts(first) == []
         await (await start(client)).close()
     assert script.count == 3
-    assert delays == []
+    assert retries == []
 
 
 # Clocks
@@ -484,18 +504,21 @@ async def test_an_endpoint_resolver_has_no_longer_than_the_start() -> None:
 
 
 async def test_a_refusal_that_never_ends_is_one(
-    delays: list[int], monkeypatch: pytest.MonkeyPatch
+    retries: Retries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def stall(peer: Peer, stream: int) -> None:
         peer.respond(stream, 503, x_amzn_errortype="ServiceUnavailableException")
 
     monkeypatch.setattr(amazon_transcribe.client, "REFUSAL_TIMEOUT", 0.05)
-    async with peer_server(Answers(stall, accept)) as url, client_at(url) as client:
+    async with (
+        peer_server(Answers(stall, accept)) as url,
+        client_at(url, observer=retries) as client,
+    ):
         await (await start(client)).close()
-    assert delays == [1]
+    assert retries == [1]
 
 
-async def test_failed_and_cancelled_starts_give_their_slot_back(delays: list[int]) -> None:
+async def test_failed_and_cancelled_starts_give_their_slot_back(retries: Retries) -> None:
     limiter = StreamLimiter(max_streams=1)
     script = Answers(drop, accept, drop)
     async with peer_server(script) as url, client_at(url, limiter=limiter) as client:
