@@ -289,6 +289,20 @@ def first_fault(
     return None
 
 
+def unknown_members(rule: Rule, value: Any, path: str = "") -> Iterator[str]:
+    """The paths of what is set in a value, as plain JSON, and of which the model knows nothing."""
+    if isinstance(rule, Structure) and value is not None:
+        known = {member.model_name: member.rule for member in members_of(rule.shape)}
+        for name, part in value.items():
+            if name in known:
+                yield from unknown_members(known[name], part, f"{path}{name}.")
+            elif part is not None and part is not False:
+                yield path + ascii(name[:100])[1:-1]  # anyone's name, and it goes to the log
+    elif isinstance(rule, ListOf):
+        for part in value or ():
+            yield from unknown_members(rule.of, part, path)
+
+
 # Rules of more than one shape
 
 LANGUAGE_CODES = tuple(

@@ -29,7 +29,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from ._framing import Buffer, EventStreamDecoder, encode_message
-from ._rules import PREFIX, REQUEST_ID, SESSION_ID
+from ._rules import PREFIX, REQUEST_ID, SESSION_ID, Structure, unknown_members
 from ._shapes import (
     Operation,
     operation_at,
@@ -330,9 +330,10 @@ class RequestRefused(SDKError):
 class ServerSession:
     """The server's end of one stream.
 
-    `configuration` is the configuration event once it has come. `session_ended` tells
-    that a scribe's client has ended its session, not this stream alone. Headers with the
-    service's prefix that are no parameter of the operation stand in `unknown_parameters`.
+    `configuration` is the configuration event once it has come; `unknown_members` are the
+    paths of what is set in it and not in the model. `session_ended` tells that a scribe's
+    client has ended its session, not this stream alone. Headers with the service's prefix
+    that are no parameter of the operation stand in `unknown_parameters`.
 
     :param secrets: The secret of each known access key.
     :param clock: Gives the present as seconds since 1970.
@@ -344,6 +345,7 @@ class ServerSession:
         self.request_id = str(uuid.uuid4())
         self.session_id = ""
         self.unknown_parameters: list[str] = []
+        self.unknown_members: list[str] = []
         self.input_ended = False
         self.session_ended = False
         self.configuration: ConfigurationEvent | MedicalScribeConfigurationEvent | None = None
@@ -501,7 +503,7 @@ class ServerSession:
         if kind != "event":
             raise BadRequestException(f"Unexpected {kind or 'message'} {name!r} in the stream.")
         if name != "AudioEvent":
-            self._control(read_event(self.operation, name, payload))
+            self._control(name, payload)
             return []
         if self.operation.configured and self.configuration is None:
             raise BadRequestException("The ConfigurationEvent must come before any audio.")
@@ -512,11 +514,14 @@ class ServerSession:
             self.input_ended = True
         return [payload]
 
-    def _control(self, event: BaseEvent) -> None:
+    def _control(self, name: str | None, payload: bytes) -> None:
+        event = read_event(self.operation, name, payload)
         if isinstance(event, (ConfigurationEvent, MedicalScribeConfigurationEvent)):
             if self._audio_came or self.configuration is not None:
                 raise BadRequestException("The ConfigurationEvent must be the first event.")
             self.configuration = event
+            given = msgspec.json.decode(payload)
+            self.unknown_members = list(unknown_members(Structure(type(event)), given))
         else:
             self.session_ended = self.input_ended = True
 

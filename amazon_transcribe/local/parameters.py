@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -41,13 +41,19 @@ _FILTERS = ("VocabularyFilterName", "VocabularyFilterNames")
 
 
 def check(
-    asked: Any, engine: Engine, filters: Mapping[str, Phrases], *, lenient: bool
+    asked: Any,
+    engine: Engine,
+    filters: Mapping[str, Phrases],
+    *,
+    lenient: bool,
+    unknown: Sequence[str] = (),
 ) -> list[str]:
     """Look through a request or a configuration.
 
     :param asked: The one or the other, of any operation.
     :param filters: The known vocabulary filters.
     :param lenient: Pass over what the local server cannot do.
+    :param unknown: What is asked for besides and is not in the model.
     :returns: The service's names of the parameters that were passed over.
     :raises BadRequestException: for what it cannot do, by name, and for unknown filters.
     """
@@ -63,7 +69,7 @@ def check(
                 f"{parameter}: the vocabulary filter {name!r} couldn't be found. Check the"
                 " vocabulary filter name and try your request again."
             )
-    problems = dict(_problems(wanted, engine))
+    problems = dict(_problems(wanted, engine)) | {name: _unsupported(name) for name in unknown}
     if problems and not lenient:
         raise BadRequestException(next(iter(problems.values())))
     return list(problems)
@@ -122,7 +128,11 @@ def _problems(wanted: Mapping[str, Any], engine: Engine) -> Iterator[tuple[str, 
                 " found: the local server has no custom vocabularies",
             )
         elif name not in HONOURED:
-            yield name, f"{name} is not supported by the local server"
+            yield name, _unsupported(name)
+
+
+def _unsupported(name: str) -> str:
+    return f"{name} is not supported by the local server"
 
 
 def _filter_names(wanted: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -172,9 +172,9 @@ class TranscriptionService:
         await exchange.write(body, WRITE_TIMEOUT)
         await exchange.finish(WRITE_TIMEOUT, LINGER_TIMEOUT)
 
-    def _check(self, asked: Any) -> None:
+    def _check(self, asked: Any, unknown: Sequence[str] = ()) -> None:
         """Look through a request or a configuration; see `parameters`."""
-        names = check(asked, self.engine, self._filters, lenient=self._lenient)
+        names = check(asked, self.engine, self._filters, lenient=self._lenient, unknown=unknown)
         self._pass_over("lenient: from now on ignored: %s", names)
 
     def _pass_over(self, text: str, names: Sequence[str]) -> None:
@@ -216,7 +216,7 @@ class TranscriptionService:
         """What hears a stream and what answers it, now that its configuration is there."""
         configuration = session.configuration
         if configuration is not None:
-            self._check(configuration)
+            self._check(configuration, session.unknown_members)
             if isinstance(configuration, MedicalScribeConfigurationEvent):
                 self._scribe.configure(session.session_id, configuration)
         vocabulary_filter = open_filter(session.request, configuration, self._filters)

@@ -519,6 +519,60 @@ def test_next_year_s_parameter_is_refused_without_a_line_of_code() -> None:
         check(asking(NextYear, mood="calm"), ENGINE, {}, lenient=False)
 
 
+class NextYearSettings(MedicalScribePostStreamAnalyticsSettings, kw_only=True):
+    summary: dict[str, str] | None = None
+
+
+class NextYearChannel(MedicalScribeChannelDefinition, kw_only=True):
+    mood: bool | None = None
+
+
+def next_year_s_session(summary: dict[str, str] | None) -> MedicalScribeConfigurationEvent:
+    """A configuration with members that no model here has."""
+    return MedicalScribeConfigurationEvent(
+        resource_access_role_arn="arn:aws:iam::111122223333:role/scribe",
+        post_stream_analytics_settings=NextYearSettings(
+            ClinicalNoteGenerationSettings(output_bucket_name="notes"), summary=summary
+        ),
+        channel_definitions=[
+            NextYearChannel(0, "CLINICIAN"),
+            NextYearChannel(1, "PATIENT", mood=True),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("summary", "name"),
+    [
+        ({"of": "all"}, "PostStreamAnalyticsSettings.Summary"),
+        (None, "ChannelDefinitions.Mood"),
+    ],
+)
+async def test_next_year_s_members_of_a_configuration_are_refused_by_name(
+    summary: dict[str, str] | None, name: str, server: LocalTranscribe
+) -> None:
+    async with client_of(server) as client:
+        stream = await client.start_medical_scribe_stream(
+            **AUDIO, configuration=next_year_s_session(summary)
+        )
+        with pytest.raises(BadRequestException, match=f"^{name} is not supported by the local"):
+            await converse(stream, SECOND)
+
+
+async def test_next_year_s_members_are_passed_over_by_a_lenient_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with LocalTranscribe("scripted", lenient=True) as server, client_of(server) as client:
+        for _ in range(2):
+            stream = await client.start_medical_scribe_stream(
+                **AUDIO, configuration=next_year_s_session({"of": "all"})
+            )
+            assert await converse(stream, SECOND)
+    assert caplog.messages == [
+        "lenient: from now on ignored: PostStreamAnalyticsSettings.Summary, ChannelDefinitions.Mood"
+    ]
+
+
 def listed(heading: str) -> str:
     """A section of the documentation."""
     page = Path(__file__).parents[2] / "docs/topics/local-server.md"
