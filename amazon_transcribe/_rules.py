@@ -12,12 +12,13 @@ patterns are the service model's.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Annotated, Any, Final, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin
 
-import msgspec
+if TYPE_CHECKING:
+    import msgspec
 
 PREFIX = "x-amzn-transcribe-"
 SESSION_ID = PREFIX + "session-id"
@@ -251,6 +252,8 @@ Naming = Callable[[Member], str]
 @cache
 def members_of(shape: type[msgspec.Struct]) -> tuple[Member, ...]:
     """The members of a shape, in the order of its fields."""
+    from msgspec.structs import fields  # here, as the command's `--help` needs rules alone
+
     return tuple(
         Member(
             field.name,
@@ -258,7 +261,7 @@ def members_of(shape: type[msgspec.Struct]) -> tuple[Member, ...]:
             _rule(field.type),
             field.required or REQUIRED in get_args(field.type),
         )
-        for field in msgspec.structs.fields(shape)
+        for field in fields(shape)
     )
 
 

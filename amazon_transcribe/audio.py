@@ -31,12 +31,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ._extras import missing
+from ._rules import SAMPLE_RATE
 from .exceptions import InvalidParameterException, SDKError
 
 __all__ = ["AudioFileException", "AudioSource", "Lookahead", "open_audio", "paced"]
 
-MIN_SAMPLE_RATE_HZ = 8_000
-MAX_SAMPLE_RATE_HZ = 48_000
 MICROPHONE_SAMPLE_RATE_HZ = 16_000
 CHUNK_SECONDS = 0.1
 MAX_CHUNK_SECONDS = 1.0
@@ -97,10 +96,8 @@ async def open_audio(
     :raises InvalidParameterException: `sample_rate_hz` or `chunk_seconds` is outside
         its limits.
     """
-    if sample_rate_hz is not None and not _is_valid_rate(sample_rate_hz):
-        raise InvalidParameterException(
-            "sample_rate_hz", f"the sample rate must be 8000 to 48000 Hz, not {sample_rate_hz}"
-        )
+    if sample_rate_hz is not None and (problem := SAMPLE_RATE.problem(sample_rate_hz)):
+        raise InvalidParameterException("sample_rate_hz", f"the sample rate {problem}")
     if not 0 < chunk_seconds <= MAX_CHUNK_SECONDS:
         raise InvalidParameterException(
             "chunk_seconds",
@@ -352,10 +349,6 @@ def _chunk_bytes(rate: int, seconds: float) -> int:
     return size
 
 
-def _is_valid_rate(rate: int) -> bool:
-    return MIN_SAMPLE_RATE_HZ <= rate <= MAX_SAMPLE_RATE_HZ
-
-
 # WAV
 # RIFF: "RIFF" | length | "WAVE", then chunks of id | length | bytes, padded to even.
 
@@ -453,10 +446,9 @@ def _sample_rate(source: _Source, fmt: bytes) -> int:
         raise AudioFileException(
             f"{source.name} has {count} channels, only mono is taken; {_remedy(source)}"
         )
-    if not _is_valid_rate(rate):
+    if problem := SAMPLE_RATE.problem(rate):
         raise AudioFileException(
-            f"{source.name} has a sample rate of {rate} Hz, only 8000 to 48000 Hz are taken; "
-            f"{_remedy(source, '-ar 16000 ')}"
+            f"the sample rate of {source.name} {problem}; {_remedy(source, '-ar 16000 ')}"
         )
     return int(rate)
 

@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .._rules import SAMPLE_RATE
+
 __all__ = ["FlacFrames", "Header", "Malformed", "OggPackets"]
 
 
@@ -34,8 +36,8 @@ class Header:
     def __post_init__(self) -> None:
         if self.channels not in (1, 2):
             raise Malformed(f"{self.channels} channels; there must be one or two")
-        if not 8_000 <= self.sample_rate <= 48_000:
-            raise Malformed(f"{self.sample_rate} Hz is not within 8,000 to 48,000 Hz")
+        if problem := SAMPLE_RATE.problem(self.sample_rate):
+            raise Malformed(f"the sample rate {problem}")
 
 
 _MAX_METADATA = 4 * 1024 * 1024  # a picture, say

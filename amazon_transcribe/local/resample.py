@@ -14,6 +14,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from .. import _rules
+
 __all__ = ["SAMPLE_RATE", "Resampler", "Samples"]
 
 SAMPLE_RATE = 16_000
@@ -21,8 +23,6 @@ SAMPLE_RATE = 16_000
 
 Samples = npt.NDArray[np.int16]
 """Mono 16-bit samples."""
-
-_MIN_RATE, _MAX_RATE = 8_000, 48_000
 
 _HALF_WIDTH = 32  # of the filter, in samples of the lower of the two rates
 _CUTOFF = 0.46  # of the lower rate: the stop band begins at that rate's Nyquist frequency
@@ -40,8 +40,8 @@ class Resampler:
     """
 
     def __init__(self, sample_rate: int) -> None:
-        if not _MIN_RATE <= sample_rate <= _MAX_RATE:
-            raise ValueError(f"sample rate {sample_rate} Hz is not within 8,000 to 48,000 Hz")
+        if problem := _rules.SAMPLE_RATE.problem(sample_rate):
+            raise ValueError(f"the sample rate {problem}")
         divisor = math.gcd(sample_rate, SAMPLE_RATE)
         self._up = SAMPLE_RATE // divisor
         self._down = sample_rate // divisor

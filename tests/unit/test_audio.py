@@ -117,8 +117,8 @@ class TestWav:
             (wav(pcm(8), tag=7, bits=8), "µ-law, only 16-bit PCM"),
             (wav(pcm(8), tag=0x1234), "format 0x1234"),
             (wav(pcm(8), tag=0xFFFE), "format 0xFFFE"),
-            (wav(pcm(8), rate=7_999), "7999 Hz, only 8000 to 48000.* -ar 16000 "),
-            (wav(pcm(8), rate=96_000), "96000 Hz"),
+            (wav(pcm(8), rate=7_999), "8,000 to 48,000 Hz, not 7999; .* -ar 16000 "),
+            (wav(pcm(8), rate=96_000), "not 96000"),
             (wav(b""), "holds no audio"),
             (b"", "is empty"),
             (b"RIFF", "not a WAV"),
@@ -176,7 +176,7 @@ class TestRaw:
 
     @pytest.mark.parametrize("rate", [-1, 0, 7_999, 48_001])
     async def test_sample_rate_outside_the_limits_is_refused(self, rate: int) -> None:
-        with pytest.raises(InvalidParameterException, match="8000 to 48000"):
+        with pytest.raises(InvalidParameterException, match="8,000 to 48,000"):
             await read(io.BytesIO(pcm(10)), sample_rate_hz=rate)
 
     @pytest.mark.parametrize("seconds", [0.0, -0.1, 1.01, float("nan")])
