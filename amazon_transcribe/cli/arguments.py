@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from .._rules import Integer
 from .errors import UNUSABLE
 
 
@@ -16,22 +19,17 @@ class Parser(argparse.ArgumentParser):
         self.exit(UNUSABLE, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-def port_number(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) <= 65_535:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to 65535")
+def whole(rule: Integer) -> Callable[[str], int]:
+    """Read a whole number within its limits."""
 
+    def read(text: str) -> int:
+        with suppress(ValueError):
+            number = rule.read(text)
+            if not rule.problem(number):
+                return number
+        raise argparse.ArgumentTypeError(str(rule.problem(text)))
 
-def positive_count(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text):
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
-
-
-def alternative_count(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= 10:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 10")
+    return read
 
 
 def positive_seconds(text: str) -> float:

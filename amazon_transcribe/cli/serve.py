@@ -9,11 +9,14 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from .arguments import key_pair, named_file, port_number, positive_count, positive_seconds
+from .._rules import Integer
+from .arguments import key_pair, named_file, positive_seconds, whole
 from .errors import DONE, Unusable
 from .output import write_to
 from .running import run
 from .server import add_engine, check_readable, engine_options, parse_faults, start_server
+
+PORT = whole(Integer(0, 65_535))
 
 
 def add_serve(commands: Any) -> None:
@@ -39,12 +42,12 @@ Point any client at it:
     )
     parser.add_argument(
         "--port",
-        type=port_number,
+        type=PORT,
         default=0,
         help="port without TLS, 0 for a free one (default: 0)",
     )
     parser.add_argument(
-        "--tls-port", type=port_number, metavar="PORT", help="port with TLS, 0 for a free one"
+        "--tls-port", type=PORT, metavar="PORT", help="port with TLS, 0 for a free one"
     )
     parser.add_argument(
         "--ca-file",
@@ -81,7 +84,7 @@ Point any client at it:
     )
     parser.add_argument(
         "--max-streams",
-        type=positive_count,
+        type=whole(Integer(1)),
         metavar="N",
         help="streams at a time; more are refused (default: any number)",
     )

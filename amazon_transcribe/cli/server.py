@@ -8,8 +8,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._rules import Integer
 from ..exceptions import SDKError
-from .arguments import alternative_count
+from .arguments import whole
 from .errors import Unusable, reason
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def add_engine(parser: argparse.ArgumentParser, when: str = "") -> None:
     )
     parser.add_argument(
         "--alternatives",
-        type=alternative_count,
+        type=whole(Integer(1, 10)),
         metavar="N",
         help=f"{when}the most alternatives of a final result, 1 to 10 (default: 1)",
     )

@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
+from .._rules import SAMPLE_RATE
 from ..audio import open_audio
+from .arguments import whole
 from .conversation import Conversation
 from .display import Display
 from .errors import DONE, Unusable, notice
@@ -75,7 +77,7 @@ def add_transcribe(commands: Any) -> None:
     )
     parser.add_argument(
         "--sample-rate",
-        type=int,
+        type=whole(SAMPLE_RATE),
         metavar="HZ",
         help="sample rate of raw PCM, 8000 to 48000; a WAV file brings its own",
     )

@@ -116,7 +116,7 @@ class TestUsage:
             ("transcribe --local --endpoint-url http://x a.wav", "--endpoint-url"),
             ("transcribe --format doc a.wav", "doc"),
             ("transcribe --sample-rate much a.wav", "much"),
-            ("transcribe --local --sample-rate 4000 a.wav", "8000 to 48000"),
+            ("transcribe --local --sample-rate 4000 a.wav", "8,000 to 48,000"),
             ("transcribe --engine scripted a.wav", "--local"),
             ("transcribe --alternatives 2 a.wav", "--local"),
             ("transcribe --local --alternatives 0 a.wav", "1 to 10"),
