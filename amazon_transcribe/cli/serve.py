@@ -63,6 +63,7 @@ Point any client at it:
     parser.add_argument(
         "--credentials",
         action="append",
+        default=[],
         type=key_pair,
         metavar="ACCESS_KEY:SECRET_KEY",
         help="a pair of keys to accept; may be repeated (default: AWS_ACCESS_KEY_ID and "
@@ -122,9 +123,13 @@ def _serve(arguments: argparse.Namespace) -> int:
         raise Unusable("--key goes with --cert")
     if arguments.cert and arguments.ca_file:
         raise Unusable("--ca-file goes with a throwaway authority, not with --cert")
-    names = [name for name, _ in arguments.vocabulary_filter]
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise Unusable(f"--vocabulary-filter names {twice[0]!r} more than once")
+    for option, pairs in (
+        ("--vocabulary-filter", arguments.vocabulary_filter),
+        ("--credentials", arguments.credentials),
+    ):
+        names = [name for name, _ in pairs]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise Unusable(f"{option} names {twice[0]!r} more than once")
     if arguments.cert:
         check_readable("--cert", arguments.cert)
     if arguments.key:
@@ -146,7 +151,7 @@ def _allow_many_connections() -> None:
 async def _serve_until_cancelled(arguments: argparse.Namespace) -> int:
     from ..auth import environment_credentials
 
-    known = dict(arguments.credentials or ())
+    known = dict(arguments.credentials)
     if not known and (found := environment_credentials()):
         known = {found.access_key_id: found.secret_access_key}
     async with AsyncExitStack() as stack:
@@ -175,7 +180,8 @@ async def _serve_until_cancelled(arguments: argparse.Namespace) -> int:
                 write_to(
                     sys.stdout,
                     f"export AWS_ACCESS_KEY_ID={made.access_key_id} "
-                    f"AWS_SECRET_ACCESS_KEY={made.secret_access_key}\n",
+                    f"AWS_SECRET_ACCESS_KEY={made.secret_access_key}\n"
+                    f"export AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING={server.endpoint_urls[0]}\n",
                 )
         await asyncio.Event().wait()
     return DONE

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -134,6 +135,7 @@ class TestUsage:
             ("serve --port 65536", "65536"),
             ("serve --port x", "'x'"),
             ("serve --credentials key", "ACCESS_KEY:SECRET_KEY"),
+            ("serve --credentials KEY:one --credentials KEY:two", "'KEY' more than once"),
             ("serve --ca-file ca.pem", "--tls-port"),
             ("serve --tls-port 0 --key k.pem", "--cert"),
             ("serve --tls-port 0 --cert c.pem --key k.pem", "c.pem"),
@@ -585,17 +587,17 @@ class TestServe:
         assert done.returncode == 1
         assert_one_line(done.stderr, "InvalidSignatureException")
 
-    def test_keys_made_up_are_printed(self, talk: Path) -> None:
+    @POSIX
+    def test_what_it_prints_without_keys_can_be_pasted(self, talk: Path) -> None:
         with serving() as (process, (url,)):
             assert process.stdout is not None
-            line = process.stdout.readline().decode()
-            found = re.fullmatch(
-                r"export AWS_ACCESS_KEY_ID=(\S+) AWS_SECRET_ACCESS_KEY=(\S+)\n", line
+            lines = [process.stdout.readline().decode() for _ in range(2)]
+            pasted = "".join(lines) + shlex.join(
+                [*COMMAND, "transcribe", "--no-realtime", str(talk)]
             )
-            assert found
-            keys = dict(zip(KEYS, found.groups(), strict=True))
-            options = ["--endpoint-url", url, "--no-realtime", talk]
-            assert run("transcribe", *options, **keys).returncode == 0
+            assert f"={url}\n" in pasted
+            done = subprocess.run(["sh", "-c", pasted], capture_output=True, env=environment())
+            assert (done.returncode, done.stderr) == (0, b"")
 
     def test_environment_can_name_the_server(self, talk: Path) -> None:
         with serving(**KEYS) as (_, (url,)):
