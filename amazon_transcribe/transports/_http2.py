@@ -7,7 +7,8 @@ of the event loop.
 Bounds: a stream holds at most `MAX_UNSENT` bytes unsent (then `write` waits) and
 `MAX_UNREAD` bytes unread (then the peer's window is shut). A peer that makes this side
 answer, by PING or by requests, and reads nothing loses its connection once
-`MAX_UNREAD_ANSWERS` bytes wait for it.
+`MAX_UNREAD_ANSWERS` bytes wait for it; one that asks for more than `MAX_ANSWERED` answers
+in a second, by PING or by each setting, loses it even if it reads.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from h2.events import (
     StreamReset,
     WindowUpdated,
 )
-from h2.exceptions import FrameTooLargeError, H2Error
+from h2.exceptions import FrameTooLargeError, H2Error, ProtocolError
 from h2.settings import SettingCodes, Settings
 from h2.stream import StreamClosedBy
 
@@ -57,10 +58,11 @@ MAX_UNSENT = 1024 * 1024
 MAX_UNREAD = 1024 * 1024
 _FIRST_WINDOW = 65_535  # until the peer is told otherwise (RFC 9113, 6.9.2)
 MAX_UNREAD_ANSWERS = 1024 * 1024
+MAX_ANSWERED = 1000  # what costs little to send and much to take (RFC 9113, 10.5)
 _MAX_WINDOW = 2**31 - 1
 _MAX_LAST_WORDS = 200  # bytes of a GOAWAY's text that are kept
 _MAX_STREAM_ID = 2**31 - 1
-_SETTINGS = b"\x04"  # the type of the first frame from a server (RFC 9113, 3.4)
+_SETTINGS, _PING = 4, 6  # types of frames (RFC 9113, 6)
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # a client's first bytes
 _FRAME = Struct(">LBL")  # length and type, flags, stream (RFC 9113, 4.1); DATA has type 0
 
@@ -396,6 +398,8 @@ class Http2Connection(asyncio.Protocol):
         self._changed = False
         self._paused = False
         self._unread_answers = 0
+        self._answered = 0  # since this second began
+        self._second = 0.0
         self._partial = b""  # of a frame that has not come whole
         self._preface = 0 if client else len(_PREFACE)
         self._heard = self._heard_ever = False
@@ -414,7 +418,8 @@ class Http2Connection(asyncio.Protocol):
         self._tell_change()
 
     def data_received(self, data: bytes) -> None:
-        if not self._heard_ever and data[3:4] not in (_SETTINGS, b"") and self.is_client:
+        # A server's first frame is SETTINGS (RFC 9113, 3.4).
+        if self.is_client and not self._heard_ever and data[3:4] not in (bytes([_SETTINGS]), b""):
             # `h2` would take HTTP/1.1's first bytes for a long frame and wait for its end.
             self._give_up("the peer does not speak HTTP/2")
             return
@@ -624,9 +629,21 @@ class Http2Connection(asyncio.Protocol):
                 begin = position
                 if self._take_data(stream_id, data[position + 9 : end]):
                     begin = end
+            elif head & 0xFF in (_SETTINGS, _PING):
+                self._count_answered(1 + size // 6)
             position = end
         self._give_h2(data[begin:position])
         self._partial = data[position:]
+
+    def _count_answered(self, count: int) -> None:
+        """Take note of PINGs and settings, which are to be answered; too many are an attack."""
+        now = self._loop.time()
+        if now - self._second >= 1.0:
+            self._second, self._answered = now, 0
+        self._answered += count
+        if self._answered > MAX_ANSWERED:
+            self._h2.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
+            raise ProtocolError("too many PINGs and settings")
 
     def _give_h2(self, data: bytes) -> None:
         if data:

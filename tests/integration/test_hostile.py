@@ -91,6 +91,7 @@ def resets() -> bytes:
 async def test_one_that_reads_no_answers_is_dropped(
     flood: bytes, server: LocalTranscribe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(_http2, "MAX_ANSWERED", 10**9)
     monkeypatch.setattr(_http2, "MAX_UNREAD_ANSWERS", 20_000)
     # The system's own buffers hold megabytes otherwise.
     server._listeners[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
@@ -113,8 +114,20 @@ async def test_one_that_reads_no_answers_is_dropped(
         frame(HEADERS, 0, 1, REQUEST) + frame(CONTINUATION, 0, 1) * 1000,
         frame(HEADERS, END_HEADERS, 1, REQUEST + Encoder().encode([(b"x", b"y" * 12_000)] * 6)),
         frame(PING)[:-1] + b"\x01",
+        frame(PING, payload=b"12345678") * 501,
+        frame(SETTINGS) * 1001,
+        frame(SETTINGS, payload=b"\xff\xff\0\0\0\0" * 1000),
     ],
-    ids=["streams", "headers", "continuations", "header list", "malformed"],
+    ids=[
+        "streams",
+        "headers",
+        "continuations",
+        "list",
+        "malformed",
+        "pings",
+        "settings",
+        "long settings",
+    ],
 )
 async def test_one_that_breaks_the_bounds_is_told_goodbye(
     attack: bytes, server: LocalTranscribe
@@ -136,7 +149,8 @@ async def test_thousands_of_streams_that_are_taken_back(server: LocalTranscribe)
         await serves(server)
 
 
-async def test_settings_that_nobody_knows_are_not_kept() -> None:
+async def test_settings_that_nobody_knows_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_http2, "MAX_ANSWERED", 10**9)
     connection = Http2Connection(client=False)
     known = len(connection._h2.remote_settings)
     for first in range(256, 50_000, 1000):
