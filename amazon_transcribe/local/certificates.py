@@ -10,8 +10,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from .._extras import missing
 from ..exceptions import ValidationException
-from .engines import EngineUnavailable
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -31,6 +31,7 @@ def make_certificates(names: Iterable[str]) -> Certificates:
     """Make an authority that exists for one certificate; its own key is thrown away.
 
     :param names: Host names and addresses that the certificate is good for.
+    :raises ValidationException: when the package `cryptography` is missing.
     """
     try:
         from cryptography import x509
@@ -38,7 +39,7 @@ def make_certificates(names: Iterable[str]) -> Certificates:
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
     except ImportError as error:
-        raise EngineUnavailable("a throwaway certificate", str(error)) from error
+        raise ValidationException(missing("a throwaway certificate", "local", error)) from error
 
     def common_name(text: str) -> x509.Name:
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])

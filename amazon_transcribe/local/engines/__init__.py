@@ -59,4 +59,4 @@ def load_engine(name: str, *, script: Path | None = None) -> Engine:
 
         return sphinx.load()
     except ImportError as error:
-        raise EngineUnavailable(f"the engine {name!r}", str(error)) from error
+        raise EngineUnavailable(name, str(error)) from error

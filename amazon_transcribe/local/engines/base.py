@@ -22,20 +22,20 @@ Stability = Literal["low", "medium", "high"]
 
 
 class EngineUnavailable(SDKError):
-    """A recogniser, or another part, needs a package that is missing or broken.
+    """A recogniser needs a package that is missing or broken.
 
     The message is one line that names the extra.
 
-    :param part: What cannot be loaded, e.g. `"the engine 'moonshine'"`.
+    :param engine: Its name, one of `ENGINES`.
     """
 
-    def __init__(self, part: str, reason: str) -> None:
-        super().__init__(part, reason)
-        self.part = part
+    def __init__(self, engine: str, reason: str) -> None:
+        super().__init__(engine, reason)
+        self.engine = engine
         self.reason = reason
 
     def __str__(self) -> str:
-        return missing(self.part, "local", self.reason)
+        return missing(f"the engine {self.engine!r}", "local", self.reason)
 
 
 @dataclass(frozen=True)
