@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
-from .._rules import NAME
+from .._rules import NAME, Integer
 from ..auth import StaticCredentialResolver
 from ..exceptions import HTTPException, SDKError, ValidationException
 from .categories import read_categories
@@ -63,7 +63,8 @@ class LocalTranscribe:
     :param script: For the scripted engine: the file to speak.
     :param audio_timeout: Seconds without audio that end a stream, as the service does.
     :param max_seconds: The longest audio of a stream; the service takes four hours.
-    :param max_streams: How many streams there may be at a time; None for any number.
+    :param max_streams: How many streams there may be at a time, at least 1; None for any
+        number.
     :param vocabulary_filters: The filters by their names: words and phrases, or the path
         of a UTF-8 file with one of them per line.
     :param categories: For call analytics: a rules file, see `categories`, or the phrases
@@ -74,10 +75,11 @@ class LocalTranscribe:
         limit; 10 is the most that its batch jobs give.
     :param lenient: Accept and ignore what the local server cannot do (speaker labels,
         other languages, personal information and the like), and say so in the log.
-    :param workers: Threads for recognition; by default one for each core.
+    :param workers: Threads for recognition, at least 1; by default one for each core.
     :param faults: What goes wrong, and when; see `faults`. Several may strike one stream.
     :raises ValidationException: for what cannot be; from `start`, for an engine, script,
-        certificate, filter or rules file that cannot be used as they are.
+        certificate, filter or rules file that cannot be used as they are, and for TLS
+        where the package that makes certificates is missing.
     :raises EngineUnavailable: from `start`, when the engine's packages are missing.
     :raises OSError: from `start`, when a port is taken or a file cannot be used.
     :raises SDKError: from `start`, when it runs already.
@@ -112,10 +114,18 @@ class LocalTranscribe:
             raise ValidationException("credentials must name at least one access key")
         if key is not None and cert is None:
             raise ValidationException("key needs cert")
-        if not 1 <= alternatives <= MOST_ALTERNATIVES:
-            raise ValidationException(
-                f"alternatives must be 1 to {MOST_ALTERNATIVES}, not {alternatives}"
-            )
+        for option, count, most in (
+            ("alternatives", alternatives, MOST_ALTERNATIVES),
+            ("max_streams", 1 if max_streams is None else max_streams, None),
+            ("workers", 1 if workers is None else workers, None),
+        ):
+            if problem := Integer(1, most).problem(count):
+                raise ValidationException(f"{option} {problem}")
+        for option, seconds in (("audio_timeout", audio_timeout), ("max_seconds", max_seconds)):
+            if not (isinstance(seconds, (int, float)) and 0 < seconds < float("inf")):
+                raise ValidationException(
+                    f"{option} must be a number of seconds above 0, not {seconds!r}"
+                )
         for name in vocabulary_filters or ():
             if problem := NAME.problem(name):
                 raise ValidationException(f"a vocabulary filter's name {problem}")
@@ -152,19 +162,23 @@ class LocalTranscribe:
     @property
     def engine_name(self) -> str:
         """What the engine calls itself."""
+        self._check_started()
         return self._service.engine.name
 
     @property
     def endpoint_url(self) -> str:
         """The URL for clients: the TLS face's if there is one."""
-        if not self._urls:
-            raise SDKError("the server has not been started")
+        self._check_started()
         return self._urls[-1]
 
     @property
     def endpoint_urls(self) -> Sequence[str]:
         """The URL of each face."""
         return tuple(self._urls)
+
+    def _check_started(self) -> None:
+        if not self._urls:
+            raise SDKError("the server has not been started")
 
     async def start(self) -> None:
         """Load the engine and listen."""

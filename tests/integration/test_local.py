@@ -6,6 +6,7 @@ import asyncio
 import re
 import socket
 import ssl
+import sys
 import tempfile
 import wave
 from collections.abc import AsyncIterator
@@ -277,18 +278,41 @@ async def test_the_throwaway_certificate_is_strictly_valid(
     writer.close()
 
 
-@pytest.mark.parametrize("options", [{"credentials": {}}, {"key": "key.pem"}])
-def test_a_server_that_cannot_be(options: dict[str, Any]) -> None:
-    with pytest.raises(ValidationException):
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"credentials": {}}, "at least one access key"),
+        ({"key": "key.pem"}, "cert"),
+        ({"workers": -1}, "^workers must be a whole number of at least 1, not -1$"),
+        ({"workers": 0}, "^workers .* not 0$"),
+        ({"max_streams": 1.5}, r"^max_streams .* not 1\.5$"),
+        ({"alternatives": "3"}, "^alternatives .* from 1 to 10, not '3'$"),
+        ({"audio_timeout": 0}, "^audio_timeout must be a number of seconds above 0, not 0$"),
+        ({"audio_timeout": float("nan")}, "^audio_timeout .* not nan$"),
+        ({"max_seconds": None}, "^max_seconds .* not None$"),
+        ({"max_seconds": float("inf")}, "^max_seconds .* not inf$"),
+    ],
+)
+def test_a_server_that_cannot_be(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationException, match=words):
         LocalTranscribe(**options)
+
+
+async def test_tls_without_the_package_for_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(ValidationException, match="throwaway certificate needs the extra 'local'"):
+        await LocalTranscribe("scripted", tls=True).start()
 
 
 async def test_a_server_is_started_once_at_a_time() -> None:
     server = LocalTranscribe("scripted", tls=True)
     with pytest.raises(SDKError, match="not been started"):
         _ = server.endpoint_url
+    with pytest.raises(SDKError, match="not been started"):
+        _ = server.engine_name
     await server.close()
     await server.start()
+    assert server.engine_name == "scripted"
     urls = server.endpoint_urls
     with pytest.raises(SDKError, match="runs already"):
         await server.start()
@@ -336,7 +360,6 @@ class Counted(ScriptedEngine):
         {"tls_port": "taken"},
         {"tls_port": "taken", "ca_file": "ca.pem"},
         {"tls_port": 0, "ca_file": "no/such/folder/ca.pem"},
-        {"max_seconds": None, "workers": -1},
     ],
 )
 async def test_a_start_that_fails_leaves_nothing_behind(
