@@ -193,7 +193,7 @@ class TranscribeStreamingClient:
     async def start_stream_transcription(
         self, parameters: Transcription
     ) -> StartStreamTranscriptionEventStream:
-        """Start a transcription: what is wrong with it is told before anything is sent.
+        """Start a transcription; wrong parameters are refused before anything is sent.
 
         The service takes audio in real time: recorded audio must be paced (see
         `utils.apply_realtime_delay`), or the signatures of its events grow older than

@@ -367,7 +367,8 @@ class SerializationException(ServiceException):
 class InvalidParameterException(BadRequestException, ValidationException):
     """A parameter that the service's model forbids, refused before sending.
 
-    `parameter` is the Python name of the offending parameter.
+    `parameter` is its name in Python, or the path to what is wrong in it, e.g.
+    `configuration.channel_definitions[0].channel_id`.
     """
 
     def __init__(self, parameter: str, message: str) -> None:

@@ -84,7 +84,7 @@ def add_transcribe(commands: Any) -> None:
     parser.add_argument(
         "--no-realtime",
         action="store_true",
-        help="send faster than speech, at most 240 s of audio ahead of the last result",
+        help="send faster than speech, up to 240 s of audio ahead of the last result",
     )
     parser.add_argument(
         "-o",
