@@ -165,7 +165,7 @@ class AudioStream(BaseStream):
         :raises HTTPException: when the stream has failed, with the reason.
         :raises ServiceException: when the service has ended the stream with one.
         """
-        chunk = _checked_chunk(audio_chunk)
+        chunk = checked_chunk(audio_chunk)
         if self._live is not None:
             await self._live.send_audio(chunk)
             return
@@ -215,7 +215,11 @@ class _AudioEventSerializer:
         return headers, bytes(event.payload)
 
 
-def _checked_chunk(chunk: AudioChunk | None) -> AudioChunk:
+def checked_chunk(chunk: AudioChunk | None) -> AudioChunk:
+    """The audio of one event; nothing for None.
+
+    :raises InvalidParameterException: for a chunk too long or not of bytes.
+    """
     if chunk is None:
         return b""
     if not isinstance(chunk, (bytes, bytearray, memoryview)):

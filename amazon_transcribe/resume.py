@@ -17,12 +17,17 @@ on a new one, under the same session id, as fast as it is taken. So:
 
 - No final result is lost or doubled. A segment that was cut is heard again from its
   beginning; what its partial results said is void, and its new results keep their id.
-  Of several channels one may lose the beginning of a segment: when the break comes behind
-  another channel's final result and before its own first partial one.
-- Times count from the beginning of the logical stream, over all connections, and rise.
-  The service counts them anew on each connection; the position of the connection's
-  first byte is added. That takes a known number of bytes a second: pcm only.
+- Channels that are recognised apart are heard again from where the first of them has
+  something to come: from its last final result, or from its open segment. One that has
+  said nothing in the 10 s (at most half the replay buffer) before another's last final
+  result was silent until then. What the others repeat is told once: words whose middle
+  lies before the end of a channel's last final result are taken out of its new ones.
+- Times count from the beginning of the logical stream, over all connections, and rise
+  in each channel. The service counts them anew on each connection; the position of the
+  connection's first byte is added. That takes a known number of bytes a second: pcm only.
 - Result ids are unique in the logical stream.
+- What else the service learns of a stream it learns anew on each connection: the same
+  speaker may get another label, and a language to be found out is sought again.
 - The replay buffer is bounded. Once it is full, `send_audio_event` waits until a final
   result settles audio, or until the oldest audio has been with the service for as long as
   the buffer is, or for 10 s in which the service said nothing. Such audio is silence,
@@ -68,9 +73,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ._events import _checked_chunk
+from ._events import checked_chunk
 from ._live import at_once
-from ._replay import LogicalResults, ReplayBuffer
+from ._replay import SETTLE_TIME, LogicalResults, ReplayBuffer
 from ._shapes import START_STREAM_TRANSCRIPTION
 from ._watched import tell
 from .exceptions import (
@@ -146,8 +151,8 @@ class Reconnected:
     :param response: What the service said when it started.
     :param start: Where in the logical stream its audio begins, in seconds.
     :param replayed: Seconds of audio that were sent before and go out again.
-    :param forgotten: Seconds before `start` without a final result that the buffer no
-        longer held.
+    :param forgotten: Seconds before `start` without a final result, on some channel at
+        least, that the buffer no longer held.
     :param outage: Seconds without a connection.
     """
 
@@ -161,6 +166,8 @@ class Reconnected:
 
 class ResumableTranscription:
     """A transcription that outlives its connections.
+
+    A plain one: calls with analytics, medical transcription and the scribe cannot be resumed.
 
     It stands in for what `start_stream_transcription` returns: `input_stream` and
     `output_stream` are the stream itself, which takes audio and gives events.
@@ -213,10 +220,13 @@ class ResumableTranscription:
             raise InvalidParameterException(
                 "idle", "idle must be 'wait': a resumed stream bridges pauses by itself"
             )
-        if not isinstance(media_sample_rate_hz, int) or not media_sample_rate_hz > 0:
-            raise InvalidParameterException(
-                "media_sample_rate_hz", f"media_sample_rate_hz cannot be {media_sample_rate_hz!r}"
-            )
+        channels = parameters.get("number_of_channels") or 1
+        for name, number in (
+            ("media_sample_rate_hz", media_sample_rate_hz),
+            ("number_of_channels", channels),
+        ):
+            if not isinstance(number, int) or not number > 0:
+                raise InvalidParameterException(name, f"{name} cannot be {number!r}")
         if not 5 <= replay_seconds <= 240:
             raise ValidationException(f"replay_seconds must be 5 to 240, not {replay_seconds!r}")
         for name, number in (
@@ -238,12 +248,13 @@ class ResumableTranscription:
             "session_resume_window": session_resume_window,
             **parameters,
         }
-        self._frame = 2 * (parameters.get("number_of_channels") or 1)  # bytes of one instant
+        self._frame = 2 * channels  # bytes of one instant
         self._bytes_per_second = media_sample_rate_hz * self._frame
         chunk = min(int(_CHUNK_SECONDS * self._bytes_per_second), MAX_AUDIO_CHUNK)
         self._chunk = chunk - chunk % self._frame  # bytes sent at a time
         self._buffer = ReplayBuffer(replay_seconds, self._bytes_per_second)
-        self._results = LogicalResults()
+        apart = channels if parameters.get("enable_channel_identification") else 1
+        self._results = LogicalResults(apart, min(SETTLE_TIME, replay_seconds / 2))
         self._renew_after = renew_after
         self._max_failures = max_failures
         self._backoff = backoff
@@ -329,7 +340,7 @@ class ResumableTranscription:
         :raises StreamClosedException: after the end of the input.
         :raises SDKError: what ended the logical stream.
         """
-        chunk = bytes(_checked_chunk(audio_chunk))
+        chunk = bytes(checked_chunk(audio_chunk))
         if not chunk:
             await self.end_stream()
             return
@@ -584,7 +595,8 @@ class ResumableTranscription:
 
     def _tell_reconnected(self, last: _Connection, connection: _Connection) -> None:
         replayed = max(0, last.sent - connection.start) / self._bytes_per_second
-        forgotten = (connection.start - self._buffer.settled) / self._bytes_per_second
+        settled = self._position(self._results.settled)
+        forgotten = max(0, connection.start - settled) / self._bytes_per_second
         outage = connection.opened_at - self._lost_at
         self._events.append(
             Reconnected(

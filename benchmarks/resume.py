@@ -1,18 +1,21 @@
 """What is lost and doubled when the connections of one recording are cut at random.
 
-    python -m benchmarks.resume [--cuts 200] [--pace 2] [--seed 1] [--engine E] [AUDIO.wav]
+    python -m benchmarks.resume [--cuts 200] [--channels 2] [--pace 2] [--seed 1]
+                                [--engine E] [AUDIO.wav]
 
 The recording is repeated until it is long enough, and transcribed once in one piece and
 once through a local server whose every connection breaks at a random place: TCP cut,
 reset, GOAWAY, truncated, damaged, or ended by an exception. Without a pace the audio goes
 out as fast as the replay buffer takes it, so that each cut has a minute to send again;
-at a pace of 1 it is real time.
+at a pace of 1 it is real time. Of two channels, recognised apart, the second hears the
+same half a recording later: it is silent first, as the first one is last.
 
 Words: the two transcripts are compared, and for each difference it is said whether it lies
 in a segment that was cut. Audio: each connection answers for the recording from where it
-begins, which must be no later than the last final result ends, to where the next one does.
-What its recogniser was given must be just that, byte by byte. Results: ids are unique, and
-the times of results and of their words rise.
+begins, which must be no later than each channel's last final result ends or its open
+segment begins, to where the next one does. What its recogniser was given must be just that,
+byte by byte. Results: ids are unique, and in each channel the times of results and of their
+words rise.
 
 Nonzero exit code when audio or final results were lost or doubled, or cuts are missing.
 """
@@ -24,11 +27,13 @@ import asyncio
 import sys
 import time
 import wave
+from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.local import Fault, LocalTranscribe
@@ -77,6 +82,34 @@ class _Recorded:
         return self._recognition.finish()
 
 
+@dataclass(frozen=True)
+class Channel:
+    """What one channel was given: the recording, and silence around it.
+
+    :param name: As in results; None where there is one channel only.
+    :param pcm: All of it.
+    :param begins: Where the recording begins, in seconds.
+    :param ends: Where it ends.
+    """
+
+    name: str | None
+    pcm: bytes
+    begins: float
+    ends: float
+
+
+def channels(pcm: bytes, rate: int, count: int, delay: float) -> list[Channel]:
+    """One channel, or two of which the second is so many seconds late."""
+    seconds = len(pcm) / rate / 2
+    if count == 1:
+        return [Channel(None, pcm, 0.0, seconds)]
+    silence = bytes(2 * round(delay * rate))
+    return [
+        Channel("ch_0", pcm + silence, 0.0, seconds),
+        Channel("ch_1", silence + pcm, delay, delay + seconds),
+    ]
+
+
 @dataclass
 class Heard:
     """What one transcription gave."""
@@ -85,47 +118,59 @@ class Heard:
     finals: list[Result] = field(default_factory=list)
     losses: list[Reconnecting] = field(default_factory=list)
     returns: list[Reconnected] = field(default_factory=list)
-    skipped: float = 0.0  # seconds between a final result and the next connection's start
+    skipped: float = 0.0  # seconds between what is settled and the next connection's start
     took: float = 0.0
 
-    def items(self) -> Iterator[Item]:
-        for result in self.finals:
+    def of(self, channel: Channel) -> list[Result]:
+        return [result for result in self.finals if result.channel_id == channel.name]
+
+    def items(self, channel: Channel) -> Iterator[Item]:
+        for result in self.of(channel):
             for item in result.alternatives[0].items if result.alternatives else ():
                 if item.item_type == "pronunciation" and item.content:
                     yield item
 
-    def words(self, seconds: float) -> list[list[Word]]:
+    def words(self, channel: Channel, seconds: float) -> list[list[Word]]:
         """The words of each repetition of so many seconds, by the time of their middle."""
         repetitions: list[list[Word]] = []
-        for item in self.items():
+        for item in self.items(channel):
             middle = ((item.start_time or 0.0) + (item.end_time or 0.0)) / 2
-            while len(repetitions) <= middle // seconds:
+            number = int((middle - channel.begins) // seconds)
+            while len(repetitions) <= number:
                 repetitions.append([])
-            repetitions[int(middle // seconds)].append(((item.content or "").lower(), middle))
+            repetitions[number].append(((item.content or "").lower(), middle))
         return repetitions
 
-    def cut_segments(self) -> list[tuple[float, float]]:
+    def cut_segments(self, channel: Channel) -> list[tuple[float, float]]:
         """Where the segments lie that were heard from the beginning of a connection."""
         starts = [back.start for back in self.returns]
-        ends = [result.end_time or 0.0 for result in self.finals]
+        ends = [result.end_time or 0.0 for result in self.of(channel)]
         return [
             (start, min((end for end in ends if end > start), default=start)) for start in starts
         ]
 
-    def unaccounted(self, pcm: bytes, bytes_per_second: int) -> float:
-        """Seconds of the recording that no connection answers for.
+    def falls(self, channel: Channel) -> int:
+        """How often a time is before the one before it."""
+        pieces: tuple[Iterable[Result | Item], ...] = (self.of(channel), self.items(channel))
+        times = ([t or 0.0 for p in each for t in (p.start_time, p.end_time)] for each in pieces)
+        return sum(a > b for each in times for a, b in pairwise(each))
+
+    def unaccounted(self, pcm: bytes, bytes_per_second: int, streams: list[bytearray]) -> float:
+        """Seconds of a channel that no connection answers for.
 
         A connection that was cut before any audio has no stream in the engine.
+
+        :param streams: What was given to the channel's recognisers.
         """
         starts = {0, *(2 * round(back.start * bytes_per_second / 2) for back in self.returns)}
-        streams = iter(self.engine.streams)
-        audio = next(streams, None)
+        given = iter(streams)
+        audio = next(given, None)
         missing = 0
         for start, stop in pairwise([*sorted(starts), len(pcm)]):
             reach = start
             while audio is not None and pcm[start : start + len(audio)] == audio:
                 reach = max(reach, start + len(audio))
-                audio = next(streams, None)
+                audio = next(given, None)
             missing += max(stop - reach, 0)
         if audio is not None:
             raise SystemExit("a connection was given audio from elsewhere")
@@ -133,9 +178,19 @@ class Heard:
 
 
 async def transcribe(
-    pcm: bytes, rate: int, engine: str, pace: float | None, faults: list[Fault]
+    sounds: list[Channel], rate: int, engine: str, pace: float | None, faults: list[Fault]
 ) -> Heard:
     heard = Heard(Recording(load_engine(engine)))
+    pcm = sounds[0].pcm
+    apart: dict[str, Any] = {}
+    if len(sounds) > 1:
+        samples = array("h", bytes(2 * len(pcm)))
+        for number, sound in enumerate(sounds):
+            samples[number :: len(sounds)] = array("h", sound.pcm)
+        pcm = samples.tobytes()
+        apart = {"enable_channel_identification": True, "number_of_channels": len(sounds)}
+    size = rate // 10 * 2 * len(sounds)
+    settled = dict.fromkeys((sound.name for sound in sounds), 0.0)
     async with (
         LocalTranscribe(heard.engine, faults=faults) as server,
         TranscribeStreamingClient(
@@ -149,29 +204,35 @@ async def transcribe(
             media_sample_rate_hz=rate,
             backoff=0.01,
             max_failures=50,
+            **apart,
         ) as stream,
     ):
         start = time.perf_counter()
 
         async def send() -> None:
-            for number, at in enumerate(range(0, len(pcm), rate // 5)):  # a tenth of a second
+            for number, at in enumerate(range(0, len(pcm), size)):  # a tenth of a second
                 if pace:
                     due = start + number / 10 / pace
                     await asyncio.sleep(max(due - time.perf_counter(), 0))
-                await stream.send_audio_event(pcm[at : at + rate // 5])
+                await stream.send_audio_event(pcm[at : at + size])
             await stream.end_stream()
 
         sender = asyncio.create_task(send())
         async for event in stream:
             if isinstance(event, TranscriptEvent):
-                heard.finals += [r for r in event.transcript.results if not r.is_partial]
+                for result in event.transcript.results:
+                    at = result.start_time if result.is_partial else result.end_time
+                    settled[result.channel_id] = at or 0.0
+                    if not result.is_partial:
+                        heard.finals.append(result)
             elif isinstance(event, Reconnecting):
                 heard.losses.append(event)
             elif isinstance(event, Reconnected):
                 heard.returns.append(event)
-                settled = (heard.finals[-1].end_time or 0.0) if heard.finals else 0.0
-                if event.start > settled + 0.001:
-                    heard.skipped += event.start - settled
+                for sound in sounds:
+                    last = max(settled[sound.name], sound.begins)
+                    skipped = min(event.start, sound.ends) - last
+                    heard.skipped += skipped if skipped > 0.001 else 0.0
         await sender
         heard.took = time.perf_counter() - start
     heard.engine.close()
@@ -207,14 +268,10 @@ def compare(whole: list[Word], cut: list[Word]) -> tuple[Difference, ...]:
     return row[-1]
 
 
-def falls(times: list[float | None]) -> int:
-    """How often a time is before the one before it."""
-    return sum((a or 0) > (b or 0) for a, b in pairwise(times))
-
-
 async def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cuts", type=int, default=200)
+    parser.add_argument("--channels", type=int, default=1, choices=(1, 2))
     parser.add_argument("--pace", type=float, help="times real time; by default as fast as taken")
     parser.add_argument("--engine", default="moonshine")
     parser.add_argument("--seed", type=int, default=1)
@@ -224,40 +281,43 @@ async def main() -> int:
         rate, recording = file.getframerate(), file.readframes(file.getnframes())
     seconds = len(recording) / rate / 2
     repeats = max(1, round(arguments.cuts * SECONDS_PER_CUT / seconds))
-    pcm = recording * repeats
+    sounds = channels(recording * repeats, rate, arguments.channels, round(seconds) // 2)
     faults = [
         Fault(kind, after_seconds=CUT_AFTER, seed=arguments.seed * 100 + number)
         for number, kind in enumerate(KINDS)
     ]
-    whole = await transcribe(pcm, rate, arguments.engine, None, [])
-    cut = await transcribe(pcm, rate, arguments.engine, arguments.pace, faults)
+    whole = await transcribe(sounds, rate, arguments.engine, None, [])
+    cut = await transcribe(sounds, rate, arguments.engine, arguments.pace, faults)
 
     cuts = len(cut.losses)
-    expected, heard = whole.words(seconds), cut.words(seconds)
-    differences = [d for a, b in zip(expected, heard, strict=True) for d in compare(a, b)]
-    segments = cut.cut_segments()
-    results, items = cut.finals, list(cut.items())
-    orders = (
-        [time for result in results for time in (result.start_time, result.end_time)],
-        [time for item in items for time in (item.start_time, item.end_time)],
-    )
-    disorder = sum(map(falls, orders))
-    doubled = len(results) - len({result.result_id for result in results})
+    words = [0, 0]
+    differences: list[tuple[Difference, bool]] = []  # and whether in a segment that was cut
+    disorder = 0
+    unaccounted = cut.skipped
+    for number, sound in enumerate(sounds):
+        expected, heard = whole.words(sound, seconds), cut.words(sound, seconds)
+        words = [a + sum(map(len, b)) for a, b in zip(words, (expected, heard), strict=True)]
+        segments = cut.cut_segments(sound)
+        for a, b in zip(expected, heard, strict=True):
+            differences += [(d, any(s <= d.at <= e for s, e in segments)) for d in compare(a, b)]
+        disorder += cut.falls(sound)
+        given = cut.engine.streams[number :: len(sounds)]
+        unaccounted += cut.unaccounted(sound.pcm, 2 * rate, given)
+    doubled = len(cut.finals) - len({result.result_id for result in cut.finals})
     forgotten = sum(back.forgotten for back in cut.returns)
-    unaccounted = cut.skipped + cut.unaccounted(pcm, 2 * rate)
     print(f"audio            {seconds * repeats:8.1f} s, {arguments.audio.name} {repeats} times")
     print(f"took             {whole.took:8.1f} s uncut, {cut.took:.1f} s cut")
     reasons = Counter(type(loss.reason).__name__ for loss in cut.losses)
     print(f"cuts             {cuts:8}   {', '.join(f'{n} {c}' for n, c in reasons.items())}")
     print(f"sent again       {sum(back.replayed for back in cut.returns):8.1f} s")
-    print(f"words            {sum(map(len, expected)):8} uncut, {sum(map(len, heard))} cut")
+    print(f"words            {words[0]:8} uncut, {words[1]} cut")
     for kind in ("lost", "other", "extra"):
-        places = [difference.at for difference in differences if difference.kind == kind]
-        near = sum(any(start <= at <= end for start, end in segments) for at in places)
-        print(f"  {kind:<14} {len(places):8}   of them {near} in a segment that was cut")
-        for words, times in Counter(d.words for d in differences if d.kind == kind).most_common():
-            print(f"    {times} times {words}")
-    print(f"final results    {len(whole.finals):8} uncut, {len(results)} cut")
+        found = [(d.words, near) for d, near in differences if d.kind == kind]
+        near = sum(near for _, near in found)
+        print(f"  {kind:<14} {len(found):8}   of them {near} in a segment that was cut")
+        for text, times in Counter(text for text, _ in found).most_common():
+            print(f"    {times} times {text}")
+    print(f"final results    {len(whole.finals):8} uncut, {len(cut.finals)} cut")
     print(f"  doubled ids    {doubled:8}")
     print(f"  times that fall{disorder:8}")
     print(f"audio forgotten  {forgotten:8.1f} s")

@@ -6,7 +6,9 @@ end a segment. What is heard depends on the audio only, wherever a stream begins
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
+from itertools import cycle
 
 from amazon_transcribe.local.engines.base import Recognition, RecognitionOptions
 from amazon_transcribe.local.engines.results import Word, build_result
@@ -17,6 +19,7 @@ FRAME = 2 * RATE // 100  # bytes of 10 ms
 BYTES_PER_SECOND = 2 * RATE
 
 _WORD_FRAMES = 8
+_HEARD_FRAMES = 7  # of a word: the rest of one is none
 _GAP = bytes(2 * FRAME)
 _PAUSE_FRAMES = 20
 
@@ -31,23 +34,47 @@ def audio(segments: Iterable[Iterable[int]], pause: int = 30) -> bytes:
     return bytes(pcm)
 
 
+def two_channels(first: bytes, second: bytes) -> bytes:
+    """The samples of both in turn; the shorter ends in silence."""
+    size = max(len(first), len(second))
+    samples = array("h", bytes(2 * size))
+    samples[0::2] = array("h", first.ljust(size, b"\0"))
+    samples[1::2] = array("h", second.ljust(size, b"\0"))
+    return samples.tobytes()
+
+
 class WordCodes:
-    """The engine."""
+    """The engine.
+
+    :param channels: As many in a row are opened for each stream.
+    :param shown_from: The word of a segment with which its partial results begin.
+    :param longest: The most words of a segment: then it depends on where the stream begins.
+    """
 
     name = "word codes"
     languages = ("en-US",)
     quick = True
 
+    def __init__(self, channels: int = 1, shown_from: int = 1, longest: int = 1000) -> None:
+        self._names = cycle([f"channel-{n}-segment" for n in range(channels)])
+        if channels == 1:
+            self._names = cycle(["segment"])
+        self._shown_from = shown_from
+        self._longest = longest
+
     def open(self, options: RecognitionOptions) -> Recognition:
         assert options.sample_rate == RATE
-        return _Hearing()
+        return _Hearing(next(self._names), self._shown_from, self._longest)
 
     def close(self) -> None:
         pass
 
 
 class _Hearing:
-    def __init__(self) -> None:
+    def __init__(self, name: str, shown_from: int, longest: int) -> None:
+        self._name = name
+        self._shown_from = shown_from
+        self._longest = longest
         self._pending = b""
         self._at = 0  # frames
         self._silent = 0
@@ -79,12 +106,13 @@ class _Hearing:
             self._value, self._run = value, 1
         self._at += 1
         self._silent = 0 if value else self._silent + 1
-        if value > 0 and self._run == _WORD_FRAMES // 2:
+        if value > 0 and self._run == _HEARD_FRAMES:
             start = (self._at - self._run) / 100
             word = Word(f"w{value}", start, start + _WORD_FRAMES / 100)
             self._words.append(word)
-            results.append(self._result(is_partial=True))
-        if self._silent == _PAUSE_FRAMES:
+            if len(self._words) >= self._shown_from:
+                results.append(self._result(is_partial=True))
+        if self._silent == _PAUSE_FRAMES or (not value and len(self._words) >= self._longest):
             results += self._close()
         return results
 
@@ -98,7 +126,7 @@ class _Hearing:
 
     def _result(self, *, is_partial: bool) -> Result:
         return build_result(
-            f"segment-{self._segments}",
+            f"{self._name}-{self._segments}",
             self._words,
             self._words[0].start,
             self._words[-1].end,

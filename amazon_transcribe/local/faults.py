@@ -465,7 +465,8 @@ class _AudioMeter:
     def __init__(self, exchange: Exchange) -> None:
         self.seconds = 0.0
         self._exchange = exchange
-        self._bytes_per_second = 2 * _sample_rate(exchange)
+        channels = _number(exchange, "number-of-channels", 1)
+        self._bytes_per_second = 2 * channels * _number(exchange, "sample-rate", _DEFAULT_RATE)
         self._held = b""
         self._measurable = True
 
@@ -508,9 +509,9 @@ def _audio_bytes(frame: bytes) -> int:
     return len(message.payload)
 
 
-def _sample_rate(exchange: Exchange) -> int:
-    given = _given(exchange, "sample-rate")
-    return int(given) if given.isdigit() and int(given) else _DEFAULT_RATE
+def _number(exchange: Exchange, name: str, default: int) -> int:
+    given = _given(exchange, name)
+    return int(given) if given.isdigit() and int(given) else default
 
 
 def _given(exchange: Exchange, name: str) -> str:

@@ -42,17 +42,17 @@ from amazon_transcribe.local.faults import Faults
 from amazon_transcribe.model import Item, Result, TranscriptEvent, UnknownEvent
 from amazon_transcribe.resume import Reconnected, Reconnecting, ResumableTranscription
 from tests.peers import Peer, peer_server
-from tests.word_codes import BYTES_PER_SECOND, RATE, WordCodes, audio
+from tests.word_codes import BYTES_PER_SECOND, FRAME, RATE, WordCodes, audio, two_channels
 
 CHUNK = BYTES_PER_SECOND // 10
 
 
 @asynccontextmanager
 async def server(
-    *faults: str | Fault, **options: Any
+    *faults: str | Fault, engine: WordCodes | None = None, **options: Any
 ) -> AsyncIterator[tuple[LocalTranscribe, TranscribeStreamingClient]]:
     parsed = [fault if isinstance(fault, Fault) else Fault.parse(fault) for fault in faults]
-    async with LocalTranscribe(WordCodes(), faults=parsed, **options) as running:
+    async with LocalTranscribe(engine or WordCodes(), faults=parsed, **options) as running:
         async with TranscribeStreamingClient(
             region="us-east-1",
             endpoint_url=running.endpoint_url,
@@ -195,6 +195,77 @@ async def test_two_hundred_cuts_lose_and_double_nothing() -> None:
 def assert_partials_lead_to_finals(result: Heard) -> None:
     finals = {final.result_id for final in result.finals}
     assert {partial.result_id for partial in result.partials} <= finals
+
+
+# Two channels
+
+
+def of_two_channels(client: TranscribeStreamingClient, **options: Any) -> ResumableTranscription:
+    return resumable(client, enable_channel_identification=True, number_of_channels=2, **options)
+
+
+def by_channel(heard: Heard) -> dict[str | None, list[tuple[float | None, float | None, str]]]:
+    channels: dict[str | None, list[tuple[float | None, float | None, str]]] = {}
+    for final in heard.finals:
+        [alternative] = final.alternatives or ()
+        said = (final.start_time, final.end_time, alternative.transcript)
+        channels.setdefault(final.channel_id, []).append(said)
+    return channels
+
+
+async def test_a_channel_that_has_shown_nothing_yet_loses_nothing_to_the_other_s_final() -> None:
+    # ch_0 speaks 0 to 1 s, final at 1.2 s; ch_1 from 0.8 s on, first partial at 1.6 s.
+    pcm = two_channels(audio([range(1, 11)]), bytes(80 * FRAME) + audio([range(1001, 1021)]))
+    cut = "exception:error=InternalFailure,seconds=1.3,times=1"
+    async with server(cut, engine=WordCodes(channels=2, shown_from=8)) as (_, client):
+        result = await heard(of_two_channels(client), pcm)
+    [lost], [back] = result.losses, result.returns
+    assert lost.superseded == ()
+    assert (back.start, back.forgotten) == (0, 0)
+    assert by_channel(result) == {
+        "ch_0": [(0, 0.98, " ".join(f"w{n}" for n in range(1, 11)))],
+        "ch_1": [(0.8, 2.78, " ".join(f"w{n}" for n in range(1001, 1021)))],
+    }
+
+
+async def test_a_silent_channel_makes_a_cut_cost_no_more_than_ten_seconds() -> None:
+    spoken = segments(30)  # 1.3 s each
+    cut = "exception:error=InternalFailure,seconds=30.1,times=1"
+    async with server(cut, engine=WordCodes(channels=2)) as (_, client):
+        result = await heard(of_two_channels(client), two_channels(audio(spoken), b""))
+    assert result.words == [word for words in spoken for word in words]
+    [back] = result.returns
+    last = 1.3 * 23 - 0.32  # the end of the last final result before 30 s
+    assert back.start == pytest.approx(last - 10)
+    assert back.forgotten == 0
+
+
+async def test_cuts_of_two_channels_lose_and_double_nothing() -> None:
+    channels = [b"", b""]
+    number = 0
+    for turn in range(120):
+        number += 10
+        pause = bytes(FRAME * (37 * turn % 300))
+        channels[turn % 2] += pause + audio([range(number, number + 10 - turn % 7)])
+    pcm = two_channels(*channels)
+    async with server(engine=WordCodes(channels=2, shown_from=4)) as (_, client):
+        whole = await heard(of_two_channels(client), pcm)
+    faults = [
+        Fault(kind, after_seconds=(0.3, 60), seed=seed)
+        for seed, kind in enumerate(["drop", "reset", "goaway", "truncate", "corrupt", "exception"])
+    ]
+    async with server(*faults, engine=WordCodes(channels=2, shown_from=4)) as (_, client):
+        stream = of_two_channels(client, max_failures=30, replay_seconds=10)
+        cut = await heard(stream, pcm)
+    assert by_channel(cut) == by_channel(whole)
+    assert len(cut.losses) >= 10
+    assert {len(by_channel(cut)[channel]) for channel in ("ch_0", "ch_1")} == {60}
+    assert len({final.result_id for final in cut.finals}) == 120
+    assert sum(back.forgotten for back in cut.returns) == 0
+    assert_partials_lead_to_finals(cut)
+
+
+# Other ways and ends
 
 
 async def test_connections_over_websocket_are_resumed_too() -> None:
@@ -598,6 +669,7 @@ def test_parameters_that_cannot_be() -> None:
     for options in (
         {"media_encoding": "flac"},
         {"media_sample_rate_hz": 0},
+        {"number_of_channels": "2"},
         {"replay_seconds": 1},
         {"replay_seconds": 300},
         {"renew_after": 0},
