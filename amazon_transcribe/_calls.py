@@ -1,7 +1,8 @@
 """What the client's methods take: the service's parameters, and ours.
 
 The service's stand in the requests alone. `takes` gives a method the keyword parameters of
-such a class, for type checkers, `help` and editors alike.
+such a class, for type checkers, `help` and editors alike. What must be given is `field()`:
+with nothing behind it, Pyright takes the default that the field has in the request.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import re
 from collections.abc import Callable, Coroutine, Sequence
 from functools import wraps
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar, get_args, get_origin
+
+from msgspec import field
 
 from ._watched import IDLE_AFTER, Idle
 from .model import (
@@ -32,8 +35,8 @@ class Transcription(StartStreamTranscriptionRequest, kw_only=True):
     """The parameters of `start_stream_transcription`."""
 
     language_code: str | None = None
-    media_sample_rate_hz: int
-    media_encoding: str
+    media_sample_rate_hz: int = field()
+    media_encoding: str = field()
     vocabulary_name: str | None = None
     session_id: str | None = None
     vocab_filter_method: str | None = None
@@ -45,8 +48,8 @@ class Transcription(StartStreamTranscriptionRequest, kw_only=True):
 class Call(StartCallAnalyticsStreamTranscriptionRequest, kw_only=True):
     """The parameters of `start_call_analytics_stream_transcription`."""
 
-    media_sample_rate_hz: int
-    media_encoding: str
+    media_sample_rate_hz: int = field()
+    media_encoding: str = field()
     configuration: ConfigurationEvent | None = None
     idle: Idle = "wait"
     idle_after: float = IDLE_AFTER
@@ -55,11 +58,11 @@ class Call(StartCallAnalyticsStreamTranscriptionRequest, kw_only=True):
 class MedicalTranscription(StartMedicalStreamTranscriptionRequest, kw_only=True):
     """The parameters of `start_medical_stream_transcription`."""
 
-    language_code: str
-    media_sample_rate_hz: int
-    media_encoding: str
-    specialty: str
-    type: str
+    language_code: str = field()
+    media_sample_rate_hz: int = field()
+    media_encoding: str = field()
+    specialty: str = field()
+    type: str = field()
     idle: Idle = "wait"
     idle_after: float = IDLE_AFTER
 
@@ -67,9 +70,9 @@ class MedicalTranscription(StartMedicalStreamTranscriptionRequest, kw_only=True)
 class ScribeSession(StartMedicalScribeStreamRequest, kw_only=True):
     """The parameters of `start_medical_scribe_stream`."""
 
-    language_code: str
-    media_sample_rate_hz: int
-    media_encoding: str
+    language_code: str = field()
+    media_sample_rate_hz: int = field()
+    media_encoding: str = field()
     configuration: MedicalScribeConfigurationEvent
     idle: Idle = "wait"
     idle_after: float = IDLE_AFTER
