@@ -283,7 +283,7 @@ class StartCallAnalyticsStreamTranscriptionRequest(_Settings):
     :param pii_entity_types: Which kinds, a list or one string with commas, at most 300
         characters of `[A-Z_, ]`; needs one of the two above.
     :param language_model_name: A custom language model, 1–200 of `[0-9a-zA-Z._-]`.
-    :param identify_language: Find out the language; needs `language_options`.
+    :param identify_language: Identify the language; needs `language_options`.
     :param language_options: At least two languages to choose from, a list or one string
         with commas, at most 200 characters.
     :param preferred_language: The likeliest of them.

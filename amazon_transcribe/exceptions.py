@@ -4,7 +4,7 @@
     ├── ParserError                  bytes that are not a valid event stream
     ├── SerializationError           a value that the event stream cannot carry
     ├── SerializerException          an event of a kind that cannot be sent
-    ├── ValidationException          a parameter that the service would refuse
+    ├── ValidationException          a value that is refused before anything is sent
     ├── CredentialsException         no usable credentials
     ├── HTTPException                the network, TLS, HTTP/2 or WebSocket
     │   ├── ConnectException         no connection could be made
@@ -16,9 +16,10 @@
     ├── audio.AudioFileException     audio that cannot be read
     └── local.engines.EngineUnavailable   a recogniser whose packages are missing
 
-Two are of two kinds, so that a program that catches either catches them:
+Three are of two kinds, so that a program that catches either catches them:
 `InvalidParameterException` is a `ValidationException` and a `BadRequestException`, the
-service's refusal; `TruncatedStreamException` is a `StreamException` and a `ParserError`.
+service's refusal; `TruncatedStreamException` is a `StreamException` and a `ParserError`;
+`TimeoutException` is Python's `TimeoutError` too.
 
 Beside them stand Python's own: `TypeError` and `ValueError` for arguments that a function
 cannot take at all, `OSError` where the local server cannot listen or read its files, and

@@ -366,11 +366,11 @@ class StartStreamTranscriptionRequest(_RequestSettings):
     :param pii_entity_types: Which kinds, a list or one string with commas, at most 300
         characters of `[A-Z_, ]`; needs one of the two above.
     :param language_model_name: A custom language model, 1–200 of `[0-9a-zA-Z._-]`.
-    :param identify_language: Find out the language; needs `language_options`.
+    :param identify_language: Identify the language; needs `language_options`.
     :param language_options: At least two languages to choose from, a list or one string
         with commas, at most 200 characters.
     :param preferred_language: The likeliest of them.
-    :param identify_multiple_languages: Find out the languages as they change; needs
+    :param identify_multiple_languages: Identify the languages as they change; needs
         `language_options`.
     :param session_resume_window: Minutes, 1–300, from the stream's start on, in which the
         session can be resumed.
