@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from amazon_transcribe.auth import StaticCredentialResolver
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.exceptions import ValidationException
+from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.model import StartStreamTranscriptionEventStream
 from amazon_transcribe.transports.crt import CrtTransport
 
@@ -28,6 +31,11 @@ BAD_REQUEST = encode_message(
 def client_at(url: str, **options: Any) -> TranscribeStreamingClient:
     options = {"credential_resolver": KEYS, "region": "us-east-1", **options}
     return TranscribeStreamingClient(endpoint_url=url, **options)
+
+
+def client_of(server: LocalTranscribe, **options: Any) -> TranscribeStreamingClient:
+    """A client with the server's own keys."""
+    return client_at(server.endpoint_url, credential_resolver=server.credentials, **options)
 
 
 async def start(
@@ -57,6 +65,17 @@ def crt_transport() -> CrtTransport:
         return CrtTransport()
     except ValidationException as error:
         pytest.skip(str(error))
+
+
+async def until(happened: Callable[[], object], timeout: float = 5.0) -> None:
+    """Wait for what can only be looked at.
+
+    :param timeout: Seconds after which it has failed.
+    """
+    due = time.monotonic() + timeout
+    while not happened():
+        assert time.monotonic() < due, "it does not happen"
+        await asyncio.sleep(0.001)
 
 
 def leftovers() -> list[asyncio.Task[Any]]:

@@ -3,20 +3,7 @@
     LocalTranscribe("scripted", faults=[Fault("reset", after_events=3, code=8)])
     amazon-transcribe serve --fault reset:after=3,code=8 --fault http:status=503,times=2
 
-| Kind           | What happens                                          | Options                |
-| -------------- | ----------------------------------------------------- | ---------------------- |
-| `refuse`       | the connection is closed as soon as it is accepted    |                        |
-| `silent`       | nothing is sent any more; at the start: no answer     |                        |
-| `delay`        | the answer is late; with a point, each event after it | by                     |
-| `http`         | an HTTP error in place of the stream                  | status, error, message |
-| `reset`        | RST_STREAM                                            | code                   |
-| `drop`         | the TCP connection is cut                             |                        |
-| `goaway`       | GOAWAY, which refuses the stream unless `graceful`    | code, graceful         |
-| `truncate`     | an event is cut in the middle, then END_STREAM        |                        |
-| `corrupt`      | an event comes with a wrong checksum                  |                        |
-| `stop-reading` | the server takes no more bytes of the stream          |                        |
-| `exception`    | an exception of the service ends the stream           | error, message         |
-
+*What*: each kind is declared below by a function, whose keywords are its options.
 *When*: `after_events` (in text `after`) events sent, or `after_seconds` (`seconds`) of
 audio received; either may be a range, from which each stream draws. Without a point:
 as early as can be, that is before the answer where the kind allows it. *Whom*: every
@@ -28,18 +15,18 @@ The logger `amazon_transcribe.local` tells at INFO which fault strikes which ses
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import KW_ONLY, dataclass, fields
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
-from urllib.parse import parse_qs
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 import msgspec
 
 from .._events import SERVICE_EXCEPTIONS
 from .._session import exception_frame
-from ..eventstream import decode_message
-from ..exceptions import ConnectionLostException, HTTPException, ParserError, ValidationException
+from ..exceptions import ConnectionLostException, HTTPException, ValidationException
+from .metering import AudioMeter, parameter
 from .service import LINGER_TIMEOUT, WRITE_TIMEOUT, Exchange, logger
 
 if TYPE_CHECKING:
@@ -47,34 +34,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Fault", "Faults"]
 
-_MAX_FRAME = 1024 * 1024  # what is longer is no frame of an honest client
-_DEFAULT_RATE = 16_000
-
-_POINT = ("after_events", "after_seconds")
-_OPTIONS: dict[str, tuple[str, ...]] = {
-    "refuse": (),
-    "silent": _POINT,
-    "delay": (*_POINT, "by"),
-    "http": ("status", "error", "message"),
-    "reset": (*_POINT, "code"),
-    "drop": _POINT,
-    "goaway": (*_POINT, "code", "graceful"),
-    "truncate": _POINT,
-    "corrupt": _POINT,
-    "stop-reading": _POINT,
-    "exception": (*_POINT, "error", "message"),
-}
-_ALWAYS = ("kind", "probability", "times", "seed")
-_EARLY = ("silent", "delay", "http", "reset", "drop", "goaway")  # may come before the answer
+_MESSAGE = "A fault that was asked for."
 
 _T = TypeVar("_T", int, float)
+_Declared = TypeVar("_Declared", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong; the table above says what each kind does.
+    """One thing that goes wrong.
 
-    :param kind: One of the table's kinds.
+    :param kind: What it is: a name of the table.
     :param after_events: Events sent before it happens, or the range to draw them from.
     :param after_seconds: Seconds of audio received before it happens, or their range.
     :param probability: Of each stream to be struck, above 0 to 1.
@@ -107,31 +77,30 @@ class Fault:
     message: str | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in _OPTIONS:
+        kind = KINDS.get(self.kind)
+        if kind is None:
             raise ValidationException(
-                f"no fault is named {self.kind!r}; there are {', '.join(_OPTIONS)}"
+                f"no fault is named {self.kind!r}; there are {', '.join(KINDS)}"
             )
-        taken = (*_ALWAYS, *_OPTIONS[self.kind])
-        for field in fields(self):
-            if field.name not in taken and getattr(self, field.name) != field.default:
-                raise ValidationException(f"{self.kind} takes no {_SHELL_NAMES[field.name]}")
+        for name, option in _OPTIONS.items():
+            value = getattr(self, option.field)
+            if value == getattr(Fault, option.field):
+                continue
+            if name not in kind.takes:
+                raise ValidationException(
+                    f"{self.kind} takes no {name}; it takes {', '.join(kind.takes)}"
+                )
+            first, last = value if isinstance(value, tuple) else (value, value)
+            if option.limits and not option.limits[0] <= first <= last <= option.limits[1]:
+                low, high = option.limits
+                raise ValidationException(f"{name} cannot be {value}; it goes from {low} to {high}")
         if self.after_events is not None and self.after_seconds is not None:
             raise ValidationException(f"{self.kind} takes events or seconds, not both")
-        self._check("after", self.after_events, 0)
-        self._check("seconds", self.after_seconds, 0)
-        self._check("times", self.times, 1)
-        self._check("by", self.by, 0)
-        self._check("code", self.code, 0, 2**32 - 1)
-        self._check("status", self.status, 400, 599)
-        if not 0 < self.probability <= 1:
-            raise ValidationException(
-                f"probability must be above 0 and at most 1, not {self.probability}"
-            )
-        if self.kind == "exception" and self.error is not None:
+        if kind.errors and self.error is not None:
             name = self.error.removesuffix("Exception") + "Exception"
-            if name not in SERVICE_EXCEPTIONS:
+            if name not in kind.errors:
                 raise ValidationException(
-                    f"error cannot be {self.error}; the service has {', '.join(SERVICE_EXCEPTIONS)}"
+                    f"error cannot be {self.error}; the service has {', '.join(kind.errors)}"
                 )
             object.__setattr__(self, "error", name)
 
@@ -143,48 +112,41 @@ class Fault:
 
         :raises ValidationException: for anything else, in one line.
         """
-        kind, _, rest = text.partition(":")
-        options: dict[str, Any] = {}
-        while rest:
-            whole = rest
-            option, _, rest = whole.partition(",")
-            name, equals, value = option.partition("=")
-            name = name.strip()
-            if name == "message":
-                value, rest = whole.partition("=")[2], ""
-            field, read = _SHELL.get(name, (None, str))
-            if field is None or (not equals and name != "graceful"):
-                raise ValidationException(
-                    f"fault {text!r}: {name!r} is no option;"
-                    f" there are {', '.join(f'{option}=…' for option in _SHELL)}"
-                )
-            if field in options:
-                raise ValidationException(f"fault {text!r}: {name} is given twice")
-            try:
-                options[field] = read(value)
-            except ValueError:
-                raise ValidationException(f"fault {text!r}: {name} cannot be {value!r}") from None
+        kind, _, options = text.partition(":")
         try:
-            return cls(kind.strip(), **options)
+            return cls(kind.strip(), **_read_options(options))
         except ValidationException as error:
             raise ValidationException(f"fault {text!r}: {error}") from None
 
-    def _check(
-        self, name: str, value: float | tuple[float, float] | None, low: float, high: float = 1e9
-    ) -> None:
-        if value is None:
-            return
-        first, last = value if isinstance(value, tuple) else (value, value)
-        if not low <= first <= last <= high:
-            raise ValidationException(f"{name} cannot be {value}")
+
+def _read_options(text: str) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    while text:
+        name, equals, value = text.partition(",")[0].partition("=")
+        name = name.strip()
+        if name == "message":
+            value, text = text.partition("=")[2], ""
+        option = _OPTIONS.get(name)
+        if option is None or not (equals or option.read is _flag):
+            raise ValidationException(
+                f"{name!r} is no option; there are {', '.join(f'{name}=…' for name in _OPTIONS)}"
+            )
+        if option.field in given:
+            raise ValidationException(f"{name} is given twice")
+        try:
+            given[option.field] = option.read(value)
+        except ValueError:
+            raise ValidationException(f"{name} cannot be {value!r}") from None
+        text = text.partition(",")[2]
+    return given
 
 
 def _number_or_range(number: Callable[[str], _T]) -> Callable[[str], _T | tuple[_T, _T]]:
-    def parse(text: str) -> _T | tuple[_T, _T]:
+    def read(text: str) -> _T | tuple[_T, _T]:
         first, dots, last = text.partition("..")
         return (number(first), number(last)) if dots else number(first)
 
-    return parse
+    return read
 
 
 def _flag(text: str) -> bool:
@@ -193,22 +155,28 @@ def _flag(text: str) -> bool:
     return text not in ("0", "false")
 
 
-_SHELL: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "after": ("after_events", _number_or_range(int)),
-    "seconds": ("after_seconds", _number_or_range(float)),
-    "probability": ("probability", float),
-    "times": ("times", int),
-    "seed": ("seed", int),
-    "by": ("by", float),
-    "code": ("code", int),
-    "graceful": ("graceful", _flag),
-    "status": ("status", int),
-    "error": ("error", str),
-    "message": ("message", str),
-}
-"""The options by their names in the shell: the field, and what reads its text."""
+class _Option(NamedTuple):
+    """An option of a fault: its field, what reads its text, and its least and most."""
 
-_SHELL_NAMES = {field: name for name, (field, _) in _SHELL.items()}
+    field: str
+    read: Callable[[str], Any]
+    limits: tuple[float, float] | None = None
+
+
+_OPTIONS = {
+    "after": _Option("after_events", _number_or_range(int), (0, 10**9)),
+    "seconds": _Option("after_seconds", _number_or_range(float), (0, 10**9)),
+    "by": _Option("by", float, (0, 10**9)),
+    "code": _Option("code", int, (0, 2**32 - 1)),
+    "graceful": _Option("graceful", _flag),
+    "status": _Option("status", int, (400, 599)),
+    "error": _Option("error", str),
+    "message": _Option("message", str),
+    "probability": _Option("probability", float, (1e-9, 1)),
+    "times": _Option("times", int, (1, 10**9)),
+    "seed": _Option("seed", int),
+}
+"""By the names that the shell knows them by."""
 
 
 class BreakableExchange(Exchange, Protocol):
@@ -261,82 +229,19 @@ class Faults:
         if not strikes:
             await serve(exchange)
             return
-        later = []
-        session = _given(exchange, "session-id") or "-"
-        for strike in strikes:
-            fault = strike.fault
-            logger.info("fault %s strikes session %s", fault.kind, session)
-            if fault.kind not in _EARLY or (strike.events, strike.seconds) != (None, None):
-                later.append(strike)
-            elif fault.kind == "delay":
-                await asyncio.sleep(_delay(fault))
-                if exchange.is_over:  # its client may have started the session anew
-                    return
-            elif fault.kind == "goaway" and fault.graceful:
-                exchange.go_away(fault.code or 0, graceful=True)
-            else:
-                await _carry_out(fault, exchange)
-                return
+        session = parameter(exchange, "session-id") or "-"
+        stream = _FaultyExchange(exchange, [strike for strike in strikes if not strike.early])
         try:
-            await serve(_FaultyExchange(exchange, later))
-        except _Struck as struck:
-            await _carry_out(struck.fault, exchange)
-
-
-async def _carry_out(fault: Fault, exchange: BreakableExchange) -> None:
-    """Do what ends a stream."""
-    if fault.kind == "reset":
-        exchange.reset(2 if fault.code is None else fault.code)
-    elif fault.kind == "drop":
-        exchange.drop()
-    elif fault.kind == "goaway":
-        exchange.go_away(fault.code or 0, graceful=False)
-    elif fault.kind == "silent":
-        await exchange.closed()
-    elif fault.kind == "http":
-        headers, body = _http_error(fault)
-        exchange.respond(fault.status or 503, headers)
-        await exchange.write(body, WRITE_TIMEOUT)
-        await exchange.finish(WRITE_TIMEOUT, LINGER_TIMEOUT)
-    else:
-        if fault.kind == "exception":
-            await exchange.write(_exception(fault), WRITE_TIMEOUT)
-        await exchange.finish(WRITE_TIMEOUT, LINGER_TIMEOUT)
-
-
-def _delay(fault: Fault) -> float:
-    return 1.0 if fault.by is None else fault.by
-
-
-def _http_error(fault: Fault) -> tuple[list[tuple[str, str]], bytes]:
-    status = fault.status or 503
-    kinds = (kind for kind in SERVICE_EXCEPTIONS.values() if kind.status_code == status)
-    name = fault.error or next((kind.__name__ for kind in kinds), None)
-    body = _body(fault)
-    headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
-    return ([("x-amzn-errortype", name), *headers] if name else headers), body
-
-
-def _exception(fault: Fault) -> bytes:
-    return exception_frame(fault.error or "InternalFailureException", _body(fault))
-
-
-def _body(fault: Fault) -> bytes:
-    return msgspec.json.encode({"Message": fault.message or "A fault that was asked for."})
-
-
-class _Refusal(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast("asyncio.Transport", transport).abort()
-
-
-@dataclass(frozen=True)
-class _Strike:
-    """A fault on its way to a stream: its point is drawn."""
-
-    fault: Fault
-    events: int | None
-    seconds: float | None
+            for strike in strikes:
+                logger.info("fault %s strikes session %s", strike.fault.kind, session)
+                if strike.early:
+                    await strike.carry_out(stream)
+                    if exchange.is_over:  # its client may have started the session anew
+                        return
+            await serve(stream)
+        except _Over as over:
+            if over.in_order:
+                await exchange.finish(WRITE_TIMEOUT, LINGER_TIMEOUT)
 
 
 class _Source:
@@ -363,12 +268,74 @@ class _Source:
         return _Strike(fault, events, seconds)
 
 
-class _Struck(HTTPException):
-    """A fault ends the stream now: passes through the service as a network's failure does."""
+class _Strike(NamedTuple):
+    """A fault on its way to a stream: its point is drawn."""
 
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.kind)
-        self.fault = fault
+    fault: Fault
+    events: int | None
+    seconds: float | None
+
+    @property
+    def early(self) -> bool:
+        """Whether it comes before the answer."""
+        return KINDS[self.fault.kind].early and (self.events, self.seconds) == (None, None)
+
+    async def carry_out(self, stream: _FaultyExchange) -> None:
+        """Let it happen now.
+
+        :raises _Over: when the stream ends by it.
+        """
+        kind = KINDS[self.fault.kind]
+        given = {name: getattr(self.fault, name) for name in kind.options}
+        await kind.strike(stream, **{n: value for n, value in given.items() if value is not None})
+
+
+KINDS: dict[str, _Kind] = {}
+
+
+class _Kind:
+    """Declares a kind of fault by what it does.
+
+    The keywords of that are the kind's own options, its docstring is the kind's line in the
+    documentation.
+
+    :param early: Whether it may come before the answer.
+    :param late: Whether it may come at a point.
+    :param errors: The names that its `error` may have; none for any.
+    """
+
+    def __init__(
+        self, name: str, *, early: bool = False, late: bool = True, errors: Collection[str] = ()
+    ) -> None:
+        KINDS[name] = self
+        self.early = early
+        self.errors = errors
+        self._point = ("after", "seconds") if late else ()
+
+    def __call__(self, strike: _Declared) -> _Declared:
+        self.strike = strike
+        self.options = tuple(inspect.signature(strike).parameters)[1:]
+        self.takes = (*self._point, *self.options, "probability", "times", "seed")
+        return strike
+
+
+@_Kind("refuse", late=False)
+class _Refusal(asyncio.Protocol):
+    """the connection is closed as soon as it is accepted"""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast("asyncio.Transport", transport).abort()
+
+
+class _Over(HTTPException):
+    """A fault ended the stream: passes through the service as a network's failure does.
+
+    :param in_order: Our bytes are to be sent and the stream to be ended behind them.
+    """
+
+    def __init__(self, *, in_order: bool = False) -> None:
+        super().__init__("a fault ended the stream")
+        self.in_order = in_order
 
 
 class _FaultyExchange:
@@ -383,19 +350,19 @@ class _FaultyExchange:
         self.headers = exchange.headers
         self._exchange = exchange
         self._pending = list(strikes)
-        self._meter = _AudioMeter(exchange)
+        self._meter = AudioMeter(exchange)
         self._events = 0
         self._answered = False
         self._delay = 0.0
-        self._corrupt = self._muted = self._deaf = False
-        self._cut: Fault | None = None
+        self._mute = self._deaf = False
+        self._cut = self._spoil = False  # the next event
 
     def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         self._answered = status == 200
         self._exchange.respond(status, headers)
 
     async def read(self, timeout: float | None = None) -> bytes:
-        self._look(self._meter.seconds)
+        await self._strike(self._meter.seconds)
         if self._deaf:
             await self._exchange.closed()
             raise ConnectionLostException("the client has left")
@@ -406,26 +373,26 @@ class _FaultyExchange:
         if not self._answered:  # the body of a refusal
             await self._exchange.write(data, timeout)
             return
-        if self._muted:
+        if self._mute:
             return
         if self._delay:
             await asyncio.sleep(self._delay)
-        if self._cut is not None:
+        if self._cut:
             await self._exchange.write(data[: len(data) // 2], timeout)
-            raise _Struck(self._cut)
-        if self._corrupt:
+            raise _Over(in_order=True)
+        if self._spoil:
             data = data[:-1] + bytes([data[-1] ^ 1])
-            self._corrupt = False
+            self._spoil = False
         await self._exchange.write(data, timeout)
         self._events += 1
-        self._look(0.0)  # what was read has its results under way
+        await self._strike(0.0)  # what was read has its results under way
 
     async def finish(self, sending: float, lingering: float) -> None:
-        if self._muted:
+        if self._mute:
             await self._exchange.closed()
         await self._exchange.finish(sending, lingering)
 
-    def _look(self, seconds: float) -> None:
+    async def _strike(self, seconds: float) -> None:
         """Let the faults happen whose point is reached.
 
         :param seconds: Of audio received and answered.
@@ -435,86 +402,79 @@ class _FaultyExchange:
                 due = seconds > 0 and seconds >= strike.seconds
             else:
                 due = self._events >= (strike.events or 0)
-            if not due:
-                continue
-            self._pending.remove(strike)
-            fault = strike.fault
-            if fault.kind == "delay":
-                self._delay = _delay(fault)
-            elif fault.kind == "silent":
-                self._muted = True
-            elif fault.kind == "stop-reading":
-                self._deaf = True
-            elif fault.kind == "corrupt":
-                self._corrupt = True
-            elif fault.kind == "truncate":
-                self._cut = fault
-            elif fault.kind == "goaway" and fault.graceful:
-                self._exchange.go_away(fault.code or 0, graceful=True)
-            else:
-                raise _Struck(fault)
+            if due:
+                self._pending.remove(strike)
+                await strike.carry_out(self)
+
+    # The kinds: each strikes before the answer or between two events
+
+    @_Kind("silent", early=True)
+    async def silence(self) -> None:
+        """nothing is sent any more; at the start: no answer"""
+        self._mute = True
+        if not self._answered:
+            await self._exchange.closed()
+            raise _Over
+
+    @_Kind("delay", early=True)
+    async def slow_down(self, by: float = 1.0) -> None:
+        """the answer, or each event after the point, is late"""
+        if self._answered:
+            self._delay = by
+        else:
+            await asyncio.sleep(by)
+
+    @_Kind("http", early=True, late=False)
+    async def refuse(self, status: int = 503, error: str = "", message: str = _MESSAGE) -> None:
+        """an HTTP error in place of the stream"""
+        kinds = (kind for kind in SERVICE_EXCEPTIONS.values() if kind.status_code == status)
+        name = error or next((kind.__name__ for kind in kinds), None)
+        body = _body(message)
+        headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
+        self.respond(status, [("x-amzn-errortype", name), *headers] if name else headers)
+        await self.write(body, WRITE_TIMEOUT)
+        raise _Over(in_order=True)
+
+    @_Kind("reset", early=True)
+    async def reset(self, code: int = 2) -> None:
+        """RST_STREAM"""
+        self._exchange.reset(code)
+        raise _Over
+
+    @_Kind("drop", early=True)
+    async def drop(self) -> None:
+        """the TCP connection is cut"""
+        self._exchange.drop()
+        raise _Over
+
+    @_Kind("goaway", early=True)
+    async def go_away(self, code: int = 0, graceful: bool = False) -> None:
+        """GOAWAY, which refuses the stream unless `graceful`"""
+        self._exchange.go_away(code, graceful=graceful)
+        if not graceful:
+            raise _Over
+
+    @_Kind("truncate")
+    async def truncate(self) -> None:
+        """an event is cut in the middle, then the stream ends"""
+        self._cut = True
+
+    @_Kind("corrupt")
+    async def corrupt(self) -> None:
+        """an event comes with a wrong checksum"""
+        self._spoil = True
+
+    @_Kind("stop-reading")
+    async def stop_reading(self) -> None:
+        """the server takes no more bytes of the stream"""
+        self._deaf = True
+
+    @_Kind("exception", errors=SERVICE_EXCEPTIONS)
+    async def end(self, error: str = "InternalFailureException", message: str = _MESSAGE) -> None:
+        """an exception of the service ends the stream"""
+        await self._exchange.write(exception_frame(error, _body(message)), WRITE_TIMEOUT)
+        raise _Over(in_order=True)
 
 
-class _AudioMeter:
-    """Reads an exchange and knows how many seconds of audio it gave out.
-
-    Bytes that are no event stream are given out unmeasured: they are the service's to
-    refuse.
-    """
-
-    def __init__(self, exchange: Exchange) -> None:
-        self.seconds = 0.0
-        self._exchange = exchange
-        channels = _number(exchange, "number-of-channels", 1)
-        self._bytes_per_second = 2 * channels * _number(exchange, "sample-rate", _DEFAULT_RATE)
-        self._held = b""
-        self._measurable = True
-
-    async def read(self, limit: float | None, timeout: float | None) -> bytes:
-        """Bytes as they come; with a limit in seconds, whole frames and none after it."""
-        while True:
-            if self._held and (data := self._measured(limit)):
-                return data
-            more = await self._exchange.read(timeout)
-            if not more:
-                data, self._held = self._held, b""
-                return data
-            self._held += more
-
-    def _measured(self, limit: float | None) -> bytes:
-        at = 0
-        held = self._held
-        while self._measurable and (limit is None or self.seconds < limit):
-            if len(held) - at < 4:
-                break
-            length = int.from_bytes(held[at : at + 4], "big")
-            if len(held) - at < length <= _MAX_FRAME:
-                break
-            try:
-                self.seconds += _audio_bytes(held[at : at + length]) / self._bytes_per_second
-            except ParserError:
-                self._measurable = False
-            else:
-                at += length
-        if not self._measurable:
-            at = len(held)
-        self._held = held[at:]
-        return held[:at]
-
-
-def _audio_bytes(frame: bytes) -> int:
-    message = decode_message(frame)
-    if ":chunk-signature" in message.headers and message.payload:
-        message = decode_message(message.payload)
-    return len(message.payload)
-
-
-def _number(exchange: Exchange, name: str, default: int) -> int:
-    given = _given(exchange, name)
-    return int(given) if given.isdigit() and int(given) else default
-
-
-def _given(exchange: Exchange, name: str) -> str:
-    """A parameter of the request, from its headers or, over WebSocket, its query."""
-    header = dict(exchange.headers).get(f"x-amzn-transcribe-{name}")
-    return header or parse_qs(exchange.target.partition("?")[2]).get(name, [""])[0]
+def _body(message: str) -> bytes:
+    return msgspec.json.encode({"Message": message})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +23,11 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.local import Fault, LocalTranscribe
+from amazon_transcribe.local.faults import KINDS
 from benchmarks import faults as matrix
+from tests.callers import SECOND, client_of, start, until
 
-SECOND = bytes(32_000)
+SESSION = "6a2c6a6e-5b0c-4d6e-9d2b-0d9f6a4c1c11"
 
 
 @pytest.mark.parametrize("row", matrix.ROWS, ids=lambda row: row.name)
@@ -38,25 +42,14 @@ async def test_the_log_tells_which_fault_strikes_whom(caplog: pytest.LogCaptureF
     faults = [Fault("refuse", times=1), Fault("delay", by=0), Fault("truncate", after_events=1)]
     async with (
         LocalTranscribe("scripted", faults=faults) as server,
-        TranscribeStreamingClient(
-            region="us-east-1",
-            endpoint_url=server.endpoint_url,
-            credential_resolver=server.credentials,
-        ) as client,
+        client_of(server) as client,
     ):
-        session = "6a2c6a6e-5b0c-4d6e-9d2b-0d9f6a4c1c11"
-        stream = await client.start_stream_transcription(
-            language_code="en-US",
-            media_sample_rate_hz=16000,
-            media_encoding="pcm",
-            session_id=session,
-        )
-        await stream.close()
+        await (await start(client, session_id=SESSION)).close()
     told = [message for message in caplog.messages if message.startswith("fault ")]
     assert told == [
         "fault refuse strikes a connection",
-        f"fault delay strikes session {session}",
-        f"fault truncate strikes session {session}",
+        f"fault delay strikes session {SESSION}",
+        f"fault truncate strikes session {SESSION}",
     ]
 
 
@@ -64,24 +57,13 @@ async def test_a_start_that_was_given_up_takes_nobody_s_place() -> None:
     faults = [Fault("delay", by=0.3, times=1)]
     async with (
         LocalTranscribe("scripted", faults=faults) as server,
-        TranscribeStreamingClient(
-            region="us-east-1",
-            endpoint_url=server.endpoint_url,
-            credential_resolver=server.credentials,
-        ) as client,
+        client_of(server) as client,
     ):
-        parameters: dict[str, Any] = {
-            "language_code": "en-US",
-            "media_sample_rate_hz": 16000,
-            "media_encoding": "pcm",
-            "session_id": "6a2c6a6e-5b0c-4d6e-9d2b-0d9f6a4c1c11",
-        }
-        given_up = asyncio.create_task(client.start_stream_transcription(**parameters))
-        while not server._streams:
-            await asyncio.sleep(0.01)
+        given_up = asyncio.create_task(start(client, session_id=SESSION))
+        await until(lambda: server._streams)
         delayed = set(server._streams)
         given_up.cancel()
-        stream = await client.start_stream_transcription(**parameters)
+        stream = await start(client, session_id=SESSION)
         await asyncio.wait(delayed)  # it was on its way when the second one began
         assert await stream.drain() == []
 
@@ -91,13 +73,7 @@ async def outcomes(count: int, *faults: Fault, **options: Any) -> list[int | str
     seen: list[int | str] = []
     async with (
         LocalTranscribe("scripted", faults=faults) as server,
-        TranscribeStreamingClient(
-            region="us-east-1",
-            endpoint_url=server.endpoint_url,
-            credential_resolver=server.credentials,
-            start_attempts=1,
-            **options,
-        ) as client,
+        client_of(server, start_attempts=1, **options) as client,
     ):
         for _ in range(count):
             seen.append(await outcome(client))
@@ -112,9 +88,7 @@ async def outcome(client: TranscribeStreamingClient) -> int | str:
 
 
 async def events(client: TranscribeStreamingClient, seconds: int = 5) -> int:
-    async with await client.start_stream_transcription(
-        language_code="en-US", media_sample_rate_hz=16000, media_encoding="pcm"
-    ) as stream:
+    async with await start(client) as stream:
         for _ in range(seconds):
             await stream.input_stream.send_audio_event(SECOND)
         await stream.input_stream.end_stream()
@@ -147,16 +121,10 @@ async def points(seconds: tuple[float, float], seed: int) -> set[int]:
     fault = Fault("exception", after_seconds=seconds, seed=seed, message="cut")
     async with (
         LocalTranscribe("scripted", faults=[fault]) as server,
-        TranscribeStreamingClient(
-            region="us-east-1",
-            endpoint_url=server.endpoint_url,
-            credential_resolver=server.credentials,
-        ) as client,
+        client_of(server) as client,
     ):
         for _ in range(6):
-            stream = await client.start_stream_transcription(
-                language_code="en-US", media_sample_rate_hz=16000, media_encoding="pcm"
-            )
+            stream = await start(client)
             for _ in range(50):
                 await stream.input_stream.send_audio_event(SECOND[:3200])
             last = None
@@ -195,14 +163,7 @@ async def test_faults_over_websocket(fault: Fault, kind: type[SDKError]) -> None
     pytest.importorskip("wsproto")
     async with (
         LocalTranscribe("scripted", faults=[fault]) as server,
-        TranscribeStreamingClient(
-            region="us-east-1",
-            endpoint_url=server.endpoint_url,
-            credential_resolver=server.credentials,
-            transport="websocket",
-            start_timeout=0.5,
-            start_attempts=1,
-        ) as client,
+        client_of(server, transport="websocket", start_timeout=0.5, start_attempts=1) as client,
     ):
         with pytest.raises(kind):
             await events(client)
@@ -253,12 +214,12 @@ def test_text_form(text: str, fault: Fault) -> None:
         ("reset:after", "'after' is no option"),
         ("reset:when=1", "'when' is no option"),
         ("reset:code=99999999999", "code cannot be"),
-        ("drop:code=3", "drop takes no code"),
+        ("drop:code=3", "drop takes no code; it takes after, seconds, probability"),
         ("refuse:after=3", "refuse takes no after"),
         ("http:seconds=1", "http takes no seconds"),
-        ("http:status=200", "status cannot be 200"),
-        ("drop:probability=0", "probability must be above 0"),
-        ("drop:probability=nan", "probability must be above 0"),
+        ("http:status=200", "status cannot be 200; it goes from 400 to 599"),
+        ("drop:probability=0", "probability cannot be"),
+        ("drop:probability=nan", "probability cannot be"),
         ("drop:times=0", "times cannot be 0"),
         ("delay:by=nan", "by cannot be nan"),
         ("exception:error=Nope", "the service has BadRequestException"),
@@ -282,3 +243,20 @@ def test_serve_refuses_a_wrong_fault() -> None:
     assert done.stdout == ""
     assert done.stderr.startswith("amazon-transcribe: fault 'explode': no fault is named")
     assert done.stderr.count("\n") == 1
+
+
+def test_the_documentation_has_all_kinds_and_their_options() -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/testing.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(.*?)` \| (.*?) \| (.*?) ?\|$", page, re.MULTILINE)
+    assert rows == [
+        (name, kind.strike.__doc__, ", ".join(f"`{option}`" for option in kind.options))
+        for name, kind in KINDS.items()
+    ]
+
+
+def test_serve_tells_all_kinds_and_their_options() -> None:
+    serve = [sys.executable, "-m", "amazon_transcribe", "serve", "--help"]
+    told = subprocess.run(serve, capture_output=True, text=True, timeout=30, check=True).stdout
+    (told,) = re.findall(r"^  --fault (.*?)^  -", told, re.MULTILINE | re.DOTALL)
+    words = set(re.findall(r"[\w-]+", re.sub(r"-\n +", "-", told)))
+    assert {*KINDS, *(option for kind in KINDS.values() for option in kind.takes)} <= words
