@@ -12,6 +12,7 @@ import os
 import sys
 from contextlib import suppress
 
+from amazon_transcribe.captions import to_text
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import SDKError
 from amazon_transcribe.limiter import StreamLimiter
@@ -37,10 +38,8 @@ async def transcribe(
         async def receive() -> None:
             async for event in stream.output_stream:
                 if isinstance(event, TranscriptEvent):
-                    for result in event.transcript.results:
-                        if not result.is_partial:
-                            writer.write(f"{result.alternatives[0].transcript}\n".encode())
-                            await writer.drain()
+                    writer.write(to_text(event.transcript.results).encode())
+                    await writer.drain()
 
         await asyncio.gather(send(), receive())
 

@@ -11,6 +11,7 @@ import os
 import sys
 
 from amazon_transcribe.audio import open_audio, paced
+from amazon_transcribe.captions import to_text
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.model import TranscriptEvent
 
@@ -32,9 +33,7 @@ async def transcribe(path: str) -> None:
         async def receive() -> None:
             async for event in stream.output_stream:
                 if isinstance(event, TranscriptEvent):
-                    for result in event.transcript.results:
-                        if not result.is_partial:
-                            print(result.alternatives[0].transcript, flush=True)
+                    print(to_text(event.transcript.results), end="", flush=True)
 
         await asyncio.gather(send(), receive())
 
