@@ -18,7 +18,7 @@ from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.model import StartStreamTranscriptionEventStream
 from amazon_transcribe.resume import ResumableTranscription
 from amazon_transcribe.transports.h2 import H2Transport
-from tests.callers import SECOND, client_at, crt_transport, final_texts, leftovers, start
+from tests.callers import SECOND, client_of, crt_transport, final_texts, leftovers, start
 from tests.integration.test_ends import read_all
 from tests.word_codes import RATE, WordCodes, audio
 
@@ -79,12 +79,7 @@ class Site:
             transport.max_unsent = 1
         elif self.scheme in ("ws", "wss"):
             transport = "websocket"
-        return client_at(
-            self.server.endpoint_url,
-            credential_resolver=self.server.credentials,
-            max_unsent=1,
-            transport=transport,
-        )
+        return client_of(self.server, max_unsent=1, transport=transport)
 
 
 @asynccontextmanager

@@ -49,6 +49,7 @@ from tests.callers import (
     SECOND,
     TRANSCRIPT,
     client_at,
+    client_of,
     crt_transport,
     final_texts,
     leftovers,
@@ -206,7 +207,7 @@ async def test_a_wrong_secret_is_refused() -> None:
 
 async def test_no_audio_ends_the_stream_with_the_service_s_words() -> None:
     async with LocalTranscribe("scripted", audio_timeout=0.2) as server:
-        stream = await start(client_at(server.endpoint_url, credential_resolver=server.credentials))
+        stream = await start(client_of(server))
         with pytest.raises(BadRequestException) as ended:
             await final_texts(stream)
         assert ended.value.message == (
@@ -218,7 +219,7 @@ async def test_no_audio_ends_the_stream_with_the_service_s_words() -> None:
 
 async def test_an_idle_connection_is_used_again() -> None:
     async with LocalTranscribe("scripted") as server:
-        async with client_at(server.endpoint_url, credential_resolver=server.credentials) as client:
+        async with client_of(server) as client:
             for _ in range(3):
                 stream = await start(client)
                 await stream.input_stream.end_stream()
@@ -229,11 +230,7 @@ async def test_an_idle_connection_is_used_again() -> None:
 @pytest.mark.parametrize(("limit", "connections"), [(1, 6), (3, 2), (10, 1)])
 async def test_streams_share_connections_up_to_the_limit(limit: int, connections: int) -> None:
     async with LocalTranscribe("scripted") as server:
-        async with client_at(
-            server.endpoint_url,
-            credential_resolver=server.credentials,
-            max_streams_per_connection=limit,
-        ) as client:
+        async with client_of(server, max_streams_per_connection=limit) as client:
             streams = await asyncio.gather(*(start(client) for _ in range(6)))
             assert len(server._connections) == connections
             await asyncio.gather(*(stream.close() for stream in streams))
@@ -420,9 +417,9 @@ async def test_nobody_listens() -> None:
 async def test_an_authority_that_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     async with LocalTranscribe("scripted", tls=True) as server:
         with pytest.raises(ConnectException, match="certificate"):
-            await start(client_at(server.endpoint_url, credential_resolver=server.credentials))
+            await start(client_of(server))
         monkeypatch.setenv("AWS_CA_BUNDLE", str(server.ca_file))
-        stream = await start(client_at(server.endpoint_url, credential_resolver=server.credentials))
+        stream = await start(client_of(server))
         await stream.close()
 
 
@@ -500,7 +497,7 @@ async def test_unread_results_hold_back_the_peer() -> None:
 async def test_cancelling_a_start_leaves_nothing(turns: int) -> None:
     async with LocalTranscribe("scripted") as server:
         before = set(asyncio.all_tasks())
-        client = client_at(server.endpoint_url, credential_resolver=server.credentials)
+        client = client_of(server)
         task = asyncio.create_task(start(client))
         for _ in range(turns):
             await asyncio.sleep(0)
@@ -516,11 +513,7 @@ async def test_cancelling_a_start_leaves_nothing(turns: int) -> None:
 
 async def test_two_starts_share_a_connection_of_which_one_is_cancelled() -> None:
     async with LocalTranscribe("scripted") as server:
-        async with client_at(
-            server.endpoint_url,
-            credential_resolver=server.credentials,
-            max_streams_per_connection=2,
-        ) as client:
+        async with client_of(server, max_streams_per_connection=2) as client:
             first, second = (asyncio.create_task(start(client)) for _ in range(2))
             await asyncio.sleep(0)
             first.cancel()

@@ -28,7 +28,7 @@ from amazon_transcribe.transports import crt
 from amazon_transcribe.transports._http2 import Headers, Http2Connection, Http2Stream
 from amazon_transcribe.transports.base import Origin, Request
 from amazon_transcribe.transports.crt import CrtTransport
-from tests.callers import SECOND, client_at, crt_transport, final_texts, start
+from tests.callers import SECOND, client_at, client_of, crt_transport, final_texts, start
 from tests.peers import peer_server
 
 
@@ -80,9 +80,7 @@ def socket_options_to(port: int) -> list[tuple[int, ...]]:
 async def test_connections_ask_for_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
     async with LocalTranscribe("scripted", tls=True) as server:
         monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
-        async with client_at(
-            server.endpoint_url, credential_resolver=server.credentials, transport=crt_transport()
-        ) as client:
+        async with client_of(server, transport=crt_transport()) as client:
             async with await start(client):
                 port = Origin.parse(server.endpoint_url).port
                 assert socket_options_to(port) == [(1, 10, 10, 3)]
@@ -105,9 +103,7 @@ async def test_a_stream_that_breaks(
     faults = [Fault(kind, after_events=1)]
     async with LocalTranscribe("scripted", tls=True, faults=faults) as server:
         monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
-        async with client_at(
-            server.endpoint_url, credential_resolver=server.credentials, transport=crt_transport()
-        ) as client:
+        async with client_of(server, transport=crt_transport()) as client:
             stream = await start(client)
             await stream.input_stream.send_audio_event(SECOND)
             with pytest.raises(expected):
@@ -121,9 +117,7 @@ async def test_an_aborted_stream_takes_its_connection_along(
 ) -> None:
     async with LocalTranscribe("scripted", tls=True) as server:
         monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
-        async with client_at(
-            server.endpoint_url, credential_resolver=server.credentials, transport=crt_transport()
-        ) as client:
+        async with client_of(server, transport=crt_transport()) as client:
             stream = await start(client)
             (connection,) = server._connections
             await stream.close()
@@ -189,9 +183,7 @@ async def test_streams_that_are_over_are_not_kept(monkeypatch: pytest.MonkeyPatc
     transport = crt_transport()
     async with LocalTranscribe("scripted", tls=True) as server:
         monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
-        async with client_at(
-            server.endpoint_url, credential_resolver=server.credentials, transport=transport
-        ) as client:
+        async with client_of(server, transport=transport) as client:
             drained, closed = await start(client), await start(client)
             streams = [weakref.ref(stream) for stream in transport._streams]
             await drained.drain()
@@ -205,9 +197,7 @@ async def test_a_start_that_goaway_refuses_is_tried_again(monkeypatch: pytest.Mo
     faults = [Fault("goaway", times=1)]
     async with LocalTranscribe("scripted", tls=True, faults=faults) as server:
         monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
-        async with client_at(
-            server.endpoint_url, credential_resolver=server.credentials, transport=crt_transport()
-        ) as client:
+        async with client_of(server, transport=crt_transport()) as client:
             stream = await start(client)
             assert await stream.drain() == []
 

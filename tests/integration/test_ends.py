@@ -30,7 +30,7 @@ from amazon_transcribe.model import (
     TranscriptEvent,
     UnknownEvent,
 )
-from tests.callers import BAD_REQUEST, SECOND, TRANSCRIPT, client_at, start
+from tests.callers import BAD_REQUEST, SECOND, TRANSCRIPT, client_at, client_of, start
 from tests.peers import Peer, peer_server
 
 IDS = {"x_amzn_request_id": "the-request", "x_amzn_transcribe_session_id": "the-session"}
@@ -398,9 +398,7 @@ async def scheme_client(
     async with LocalTranscribe("scripted", tls=request.param == "https") as server:
         if server.ca_file:
             monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
-        async with client_at(
-            server.endpoint_url, credential_resolver=server.credentials, max_unsent=1
-        ) as client:
+        async with client_of(server, max_unsent=1) as client:
             yield client
 
 

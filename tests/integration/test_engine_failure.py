@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import InternalFailureException
 from amazon_transcribe.local import LocalTranscribe
+from tests.callers import client_of
 
 
 class BrokenEngine:
@@ -35,11 +35,7 @@ async def test_failure_of_the_engine_is_told_and_logged(call, caplog):
     caplog.set_level(logging.ERROR)
     async with (
         LocalTranscribe(engine=BrokenEngine(call)) as server,
-        TranscribeStreamingClient(
-            region="us-east-1",
-            endpoint_url=server.endpoint_url,
-            credential_resolver=server.credentials,
-        ) as client,
+        client_of(server) as client,
     ):
         stream = await client.start_stream_transcription(
             language_code="en-US", media_sample_rate_hz=16_000, media_encoding="pcm"

@@ -14,7 +14,7 @@ from amazon_transcribe.local import LocalTranscribe, faces, http2, websocket
 from amazon_transcribe.local import server as local_server
 from amazon_transcribe.transports import _http2
 from amazon_transcribe.transports._http2 import Http2Connection
-from tests.callers import SECOND, client_at, final_texts, start
+from tests.callers import SECOND, client_of, final_texts, start
 
 HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, CONTINUATION = 1, 3, 4, 6, 7, 9
 END_HEADERS = 4
@@ -66,7 +66,7 @@ async def frames_until_closed(reader: asyncio.StreamReader) -> list[int]:
 
 
 async def serves(server: LocalTranscribe) -> None:
-    async with client_at(server.endpoint_url, credential_resolver=server.credentials) as client:
+    async with client_of(server) as client:
         async with await start(client) as stream:
             await stream.input_stream.send_audio_event(SECOND)
             await stream.input_stream.end_stream()
@@ -186,7 +186,7 @@ async def test_a_connection_without_a_stream_is_closed_after_a_while(
 ) -> None:
     monkeypatch.setattr(http2, "HELLO_TIMEOUT", 0.02)
     monkeypatch.setattr(http2, "IDLE_TIMEOUT", 0.02)
-    async with client_at(server.endpoint_url, credential_resolver=server.credentials) as client:
+    async with client_of(server) as client:
         stream = await start(client)
         async with calling(server, HELLO) as (reader, _):
             kinds = await asyncio.wait_for(frames_until_closed(reader), 5)

@@ -18,7 +18,7 @@ from amazon_transcribe.exceptions import (
     TimeoutException,
 )
 from amazon_transcribe.local import LocalTranscribe
-from tests.callers import SECOND, client_at, final_texts, start
+from tests.callers import SECOND, client_at, client_of, final_texts, start
 from tests.integration.test_ends import read_all
 from tests.peers import Peer, peer_server
 
@@ -27,7 +27,7 @@ from tests.peers import Peer, peer_server
 async def client() -> AsyncIterator[TranscribeStreamingClient]:
     """At a service that waits 1 s for audio."""
     async with LocalTranscribe("scripted", audio_timeout=1.0) as server:
-        async with client_at(server.endpoint_url, credential_resolver=server.credentials) as made:
+        async with client_of(server) as made:
             yield made
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import ssl
 import sys
@@ -15,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import (
     BadRequestException,
     ConnectionLostException,
@@ -26,21 +24,10 @@ from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.local.certificates import make_certificates
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
 from amazon_transcribe.model import Item, Result
+from tests.callers import client_of
+from tests.sounds import words
 
 AUDIO = Path(__file__).parents[2] / "examples/audio"
-PUNCTUATION = re.compile(r"[^\w' -]")
-
-
-def words(text: str) -> list[str]:
-    return PUNCTUATION.sub("", text).replace("-", " ").lower().split()
-
-
-def client_of(server: LocalTranscribe) -> TranscribeStreamingClient:
-    return TranscribeStreamingClient(
-        region="us-east-1",
-        endpoint_url=server.endpoint_url,
-        credential_resolver=server.credentials,
-    )
 
 
 async def transcribe(server: LocalTranscribe, path: Path, **parameters: Any) -> list[Result]:
@@ -335,12 +322,7 @@ async def test_a_server_can_be_started_again() -> None:
 
 async def can_be_reached(server: LocalTranscribe) -> None:
     context = ssl.create_default_context(cafile=str(server.ca_file))
-    async with TranscribeStreamingClient(
-        region="us-east-1",
-        endpoint_url=server.endpoint_url,
-        credential_resolver=server.credentials,
-        ssl_context=context,
-    ) as client:
+    async with client_of(server, ssl_context=context) as client:
         await client.prewarm(1)
 
 

@@ -18,6 +18,7 @@ from amazon_transcribe.model import (
     Result,
     UtteranceEvent,
 )
+from tests.callers import client_of
 from tests.sounds import interleaved, recording
 
 AUDIO = {"language_code": "en-US", "media_sample_rate_hz": 16_000, "media_encoding": "pcm"}
@@ -34,11 +35,7 @@ async def server() -> AsyncIterator[LocalTranscribe]:
 
 @pytest.fixture
 async def client(server: LocalTranscribe) -> AsyncIterator[TranscribeStreamingClient]:
-    async with TranscribeStreamingClient(
-        region="us-east-1",
-        endpoint_url=server.endpoint_url,
-        credential_resolver=server.credentials,
-    ) as opened:
+    async with client_of(server) as opened:
         yield opened
 
 

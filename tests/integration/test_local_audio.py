@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import BadRequestException, LimitExceededException
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.model import Result
+from tests.callers import client_of
 from tests.sounds import encoded, interleaved, recording, said_in, share_heard, words
 
 SENTENCE = "sense_and_sensibility_0870"
@@ -23,11 +23,7 @@ async def transcribe(
     server: LocalTranscribe, audio: bytes, chunk: int = 3200, **parameters: Any
 ) -> list[Result]:
     results: list[Result] = []
-    async with TranscribeStreamingClient(
-        region="us-east-1",
-        endpoint_url=server.endpoint_url,
-        credential_resolver=server.credentials,
-    ) as client:
+    async with client_of(server) as client:
         stream = await client.start_stream_transcription(
             **{
                 "language_code": "en-US",

@@ -44,6 +44,7 @@ from amazon_transcribe.model import (
     StartStreamTranscriptionRequest,
     UtteranceEvent,
 )
+from tests.callers import client_of
 from tests.sounds import interleaved, recording, said_in, share_heard
 
 AUDIO = {"language_code": "en-US", "media_sample_rate_hz": 16_000, "media_encoding": "pcm"}
@@ -52,14 +53,6 @@ SENTENCE = "sense_and_sensibility_0870"
 OTHER = "sense_and_sensibility_0920"
 
 CALL = ConfigurationEvent([ChannelDefinition(0, "CUSTOMER"), ChannelDefinition(1, "AGENT")])
-
-
-def client_of(server: LocalTranscribe) -> TranscribeStreamingClient:
-    return TranscribeStreamingClient(
-        region="us-east-1",
-        endpoint_url=server.endpoint_url,
-        credential_resolver=server.credentials,
-    )
 
 
 @pytest.fixture
@@ -378,10 +371,8 @@ async def test_a_session_that_failed(server: LocalTranscribe) -> None:
 async def test_every_operation_by_either_face(
     server: LocalTranscribe, transport: str | None
 ) -> None:
-    client = TranscribeStreamingClient(
-        region="us-east-1",
-        endpoint_url=server.endpoint_url,
-        credential_resolver=server.credentials,
+    client = client_of(
+        server,
         **({"transport": transport} if transport else {}),
     )
     async with client:
@@ -623,12 +614,7 @@ async def test_headers_of_no_known_parameter_are_ignored_and_named_once(
     written = _shapes._written
     monkeypatch.setattr(_shapes, "_written", with_mood)
     options = {"transport": face} if face else {}
-    client = TranscribeStreamingClient(
-        region="us-east-1",
-        endpoint_url=server.endpoint_url,
-        credential_resolver=server.credentials,
-        **options,
-    )
+    client = client_of(server, **options)
     async with client:
         for _ in range(2):
             assert await converse(await client.start_stream_transcription(**AUDIO), SECOND)

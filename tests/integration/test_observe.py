@@ -32,7 +32,7 @@ from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
 from amazon_transcribe.observe import Observer, end_of
 from amazon_transcribe.resume import Reconnected, ResumableTranscription
-from tests.callers import SECOND, client_at, crt_transport, start
+from tests.callers import SECOND, client_at, client_of, crt_transport, start
 from tests.integration.test_starts import Answers, accept, drop, refusal
 from tests.peers import Peer, peer_server
 from tests.word_codes import BYTES_PER_SECOND, RATE, WordCodes, audio
@@ -55,9 +55,7 @@ class Recorder(Observer):
 
 async def one_stream(observer: Observer) -> Any:
     async with LocalTranscribe("scripted") as server:
-        async with client_at(
-            server.endpoint_url, credential_resolver=server.credentials, observer=observer
-        ) as client:
+        async with client_of(server, observer=observer) as client:
             async with await start(client) as stream:
                 for _ in range(5):
                     await stream.input_stream.send_audio_event(SECOND)
@@ -164,9 +162,7 @@ async def test_a_known_stream_gives_known_numbers() -> None:
     words = audio([range(1, 6), range(6, 11)])  # 0.48 s of the first, 0.8 s later the second
     async with (
         LocalTranscribe(WordCodes()) as server,
-        client_at(
-            server.endpoint_url, credential_resolver=server.credentials, observer=recorder
-        ) as client,
+        client_of(server, observer=recorder) as client,
         await start(client, media_sample_rate_hz=RATE) as stream,
     ):
         loop = asyncio.get_running_loop()
@@ -202,9 +198,7 @@ async def resumed(observer: Observer) -> ResumableTranscription:
     """A stream that is cut once, after its first segment, and goes on."""
     async with (
         LocalTranscribe(WordCodes(), faults=[Fault("reset", after_seconds=1, times=1)]) as server,
-        client_at(
-            server.endpoint_url, credential_resolver=server.credentials, observer=observer
-        ) as client,
+        client_of(server, observer=observer) as client,
         ResumableTranscription(
             client, language_code="en-US", media_sample_rate_hz=RATE, backoff=0.01
         ) as stream,

@@ -21,7 +21,7 @@ from amazon_transcribe.exceptions import (
 )
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.transports.h2 import H2Transport
-from tests.callers import SECOND, TRANSCRIPT, client_at, final_texts, leftovers, start
+from tests.callers import SECOND, TRANSCRIPT, client_at, client_of, final_texts, leftovers, start
 from tests.peers import Peer, peer_server
 
 
@@ -58,7 +58,7 @@ async def test_streams_start_on_connections_opened_beforehand(
 ) -> None:
     async with LocalTranscribe("scripted", tls=True) as server:
         monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
-        async with client_at(server.endpoint_url, credential_resolver=server.credentials) as client:
+        async with client_of(server) as client:
             await client.prewarm(3)
             assert len(server._connections) == 3
             await client.prewarm(2)
@@ -285,7 +285,7 @@ async def test_a_client_outlives_a_loop_that_is_closed_under_it(options: dict[st
 
     def program() -> None:
         """In a thread, with event loops of its own."""
-        client = client_at(server.endpoint_url, credential_resolver=server.credentials, **options)
+        client = client_of(server, **options)
         loop = asyncio.new_event_loop()
         if "transport" not in options:
             loop.run_until_complete(client.prewarm(2))

@@ -41,6 +41,7 @@ from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.faults import Faults
 from amazon_transcribe.model import Item, Result, TranscriptEvent, UnknownEvent
 from amazon_transcribe.resume import Reconnected, Reconnecting, ResumableTranscription
+from tests.callers import client_of, until
 from tests.peers import Peer, peer_server
 from tests.word_codes import BYTES_PER_SECOND, FRAME, RATE, WordCodes, audio, two_channels
 
@@ -53,12 +54,7 @@ async def server(
 ) -> AsyncIterator[tuple[LocalTranscribe, TranscribeStreamingClient]]:
     parsed = [fault if isinstance(fault, Fault) else Fault.parse(fault) for fault in faults]
     async with LocalTranscribe(engine or WordCodes(), faults=parsed, **options) as running:
-        async with TranscribeStreamingClient(
-            region="us-east-1",
-            endpoint_url=running.endpoint_url,
-            credential_resolver=running.credentials,
-            start_timeout=5,
-        ) as client:
+        async with client_of(running, start_timeout=5) as client:
             yield running, client
 
 
@@ -359,8 +355,7 @@ async def test_a_pause_of_the_program_is_bridged_when_audio_comes() -> None:
             await send(stream, first, end=False)
             result = Heard()
             reader = asyncio.create_task(result.read(stream))
-            while not result.losses:
-                await asyncio.sleep(0.01)
+            await until(lambda: result.losses)
             assert isinstance(result.losses[0].reason, BadRequestException)
             assert result.losses[0].attempt == 0
             assert result.returns == []
@@ -418,8 +413,7 @@ async def heard_with_losses(stream: ResumableTranscription, losses: int) -> Hear
 
     async def talk() -> None:
         await send(stream, audio(SPOKEN), end=False)
-        while len(result.losses) < losses:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(result.losses) >= losses, 30)
         await stream.end_stream()
 
     async with stream:
@@ -475,13 +469,7 @@ async def test_a_peer_that_stops_reading_is_replaced(transport: Any) -> None:
     if transport:
         pytest.importorskip("wsproto")
     async with server("stop-reading:seconds=2,times=1") as (running, _):
-        async with TranscribeStreamingClient(
-            region="us-east-1",
-            endpoint_url=running.endpoint_url,
-            credential_resolver=running.credentials,
-            transport=transport,
-            max_unsent=1000,
-        ) as client:
+        async with client_of(running, transport=transport, max_unsent=1000) as client:
             result = await heard_with_losses(resumable(client, result_timeout=0.2), 1)
     assert result.words == WORDS
     assert isinstance(result.losses[0].reason, TimeoutException)
@@ -497,12 +485,7 @@ async def test_a_network_that_swallows_every_packet_is_noticed(
         monkeypatch.setattr(websocket, "PING_INTERVAL", 0.1)
     monkeypatch.setattr("amazon_transcribe.transports._http2.PING_INTERVAL", 0.1)
     async with server() as (running, _):
-        async with TranscribeStreamingClient(
-            region="us-east-1",
-            endpoint_url=running.endpoint_url,
-            credential_resolver=running.credentials,
-            transport=transport,
-        ) as client:
+        async with client_of(running, transport=transport) as client:
             async with resumable(client) as stream:
                 result = Heard()
                 reader = asyncio.create_task(result.read(stream))
@@ -647,11 +630,7 @@ async def test_real_speech_survives_cuts() -> None:
 
     async def transcribe(faults: Sequence[Fault]) -> Heard:
         async with LocalTranscribe("moonshine", faults=faults) as running:
-            async with TranscribeStreamingClient(
-                region="us-east-1",
-                endpoint_url=running.endpoint_url,
-                credential_resolver=running.credentials,
-            ) as client:
+            async with client_of(running) as client:
                 return await heard(resumable(client, media_sample_rate_hz=rate), pcm)
 
     whole = await transcribe([])

@@ -36,7 +36,7 @@ from amazon_transcribe.local.engines import load_engine
 from amazon_transcribe.local.service import TranscriptionService
 from amazon_transcribe.observe import Observer
 from amazon_transcribe.transports.memory import MemoryTransport
-from tests.callers import KEYS, client_at, final_texts, leftovers, start
+from tests.callers import KEYS, client_at, client_of, final_texts, leftovers, start
 from tests.peers import Peer, peer_server
 
 Answer = Callable[[Peer, int], Awaitable[None]]
@@ -167,9 +167,7 @@ async def test_a_connection_that_is_closed_at_once_is_tried_again(
 ) -> None:
     async with LocalTranscribe("scripted", tls=tls, faults=[Fault("refuse", times=1)]) as server:
         monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
-        async with client_at(
-            server.endpoint_url, observer=retries, credential_resolver=server.credentials
-        ) as client:
+        async with client_of(server, observer=retries) as client:
             await (await start(client)).close()
     assert retries == [1]
 
@@ -393,7 +391,7 @@ async def test_a_wrong_secret_is_not_blamed_on_the_clock_for_ever(ahead: float) 
 
 async def test_the_local_transcribe_tells_its_date() -> None:
     async with LocalTranscribe("scripted") as server:
-        client = client_at(server.endpoint_url, credential_resolver=server.credentials)
+        client = client_of(server)
         client.clock_skew = -7200.0  # as if our clock had been far ahead before
         await (await start(client)).close()
         assert client.clock_skew == 0.0
@@ -407,14 +405,10 @@ async def test_the_local_transcribe_tells_its_date() -> None:
 async def test_starts_wait_for_a_slot() -> None:
     limiter = StreamLimiter(max_streams=2, starts_per_second=1000)
     async with LocalTranscribe("scripted") as server:
-        options: dict[str, Any] = {
-            "credential_resolver": server.credentials,
-            "limiter": limiter,
-            "start_timeout": 5.0,
-        }
+        options = {"limiter": limiter, "start_timeout": 5.0}
         async with (
-            client_at(server.endpoint_url, **options) as one,
-            client_at(server.endpoint_url, **options) as other,
+            client_of(server, **options) as one,
+            client_of(server, **options) as other,
         ):
             first = await start(one)
             second = await start(other)
@@ -440,12 +434,7 @@ async def test_starts_wait_for_a_slot() -> None:
 async def test_a_start_without_a_slot_ends_in_time() -> None:
     limiter = StreamLimiter(max_streams=1)
     async with LocalTranscribe("scripted") as server:
-        client = client_at(
-            server.endpoint_url,
-            credential_resolver=server.credentials,
-            limiter=limiter,
-            start_timeout=0.2,
-        )
+        client = client_of(server, limiter=limiter, start_timeout=0.2)
         async with await start(client):
             with pytest.raises(TimeoutException) as late:
                 await start(client)
@@ -461,9 +450,7 @@ def test_a_limiter_outlives_its_loop() -> None:
 
     async def once() -> None:
         async with LocalTranscribe("scripted") as server:
-            client = client_at(
-                server.endpoint_url, credential_resolver=server.credentials, limiter=limiter
-            )
+            client = client_of(server, limiter=limiter)
             held.append(await start(client))
             assert limiter.open == 1
             await client.close()

@@ -17,7 +17,7 @@ from amazon_transcribe.exceptions import (
     TimeoutException,
 )
 from amazon_transcribe.local import Fault, LocalTranscribe
-from tests.callers import SECOND, client_at, final_texts, leftovers, start
+from tests.callers import SECOND, client_at, client_of, final_texts, leftovers, start
 from tests.peers import Peer, peer_server
 
 uvloop = pytest.importorskip("uvloop")
@@ -60,10 +60,9 @@ def test_one_tls_context_serves_both_protocols_at_once(loop: Any) -> None:
     async def main() -> None:
         async with LocalTranscribe("scripted", tls=True) as server:
             context = ssl.create_default_context(cafile=str(server.ca_file))
-            options = {"ssl_context": context, "credential_resolver": server.credentials}
             async with (
-                client_at(server.endpoint_url, **options) as http2,
-                client_at(server.endpoint_url, transport="websocket", **options) as websocket,
+                client_of(server, ssl_context=context) as http2,
+                client_of(server, ssl_context=context, transport="websocket") as websocket,
             ):
                 clients = [http2, websocket, http2, websocket]
                 for stream in await asyncio.gather(*map(start, clients)):
@@ -76,15 +75,11 @@ def test_one_tls_context_serves_both_protocols_at_once(loop: Any) -> None:
 def test_a_refusal_and_a_time_out() -> None:
     async def main() -> None:
         async with LocalTranscribe("scripted") as server:
-            async with client_at(
-                server.endpoint_url, credential_resolver=server.credentials
-            ) as client:
+            async with client_of(server) as client:
                 with pytest.raises(BadRequestException, match="LanguageCode"):
                     await start(client, language_code="de-DE")
         async with LocalTranscribe("scripted", faults=[Fault("silent")]) as server:
-            async with client_at(
-                server.endpoint_url, credential_resolver=server.credentials, start_timeout=0.2
-            ) as client:
+            async with client_of(server, start_timeout=0.2) as client:
                 with pytest.raises(TimeoutException):
                     await start(client)
 
@@ -94,9 +89,7 @@ def test_a_refusal_and_a_time_out() -> None:
 def test_a_connection_that_is_refused() -> None:
     async def main() -> None:
         async with LocalTranscribe("scripted", faults=[Fault("refuse")]) as server:
-            async with client_at(
-                server.endpoint_url, credential_resolver=server.credentials, start_attempts=1
-            ) as client:
+            async with client_of(server, start_attempts=1) as client:
                 with pytest.raises(ConnectException):
                     await start(client)
 
@@ -122,7 +115,7 @@ def test_a_connection_that_is_dropped() -> None:
 def test_a_cancelled_read_and_a_stream_left_early() -> None:
     async def main() -> None:
         async with LocalTranscribe("scripted") as server:
-            client = client_at(server.endpoint_url, credential_resolver=server.credentials)
+            client = client_of(server)
             async with client, await start(client) as stream:
                 results = stream.output_stream.__aiter__()
                 with pytest.raises(asyncio.TimeoutError):

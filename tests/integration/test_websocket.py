@@ -37,7 +37,16 @@ from amazon_transcribe.model import (
 )
 from amazon_transcribe.transports._websocket import WebSocketStream
 from amazon_transcribe.transports.base import Origin
-from tests.callers import BAD_REQUEST, SECOND, TRANSCRIPT, client_at, leftovers, start
+from tests.callers import (
+    BAD_REQUEST,
+    SECOND,
+    TRANSCRIPT,
+    client_at,
+    client_of,
+    leftovers,
+    start,
+    until,
+)
 from tests.websockets import (
     BINARY,
     CLOSE,
@@ -88,7 +97,7 @@ async def test_a_clean_end_answers_the_close(code: int | None) -> None:
         stream = await start(client_at(url))
         await stream.input_stream.end_stream()
         assert [event async for event in stream.output_stream] == [TranscriptEvent()]
-        await asyncio.sleep(0.01)
+        await until(lambda: answers)
     assert answers == [([], 1000)]
     assert leftovers() == []
 
@@ -325,13 +334,14 @@ async def test_unread_results_hold_back_the_peer() -> None:
 
     async with websocket_server(script) as url:
         stream = await start(client_at(url))
-        await asyncio.sleep(0.5)
-        before = sent
+        before = -1
+        while before < sent:  # until the peer is held back
+            before = sent
+            await asyncio.sleep(0.1)
         assert before < 32 * 1024 * 1024
         for _ in range(before // len(TRANSCRIPT)):
             await stream.output_stream.__anext__()
-        await asyncio.sleep(0.1)
-        assert sent > before
+        await until(lambda: sent > before)
         await stream.close()
 
 
@@ -350,7 +360,7 @@ async def test_closing_the_client_ends_its_streams() -> None:
             await stream.output_stream.__anext__()
         with pytest.raises(StreamClosedException):
             await start(client)
-        await asyncio.sleep(0.05)
+        await until(lambda: codes)
     assert codes == [1001]
     assert leftovers() == []
 
@@ -470,8 +480,7 @@ async def test_mutated_answers_end_as_documented(unhandled: list[dict[str, Any]]
         client = client_at(url, start_timeout=1, start_attempts=1)
         for _ in range(20):
             await asyncio.gather(*(one(client) for _ in range(15)))
-        await asyncio.sleep(0.01)
-        assert client._websocket._streams == set()  # type: ignore[attr-defined]
+        await until(lambda: not client._websocket._streams)  # type: ignore[attr-defined]
     assert unhandled == []
 
 
@@ -645,12 +654,7 @@ async def test_a_client_that_vanishes_leaves_nothing(server: LocalTranscribe) ->
             if code is not None:
                 socket.write(close_frame(code, mask=True))
                 await socket.gone()
-    for _ in range(200):
-        if not server._streams and not server._connections:
-            break
-        await asyncio.sleep(0.01)
-    assert not server._streams
-    assert not server._connections
+    await until(lambda: not server._streams and not server._connections)
 
 
 @pytest.mark.parametrize(
@@ -713,8 +717,7 @@ async def test_other_http_gets_a_short_answer(server: LocalTranscribe, hello: by
         answer = await asyncio.wait_for(socket.reader.read(), 5)
         assert answer.startswith(b"HTTP/1.1 426 ")
         assert b"upgrade: websocket" in answer
-    await asyncio.sleep(0.01)
-    assert not server._connections
+    await until(lambda: not server._connections)
 
 
 async def test_mutated_calls_end_as_documented(unhandled: list[dict[str, Any]]) -> None:
@@ -735,12 +738,7 @@ async def test_mutated_calls_end_as_documented(unhandled: list[dict[str, Any]]) 
 
         for _ in range(20):
             await asyncio.gather(*(one() for _ in range(15)))
-        for _ in range(200):
-            if not server._streams and not server._connections:
-                break
-            await asyncio.sleep(0.01)
-        assert not server._streams
-        assert not server._connections
+        await until(lambda: not server._streams and not server._connections)
     assert unhandled == []
 
 
@@ -754,11 +752,7 @@ async def test_first_bytes_one_by_one(server: LocalTranscribe) -> None:
 
 async def test_closing_the_server_ends_its_streams() -> None:
     async with LocalTranscribe("scripted") as server:
-        stream = await start(
-            client_at(
-                server.endpoint_url, transport="websocket", credential_resolver=server.credentials
-            )
-        )
+        stream = await start(client_of(server, transport="websocket"))
     with pytest.raises((StreamResetException, ConnectionLostException)):
         await stream.output_stream.__anext__()
 
@@ -771,17 +765,13 @@ async def test_without_wsproto_the_server_speaks_http2(
         answer = await socket.reader.read()
         assert answer.startswith(b"HTTP/1.1 501 ")
         assert b"the extra 'websocket'" in answer
-    stream = await start(client_at(server.endpoint_url, credential_resolver=server.credentials))
+    stream = await start(client_of(server))
     await stream.close()
 
 
 async def test_an_exception_of_the_service_reaches_the_client() -> None:
     async with LocalTranscribe("scripted", audio_timeout=0.2) as server:
-        stream = await start(
-            client_at(
-                server.endpoint_url, transport="websocket", credential_resolver=server.credentials
-            )
-        )
+        stream = await start(client_of(server, transport="websocket"))
         with pytest.raises(ServiceException, match="no new audio"):
             await stream.output_stream.__anext__()
 
@@ -791,16 +781,11 @@ async def test_a_server_told_to_stop_reading_gives_up_a_client_it_no_longer_sees
 ) -> None:
     monkeypatch.setattr("amazon_transcribe.local.websocket.FULL_TIMEOUT", 0.2)
     async with LocalTranscribe("scripted", faults=[Fault("stop-reading")]) as server:
-        async with client_at(
-            server.endpoint_url, transport="websocket", credential_resolver=server.credentials
-        ) as client:
+        async with client_of(server, transport="websocket") as client:
             stream = await start(client)
             for _ in range(40):  # more than the server takes unread
                 await stream.input_stream.send_audio_event(SECOND)
             (connection,) = server._connections
             assert isinstance(connection, WebSocketStream)
-            for _ in range(200):
-                if connection._reading_paused:
-                    break
-                await asyncio.sleep(0.01)
+            await until(lambda: connection._reading_paused)
         await asyncio.wait_for(asyncio.shield(connection.lost), 5)
