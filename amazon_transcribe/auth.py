@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from .exceptions import CredentialsException, ValidationException
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 class Credentials:
@@ -75,14 +79,12 @@ class AwsCrtCredentialResolver(CredentialResolver):
 
     async def _ask(self, failure: str) -> Credentials:
         # Imported here: no one pays for the runtime who does not use it.
-        import asyncio
-
         from awscrt.exceptions import AwsCrtError
 
         try:
             if self._provider is None:
                 self._provider = self._make_provider()
-            resolved = await asyncio.wrap_future(self._provider.get_credentials())
+            resolved = await _result(self._provider.get_credentials())
         # A RuntimeError where no provider can be made. Older awscrt tell of an empty profile by
         # a FileNotFoundError, without a word.
         except (AwsCrtError, RuntimeError, OSError) as error:
@@ -102,7 +104,8 @@ class ProfileCredentialResolver(AwsCrtCredentialResolver):
     """A profile of AWS's files: its keys, its role, or what its `credential_process` prints.
 
     The environment's keys are not looked at. For profiles of IAM Identity Center (SSO),
-    pass a session of boto3 to `BotoSessionCredentialResolver`.
+    pass a session of boto3 to `BotoSessionCredentialResolver`; so too for a
+    `credential_process` that takes its time, as awscrt has the whole process wait for it.
 
     :param profile_name: The profile's name; None goes by AWS_PROFILE, else `default`.
     :param credentials_file: Its file; by default AWS_SHARED_CREDENTIALS_FILE, else
@@ -173,6 +176,26 @@ class BotoSessionCredentialResolver(CredentialResolver):
         if not frozen or not frozen.access_key or not frozen.secret_key:
             raise CredentialsException("the session has no credentials")
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+
+async def _result(asked: Future[Any]) -> Any:
+    """The result of a future of awscrt's.
+
+    A wait that is cancelled leaves it alone, as `asyncio.wrap_future` would not: awscrt sets
+    it all the same, in a thread of its own, and fails there.
+    """
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    answered = asyncio.Event()
+
+    def tell(_: Future[Any]) -> None:
+        with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+            loop.call_soon_threadsafe(answered.set)
+
+    asked.add_done_callback(tell)
+    await answered.wait()
+    return asked.result()
 
 
 def environment_credentials() -> Credentials | None:

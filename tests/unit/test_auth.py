@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from amazon_transcribe.auth import (
+    AwsCrtCredentialResolver,
     BotoSessionCredentialResolver,
     Credentials,
     ProfileCredentialResolver,
@@ -81,6 +82,54 @@ async def test_a_profile_of_a_program(files: dict[str, Path]) -> None:
     )
     found = await ProfileCredentialResolver("program", **files).get_credentials()
     assert parts(found) == ("AKIDPROGRAM", "program-secret", None)
+
+
+async def test_a_wait_that_is_cancelled_leaves_awscrt_its_future(
+    files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come, go_on = asyncio.Event(), asyncio.Event()
+
+    async def container(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        come.set()
+        await go_on.wait()
+        answer = json.dumps(
+            {
+                "AccessKeyId": "AKIDLATE",
+                "SecretAccessKey": "late-secret",
+                "Token": "token",
+                "Expiration": "2100-01-01T00:00:00Z",
+            }
+        )
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(answer)}\r\n\r\n{answer}".encode())
+        writer.close()
+
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(files["config_file"]))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(files["config_file"]))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    server = await asyncio.start_server(container, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{port}/")
+    resolver = AwsCrtCredentialResolver()
+    provider = resolver._make_provider()
+    asked: list[Any] = []
+
+    def ask() -> Any:
+        asked.append(provider.get_credentials())
+        return asked[0]
+
+    resolver._provider = SimpleNamespace(get_credentials=ask)
+    asking = asyncio.create_task(resolver.get_credentials())
+    await asyncio.wait_for(come.wait(), 10)
+    asking.cancel()
+    await asyncio.wait({asking})
+    assert asking.cancelled()
+    go_on.set()
+    # A cancelled one raises InvalidStateError in awscrt's thread, where nobody can catch it.
+    late = await asyncio.to_thread(asked[0].result, 10)
+    assert late.access_key_id == "AKIDLATE"
+    server.close()
 
 
 @pytest.mark.parametrize("name", ["nobody", "empty"])
