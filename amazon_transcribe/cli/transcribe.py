@@ -156,16 +156,12 @@ def _region(arguments: argparse.Namespace) -> str:
 async def _connect(
     arguments: argparse.Namespace, region: str, stack: AsyncExitStack
 ) -> TranscribeStreamingClient:
-    from ..auth import StaticCredentialResolver
     from ..client import TranscribeStreamingClient
 
     endpoint_url, credentials = arguments.endpoint_url, None
     if arguments.local:
         server = await start_server(stack, **engine_options(arguments))
-        endpoint_url = server.endpoint_url
-        credentials = StaticCredentialResolver(
-            server.credentials.access_key_id, server.credentials.secret_access_key
-        )
+        endpoint_url, credentials = server.endpoint_url, server.credentials
         notice(f"local: {server.engine_name} answers")
     return await stack.enter_async_context(
         TranscribeStreamingClient(
