@@ -99,12 +99,12 @@ class LocalTranscribe:
         key: Path | str | None = None,
         ca_file: Path | str | None = None,
         credentials: Mapping[str, str] | None = None,
-        script: Path | None = None,
+        script: Path | str | None = None,
         audio_timeout: float = AUDIO_TIMEOUT,
         max_seconds: float = MAX_SECONDS,
         max_streams: int | None = None,
-        vocabulary_filters: Mapping[str, Iterable[str] | Path] | None = None,
-        categories: Mapping[str, Sequence[str]] | Path | None = None,
+        vocabulary_filters: Mapping[str, Iterable[str] | Path | str] | None = None,
+        categories: Mapping[str, Sequence[str]] | Path | str | None = None,
         alternatives: int = 1,
         lenient: bool = False,
         workers: int | None = None,
@@ -114,12 +114,14 @@ class LocalTranscribe:
             raise ValidationException("credentials must name at least one access key")
         if key is not None and cert is None:
             raise ValidationException("key needs cert")
-        for option, count, most in (
-            ("alternatives", alternatives, MOST_ALTERNATIVES),
-            ("max_streams", 1 if max_streams is None else max_streams, None),
-            ("workers", 1 if workers is None else workers, None),
+        for option, number, rule in (
+            ("port", port, Integer(0, 65_535)),
+            ("tls_port", 0 if tls_port is None else tls_port, Integer(0, 65_535)),
+            ("alternatives", alternatives, Integer(1, MOST_ALTERNATIVES)),
+            ("max_streams", 1 if max_streams is None else max_streams, Integer(1)),
+            ("workers", 1 if workers is None else workers, Integer(1)),
         ):
-            if problem := Integer(1, most).problem(count):
+            if problem := rule.problem(number):
                 raise ValidationException(f"{option} {problem}")
         for option, seconds in (("audio_timeout", audio_timeout), ("max_seconds", max_seconds)):
             if not (isinstance(seconds, (int, float)) and 0 < seconds < float("inf")):
@@ -137,7 +139,7 @@ class LocalTranscribe:
         self._cert = Path(cert) if cert is not None else None
         self._key = Path(key) if key is not None else None
         self._secrets = dict(credentials) if credentials else {_access_key(): _secret()}
-        self._script = script
+        self._script = Path(script) if script is not None else None
         self._audio_timeout = audio_timeout
         self._max_seconds = max_seconds
         self._max_streams = max_streams
@@ -201,8 +203,8 @@ class LocalTranscribe:
     async def _start(self, ends: AsyncExitStack) -> None:
         filters = {name: read_phrases(words) for name, words in self._vocabulary_filters.items()}
         categories = self._categories
-        if isinstance(categories, Path):
-            categories = read_categories(categories)
+        if isinstance(categories, (Path, str)):
+            categories = read_categories(Path(categories))
         engine = self._engine
         if isinstance(engine, str):
             # Reading a model takes a second; the loop may have other things to do.

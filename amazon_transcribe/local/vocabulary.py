@@ -22,15 +22,17 @@ _MASK = "***"
 _MARK = "punctuation"
 
 
-def read_phrases(source: Iterable[str] | Path) -> list[str]:
+def read_phrases(source: Iterable[str] | Path | str) -> list[str]:
     """The words of a filter: as given, or from a file of one word or phrase per line.
+
+    :param source: A string is a path.
 
     :raises OSError: The file cannot be read.
     :raises ValidationException: It is not UTF-8.
     """
-    if isinstance(source, Path):
+    if isinstance(source, (Path, str)):
         try:
-            source = source.read_text(encoding="utf-8-sig").splitlines()
+            source = Path(source).read_text(encoding="utf-8-sig").splitlines()
         except UnicodeDecodeError as error:
             raise ValidationException(f"{source}: not UTF-8: {error}") from None
     return [line.strip() for line in source if line.strip()]

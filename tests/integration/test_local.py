@@ -272,6 +272,8 @@ async def test_the_throwaway_certificate_is_strictly_valid(
         ({"key": "key.pem"}, "cert"),
         ({"workers": -1}, "^workers must be a whole number of at least 1, not -1$"),
         ({"workers": 0}, "^workers .* not 0$"),
+        ({"port": 65_536}, "^port must be a whole number from 0 to 65,535, not 65536$"),
+        ({"tls_port": -1}, "^tls_port .* not -1$"),
         ({"max_streams": 1.5}, r"^max_streams .* not 1\.5$"),
         ({"alternatives": "3"}, "^alternatives .* from 1 to 10, not '3'$"),
         ({"audio_timeout": 0}, "^audio_timeout must be a number of seconds above 0, not 0$"),

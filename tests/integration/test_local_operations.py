@@ -659,9 +659,14 @@ async def test_rules_that_are_none(tmp_path: Path, rules: bytes) -> None:
 
 
 async def test_files_that_are_not_there(tmp_path: Path) -> None:
-    for options in ({"categories": tmp_path / "a"}, {"vocabulary_filters": {"f": tmp_path / "a"}}):
-        with pytest.raises(FileNotFoundError):
-            await LocalTranscribe("scripted", **options).start()  # type: ignore[arg-type]
+    for file in (tmp_path / "a", str(tmp_path / "a")):
+        for options in (
+            {"categories": file},
+            {"vocabulary_filters": {"f": file}},
+            {"script": file},
+        ):
+            with pytest.raises(FileNotFoundError):
+                await LocalTranscribe("scripted", **options).start()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a" * 201, "ä"])
