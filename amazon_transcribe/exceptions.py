@@ -286,7 +286,9 @@ class TruncatedStreamException(StreamException, ParserError):
 
 
 class StreamClosedException(StreamException):
-    """The stream was ended on our side: `end_stream()`, or `close()` of it or its client."""
+    """The stream takes no more: ended on our side by `end_stream()`, or by `close()` of it or
+    of its client; or ended cleanly by the service, to which audio is still sent.
+    """
 
 
 # The service
