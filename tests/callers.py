@@ -51,6 +51,23 @@ async def start(
     )
 
 
+async def converse(stream: Any, audio: bytes, chunk: int = 6400) -> list[Any]:
+    """Send audio in chunks of so many bytes, as fast as it is taken; returns the events."""
+
+    async def write() -> None:
+        for at in range(0, len(audio), chunk):
+            await stream.input_stream.send_audio_event(audio_chunk=audio[at : at + chunk])
+            await asyncio.sleep(0.002)  # let partial results come between the chunks
+        await stream.input_stream.end_stream()
+
+    async def read() -> list[Any]:
+        return [event async for event in stream.output_stream]
+
+    async with stream:
+        _, events = await asyncio.gather(write(), read())
+    return events
+
+
 async def final_texts(stream: StartStreamTranscriptionEventStream) -> list[str]:
     return [
         result.alternatives[0].transcript

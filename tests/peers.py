@@ -102,13 +102,10 @@ class Peer:
 
 
 @asynccontextmanager
-async def peer_server(
-    script: Callable[[Peer], Awaitable[None]],
-    *,
-    settings: dict[SettingCodes, int] | None = None,
-    hello: bool = True,
-) -> AsyncIterator[str]:
-    """A server whose every connection is handled by `script`; gives its URL."""
+async def listening(
+    handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[int]:
+    """A server whose every connection is handled so; gives its port."""
     tasks: set[asyncio.Task[None]] = set()
     writers: list[asyncio.StreamWriter] = []
 
@@ -117,20 +114,16 @@ async def peer_server(
         assert task is not None
         tasks.add(task)
         writers.append(writer)
-        peer = Peer(reader, writer, settings or {})
         try:
-            if hello:
-                peer.hello()
-            await script(peer)
-            await peer.gone()
-        except (ConnectionError, asyncio.CancelledError):
+            await handle(reader, writer)
+        except (ConnectionError, EOFError, asyncio.CancelledError):
             pass
         finally:
-            writer.transport.abort()
+            writer.close()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
         for task in tasks:
@@ -139,3 +132,23 @@ async def peer_server(
         for writer in writers:
             writer.transport.abort()
         await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def peer_server(
+    script: Callable[[Peer], Awaitable[None]],
+    *,
+    settings: dict[SettingCodes, int] | None = None,
+    hello: bool = True,
+) -> AsyncIterator[str]:
+    """A server whose every connection is handled by `script`; gives its URL."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = Peer(reader, writer, settings or {})
+        if hello:
+            peer.hello()
+        await script(peer)
+        await peer.gone()
+
+    async with listening(handle) as port:
+        yield f"http://127.0.0.1:{port}"

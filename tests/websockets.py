@@ -9,6 +9,8 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from tests.peers import listening
+
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -105,27 +107,11 @@ class Socket:
 @asynccontextmanager
 async def websocket_server(script: Callable[[Socket], Awaitable[None]]) -> AsyncIterator[str]:
     """A server whose every connection is handled by `script`; gives its URL."""
-    tasks: set[asyncio.Task[None]] = set()
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         socket = Socket(reader, writer)
-        try:
-            await script(socket)
-            await socket.gone()
-        except (ConnectionError, EOFError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.transport.abort()
+        await script(socket)
+        await socket.gone()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    try:
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)
+    async with listening(handle) as port:
+        yield f"ws://127.0.0.1:{port}"

@@ -24,7 +24,7 @@ from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.local.certificates import make_certificates
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
 from amazon_transcribe.model import Item, Result
-from tests.callers import client_of
+from tests.callers import client_of, converse, start
 from tests.sounds import words
 
 AUDIO = Path(__file__).parents[2] / "examples/audio"
@@ -35,25 +35,10 @@ async def transcribe(server: LocalTranscribe, path: Path, **parameters: Any) -> 
     with wave.open(str(path)) as recording:
         rate = recording.getframerate()
         pcm = recording.readframes(recording.getnframes())
-    results: list[Result] = []
-    stream = await client_of(server).start_stream_transcription(
-        language_code="en-US", media_sample_rate_hz=rate, media_encoding="pcm", **parameters
-    )
-
-    async def write() -> None:
-        step = rate // 5
-        for start in range(0, len(pcm), step):
-            await stream.input_stream.send_audio_event(audio_chunk=pcm[start : start + step])
-            await asyncio.sleep(0.004)  # let partial results come between the chunks
-        await stream.input_stream.end_stream()
-
-    async def read() -> None:
-        async for event in stream.output_stream:
-            results.extend(event.transcript.results)
-
-    async with stream:
-        await asyncio.gather(write(), read())
-    return results
+    async with client_of(server) as client:
+        stream = await start(client, media_sample_rate_hz=rate, **parameters)
+        events = await converse(stream, pcm, rate // 5)
+    return [result for event in events for result in event.transcript.results]
 
 
 def text_of(results: list[Result]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,7 +17,7 @@ from amazon_transcribe.model import (
     Result,
     UtteranceEvent,
 )
-from tests.callers import client_of
+from tests.callers import client_of, converse
 from tests.sounds import interleaved, recording
 
 AUDIO = {"language_code": "en-US", "media_sample_rate_hz": 16_000, "media_encoding": "pcm"}
@@ -37,23 +36,6 @@ async def server() -> AsyncIterator[LocalTranscribe]:
 async def client(server: LocalTranscribe) -> AsyncIterator[TranscribeStreamingClient]:
     async with client_of(server) as opened:
         yield opened
-
-
-async def converse(stream: Any, audio: bytes) -> list[Any]:
-    """Send audio, end the input, and return the events."""
-
-    async def write() -> None:
-        for start in range(0, len(audio), 6400):
-            await stream.input_stream.send_audio_event(audio_chunk=audio[start : start + 6400])
-        await stream.input_stream.end_stream()
-
-    async with stream:
-        _, events = await asyncio.gather(write(), collect(stream.output_stream))
-    return events
-
-
-async def collect(stream: Any) -> list[Any]:
-    return [event async for event in stream]
 
 
 def finals(events: list[Any]) -> list[Any]:

@@ -11,7 +11,7 @@ import pytest
 from amazon_transcribe.exceptions import BadRequestException, LimitExceededException
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.model import Result
-from tests.callers import client_of
+from tests.callers import client_of, converse, start
 from tests.sounds import encoded, interleaved, recording, said_in, share_heard, words
 
 SENTENCE = "sense_and_sensibility_0870"
@@ -22,30 +22,9 @@ ENCODINGS = ["flac", "ogg-opus", "g711-alaw", "g711-ulaw"]
 async def transcribe(
     server: LocalTranscribe, audio: bytes, chunk: int = 3200, **parameters: Any
 ) -> list[Result]:
-    results: list[Result] = []
     async with client_of(server) as client:
-        stream = await client.start_stream_transcription(
-            **{
-                "language_code": "en-US",
-                "media_sample_rate_hz": 16_000,
-                "media_encoding": "pcm",
-                **parameters,
-            }
-        )
-
-        async def write() -> None:
-            for start in range(0, len(audio), chunk):
-                await stream.input_stream.send_audio_event(audio_chunk=audio[start : start + chunk])
-                await asyncio.sleep(0.002)  # let partial results come between the chunks
-            await stream.input_stream.end_stream()
-
-        async def read() -> None:
-            async for event in stream.output_stream:
-                results.extend(event.transcript.results)
-
-        async with stream:
-            await asyncio.gather(write(), read())
-    return results
+        events = await converse(await start(client, **parameters), audio, chunk)
+    return [result for event in events for result in event.transcript.results]
 
 
 def finals(results: list[Result], channel: str | None = None) -> str:

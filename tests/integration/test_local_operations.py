@@ -44,7 +44,7 @@ from amazon_transcribe.model import (
     StartStreamTranscriptionRequest,
     UtteranceEvent,
 )
-from tests.callers import client_of
+from tests.callers import client_of, converse
 from tests.sounds import interleaved, recording, said_in, share_heard
 
 AUDIO = {"language_code": "en-US", "media_sample_rate_hz": 16_000, "media_encoding": "pcm"}
@@ -59,25 +59,6 @@ CALL = ConfigurationEvent([ChannelDefinition(0, "CUSTOMER"), ChannelDefinition(1
 async def server() -> AsyncIterator[LocalTranscribe]:
     async with LocalTranscribe("scripted") as running:
         yield running
-
-
-async def converse(stream: Any, audio: bytes) -> list[Any]:
-    """Send audio, end the input, and return the events."""
-    events: list[Any] = []
-
-    async def write() -> None:
-        for start in range(0, len(audio), 6400):
-            await stream.input_stream.send_audio_event(audio_chunk=audio[start : start + 6400])
-            await asyncio.sleep(0.002)
-        await stream.input_stream.end_stream()
-
-    async def read() -> None:
-        async for event in stream.output_stream:
-            events.append(event)
-
-    async with stream:
-        await asyncio.gather(write(), read())
-    return events
 
 
 # Call analytics
