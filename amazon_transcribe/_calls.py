@@ -31,6 +31,27 @@ _Parameters = TypeVar("_Parameters")
 _Result = TypeVar("_Result")
 
 
+_IDLE = """\
+:param idle: What to do when the program sends no audio for `idle_after` seconds:
+    `"wait"`, until the service ends the stream after 15 s; `"silence"` sends a
+    tenth of a second of it, again and again, with pcm only (it counts as audio:
+    in the transcript's times, in `audio_bytes_sent` and on the bill); `"end"`
+    ends the input, so that the stream ends cleanly with its last results.
+:param idle_after: Above 0 and under 15 s.
+"""
+_RAISES = """
+:raises InvalidParameterException: for what the service would refuse, before anything is sent;
+    it is a `ValidationException` and a `BadRequestException`, and its `parameter` names
+    what is wrong: `media_encoding`, or `configuration.channel_definitions[0].channel_id`.
+:raises CredentialsException: when there are no credentials.
+:raises ConnectException: when no connection can be made.
+:raises TimeoutException: when the start takes longer than `start_timeout`.
+:raises StreamException: when the connection breaks before the answer, or the client
+    is closed.
+:raises ServiceException: when the service refuses.
+"""
+
+
 class Transcription(StartStreamTranscriptionRequest, kw_only=True):
     """The parameters of `start_stream_transcription`."""
 
@@ -84,7 +105,10 @@ def takes(
     [Callable[[_Self, _Parameters], Coroutine[Any, Any, _Result]]],
     Callable[Concatenate[_Self, _P], Coroutine[Any, Any, _Result]],
 ]:
-    """Let a method be called with the parameters of a class, and get an object of it."""
+    """Let a method be called with the parameters of a class, and get an object of it.
+
+    Its docstring is told of these parameters, and of what every start may raise.
+    """
 
     def decorate(
         method: Callable[[_Self, _Parameters], Coroutine[Any, Any, _Result]],
@@ -100,7 +124,7 @@ def takes(
 
 
 def _describe(call: Any, parameters: Any) -> None:
-    """Give a method the signature that a class has, and what its request says of it."""
+    """Give a method the signature that a class has, and what is to be said of it."""
     own = inspect.signature(call)
     taken = [
         each.replace(annotation=get_args(each.annotation)[0])  # without the rule
@@ -115,4 +139,5 @@ def _describe(call: Any, parameters: Any) -> None:
         ours = re.search("^:", doc, re.MULTILINE)
         assert ours is not None
         at = ours.start()
-        call.__doc__ = f"{doc[:at]}{request[request.index(':param') :]}\n{doc[at:]}"
+        given = f"{request[request.index(':param') :]}\n{_IDLE}"
+        call.__doc__ = doc[:at] + given + doc[at:] + _RAISES

@@ -200,21 +200,7 @@ class TranscribeStreamingClient:
         the five minutes for which the service accepts them.
 
         :param vocab_filter_names: The original SDK's name for `vocabulary_filter_names`.
-        :param idle: What to do when the program sends no audio for `idle_after` seconds:
-            `"wait"`, until the service ends the stream after 15 s; `"silence"` sends a
-            tenth of a second of it, again and again, with pcm only (it counts as audio:
-            in the transcript's times, in `audio_bytes_sent` and on the bill); `"end"`
-            ends the input, so that the stream ends cleanly with its last results.
-        :param idle_after: Above 0 and under 15 s.
         :returns: The open stream: audio in by `input_stream`, events by `output_stream`.
-        :raises InvalidParameterException: for what the service would refuse; it is a
-            `ValidationException` and a `BadRequestException`.
-        :raises CredentialsException: when there are no credentials.
-        :raises ConnectException: when no connection can be made.
-        :raises TimeoutException: when the start takes longer than `start_timeout`.
-        :raises StreamException: when the connection breaks before the answer, or the client
-            is closed.
-        :raises ServiceException: when the service refuses.
         """
         if parameters.vocab_filter_names is not None:
             if parameters.vocabulary_filter_names is not None:
@@ -233,25 +219,14 @@ class TranscribeStreamingClient:
     ) -> StartCallAnalyticsStreamTranscriptionEventStream:
         """Start the analysis of a call between an agent and a customer.
 
-        What is said of pace, checks and `idle` at `start_stream_transcription` holds here.
+        Recorded audio must be paced: see `start_stream_transcription`.
 
         :param configuration: Who speaks on which channel, and what becomes of the call
             after its end. It is sent first, before any audio. When it is not at hand
             yet, leave it out here and send it by
             `input_stream.send_configuration_event` before any audio.
-        :param idle: See `start_stream_transcription`.
-        :param idle_after: Above 0 and under 15 s.
         :returns: The open call: audio in by `input_stream`, utterances and matched
             categories by `output_stream`.
-        :raises InvalidParameterException: for what the service would refuse; it is a
-            `ValidationException` and a `BadRequestException`, and its `parameter` is the
-            path to what is wrong, e.g. `configuration.channel_definitions[0].channel_id`.
-        :raises CredentialsException: when there are no credentials.
-        :raises ConnectException: when no connection can be made.
-        :raises TimeoutException: when the start takes longer than `start_timeout`.
-        :raises StreamException: when the connection breaks before the answer, or the client
-            is closed.
-        :raises ServiceException: when the service refuses.
         """
         live: LiveStream = await self._start(
             START_CALL_ANALYTICS_STREAM_TRANSCRIPTION, parameters, parameters.configuration
@@ -266,19 +241,9 @@ class TranscribeStreamingClient:
     ) -> StartMedicalStreamTranscriptionEventStream:
         """Start a medical transcription.
 
-        What is said of pace, checks and `idle` at `start_stream_transcription` holds here.
+        Recorded audio must be paced: see `start_stream_transcription`.
 
-        :param idle: See `start_stream_transcription`.
-        :param idle_after: Above 0 and under 15 s.
         :returns: The open stream: audio in by `input_stream`, events by `output_stream`.
-        :raises InvalidParameterException: for what the service would refuse; it is a
-            `ValidationException` and a `BadRequestException`.
-        :raises CredentialsException: when there are no credentials.
-        :raises ConnectException: when no connection can be made.
-        :raises TimeoutException: when the start takes longer than `start_timeout`.
-        :raises StreamException: when the connection breaks before the answer, or the client
-            is closed.
-        :raises ServiceException: when the service refuses.
         """
         live: LiveStream = await self._start(START_MEDICAL_STREAM_TRANSCRIPTION, parameters)
         return StartMedicalStreamTranscriptionEventStream(
@@ -295,22 +260,11 @@ class TranscribeStreamingClient:
         A stream that is left or closed without it leaves the session as it is: another
         start with its `session_id` goes on with it.
 
-        What is said of pace, checks and `idle` at `start_stream_transcription` holds here.
+        Recorded audio must be paced: see `start_stream_transcription`.
 
         :param configuration: How the session is scribed and what becomes of it; it is
             sent first, before any audio.
-        :param idle: See `start_stream_transcription`.
-        :param idle_after: Above 0 and under 15 s.
         :returns: The open session: audio in by `input_stream`, events by `output_stream`.
-        :raises InvalidParameterException: for what the service would refuse; it is a
-            `ValidationException` and a `BadRequestException`, and its `parameter` is the
-            path to what is wrong, e.g. `configuration.channel_definitions[0].channel_id`.
-        :raises CredentialsException: when there are no credentials.
-        :raises ConnectException: when no connection can be made.
-        :raises TimeoutException: when the start takes longer than `start_timeout`.
-        :raises StreamException: when the connection breaks before the answer, or the client
-            is closed.
-        :raises ServiceException: when the service refuses.
         """
         live: LiveStream = await self._start(
             START_MEDICAL_SCRIBE_STREAM, parameters, parameters.configuration
