@@ -4,7 +4,8 @@
 
 One process keeps so many streams alive, in real time and over TLS; the other is the local
 server, which strikes them with every fault it knows. `docs/soak.md` says what is done and
-what is checked. Exit code 1 when anything is not as it must be. Needs Linux.
+what is checked. Exit code 1 when anything is not as it must be. It needs Linux with glibc
+2.33 or later.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from amazon_transcribe.eventstream import IMPLEMENTATION
 
-from .verdict import Memory, problems_of, settled
+from .verdict import Memory, problems_of
+from .watch import CAN_LOOK
 
 ROOT = Path(__file__).parents[2]
+WARM_UP_SECONDS = 120.0
 SHOWN = 40  # problems
 
 
@@ -39,6 +42,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the plans and the faults")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where all figures go as well")
     options = parser.parse_args()
+    if not CAN_LOOK:
+        parser.error("the soak looks into its memory: it needs Linux with glibc 2.33 or later")
     with tempfile.TemporaryDirectory() as folder:
         run = soak(options.seconds, options.streams, options.seed, Path(folder))
     problems = problems_of(run)
@@ -56,15 +61,13 @@ def main() -> int:
     return 1 if problems else 0
 
 
-def soak(seconds: float, streams: int, seed: int, folder: Path) -> dict[str, Any]:
-    """Run both processes; what they said, their memory, and the journals."""
-    strikes, journal = folder / "strikes", folder / "streams"
-    kept = {n: v for n, v in os.environ.items() if not n.startswith(("AWS_", "PYTHON"))}
-    processes: list[subprocess.Popen[str]] = []
+class Process:
+    """One of the two, with the lines that it hears and says."""
 
-    def run(module: str, *arguments: str, **environment: str) -> Callable[[], dict[str, Any]]:
-        """Start a process; what comes back reads the next thing that it says."""
-        process = subprocess.Popen(
+    def __init__(self, module: str, *arguments: str, **environment: str) -> None:
+        kept = {n: v for n, v in os.environ.items() if not n.startswith(("AWS_", "PYTHON"))}
+        self._module = module
+        self._process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", f"benchmarks.soak.{module}", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -72,55 +75,66 @@ def soak(seconds: float, streams: int, seed: int, folder: Path) -> dict[str, Any
             cwd=ROOT,
             env={**kept, **environment},
         )
-        processes.append(process)
-        stdout = process.stdout
-        assert stdout is not None
 
-        def said() -> dict[str, Any]:
-            line = stdout.readline()
-            if not line:
-                sys.exit(f"the {module} ended early, with exit code {process.wait()}")
-            told: dict[str, Any] = json.loads(line)
-            return told
+    def tell(self, line: str = "") -> None:
+        print(line, file=self._process.stdin, flush=True)
 
-        return said
+    def said(self) -> dict[str, Any]:
+        """The next thing that it says."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            sys.exit(f"the {self._module} ended early, with exit code {self._process.wait()}")
+        told: dict[str, Any] = json.loads(line)
+        return told
 
-    try:
-        server = run("server", str(seed), str(strikes))
-        task = {
-            **server(),
-            "seconds": seconds,
-            "streams": streams,
-            "seed": seed,
-            "journal": str(journal),
-        }
-        client = run("client", json.dumps(task), SSL_CERT_FILE=task["ca_file"])
-        began = time.monotonic()
-        samples: list[dict[str, Any]] = []
-        while "left" not in (told := client()):
-            told["at"] = round(time.monotonic() - began, 1)
-            samples.append(told)
-            if sys.stderr.isatty():
-                print(*(f"{name} {figure}" for name, figure in told.items()), file=sys.stderr)
-        told["seconds"] = time.monotonic() - began
-        processes[1].wait()  # the client has left
-        print(file=processes[0].stdin, flush=True)
-        reports = {"server": server(), "client": told}
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def soak(seconds: float, streams: int, seed: int, folder: Path) -> dict[str, Any]:
+    """Run both processes, once to warm them up: what they said, their memory, the journals."""
+    strikes, journal = folder / "strikes", folder / "streams"
+    with ExitStack() as stack:
+        server = Process("server", str(seed), str(strikes))
+        stack.callback(server.kill)
+        ready = server.said()
+        task = {**ready, "streams": streams, "seed": seed, "journal": str(journal)}
+        client = Process("client", json.dumps(task), SSL_CERT_FILE=ready["ca_file"])
+        stack.callback(client.kill)
+        warm_up = soak_for(min(WARM_UP_SECONDS, seconds / 6), client, server)
+        run = soak_for(seconds, client, server)
     return {
-        "reports": reports,
-        "samples": samples,
+        **run,
+        "warm_up": warm_up["reports"],
         "streams": [json.loads(line) for line in journal.read_text().splitlines()],
         "strikes": [line.split() for line in strikes.read_text().splitlines()],
     }
 
 
+def soak_for(seconds: float, client: Process, server: Process) -> dict[str, Any]:
+    """Keep streams alive for so long: what both say in the end, and the client on the way."""
+    began = time.monotonic()
+    samples = []
+    client.tell(str(seconds))
+    while "left" not in (told := client.said()):
+        samples.append({"at": round(time.monotonic() - began, 1), **told})
+        if sys.stderr.isatty():
+            print(*(f"{name} {figure}" for name, figure in samples[-1].items()), file=sys.stderr)
+    took = time.monotonic() - began
+    server.tell()
+    return {
+        "seconds": took,
+        "samples": samples,
+        "reports": {"server": server.said(), "client": told},
+    }
+
+
 def print_streams(run: dict[str, Any]) -> None:
     streams, client = run["streams"], run["reports"]["client"]
-    samples = settled(run["samples"])
+    samples = run["samples"]
+    samples = samples[len(samples) // 3 :]
     alive = [sample["open"] for sample in samples]
     events = samples[-1]["events"] - samples[0]["events"]
     rate = events / (samples[-1]["at"] - samples[0]["at"])
@@ -143,14 +157,14 @@ def print_streams(run: dict[str, Any]) -> None:
 
 
 def print_processes(run: dict[str, Any]) -> None:
-    print("\nprocess  MiB after a third  at the end  most  KiB a minute  CPU  left  complaints")
+    print("\nMiB resident  before  second third  last third  after  left by a stream   CPU")
     for name, report in run["reports"].items():
-        memory = Memory.of(report["memory"])
+        memory = Memory.of(run, name)
+        cpu = report["cpu"] - run["warm_up"][name]["cpu"]
         print(
-            f"{name:8} {memory.first / 1024:17.1f} {memory.last / 1024:11.1f}"
-            f" {memory.most / 1024:5.0f} {memory.slope:13.1f}"
-            f" {report['cpu'] / run['reports']['client']['seconds']:4.0%}"
-            f" {sum(report['left'].values()):5} {sum(report['complaints'].values()):11}"
+            f"{name:12} {memory.before / 1024:7.1f} {memory.middle / 1024:13.1f}"
+            f" {memory.last / 1024:11.1f} {memory.after / 1024:6.1f}"
+            f" {memory.heap:5.1f} B, {memory.objects:5.3f} objects {cpu / run['seconds']:4.0%}"
         )
 
 

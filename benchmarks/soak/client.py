@@ -2,9 +2,10 @@
 
     python -W error -m benchmarks.soak.client TASK
 
-TASK is JSON, see `benchmarks.soak`. It prints a line of JSON every few seconds and a last
-one, and writes to the journal a line for each stream that is over: what was planned, how
-it ended, and what is wrong with that, if anything.
+TASK is JSON, see `benchmarks.soak`. For each line that comes in, a number of seconds, it
+keeps streams alive for so long. It prints a line of JSON every few seconds and one of what
+is left in the end, and writes a line to the journal for each stream that is over: what was
+planned, how it ended, and what is wrong with that, if anything.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import resource
 import sys
 import uuid
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ from amazon_transcribe.resume import ResumableTranscription
 from amazon_transcribe.transports.crt import CrtTransport
 
 from .heard import AUDIO, CHUNK_SECONDS, RATE, Heard, Script
-from .watch import Watch, belongings, left_since, watch_memory
+from .watch import Footprint, Watch, belongings, left_since, watch_memory
 
 SHORTEST, LONGEST = 2.0, 150.0  # seconds of a stream, many short ones and few long
 SAMPLE_SECONDS = 5.0
@@ -143,13 +143,13 @@ class Soak:
     """
 
     def __init__(
-        self, clients: dict[str, TranscribeStreamingClient], seed: int, journal: TextIO
+        self, clients: dict[str, TranscribeStreamingClient], dice: random.Random, journal: TextIO
     ) -> None:
         self.open = self.started = 0
         self.lateness = Lateness()
         self.stopping = asyncio.get_running_loop().create_future()
         self._clients = clients
-        self._dice = random.Random(seed)
+        self._dice = dice
         self._script = Script(round((LONGEST + HANG_SECONDS) / CHUNK_SECONDS))
         self._journal = journal
 
@@ -406,24 +406,42 @@ async def warm_up(task: dict[str, Any]) -> None:
 
 
 async def main(task: dict[str, Any], journal: TextIO) -> None:
+    loop = asyncio.get_running_loop()
     watch = Watch()
     await warm_up(task)
+    await loop.run_in_executor(None, int)  # the thread that reads belongs to the beginning
     before = belongings()
-    observer = Opened()
+    dice = random.Random(task["seed"])
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        memory: list[tuple[float, Footprint]] = []
+        told = await soak_for(float(line), task, dice, journal, watch, memory)
+        left = {**await left_since(before, PATIENCE), **told.pop("left")}
+        print(json.dumps({**watch.report(left, memory), **told}), flush=True)
+
+
+async def soak_for(
+    seconds: float,
+    task: dict[str, Any],
+    dice: random.Random,
+    journal: TextIO,
+    watch: Watch,
+    memory: list[tuple[float, Footprint]],
+) -> dict[str, Any]:
+    """So many streams at a time, by clients of their own, until all are over."""
     loop = asyncio.get_running_loop()
+    observer = Opened()
     async with AsyncExitStack() as stack:
         clients = clients_at(task, observer)
         for client in clients.values():
             await stack.enter_async_context(client)
-        soak = Soak(clients, task["seed"], journal)
-        ramp = min(20.0, task["seconds"] / 6)
+        soak = Soak(clients, dice, journal)
+        ramp = min(20.0, seconds / 6)
         keepers = [
             loop.create_task(soak.keep_one(ramp * number / task["streams"]))
             for number in range(task["streams"])
         ]
-        memory: list[tuple[float, int]] = []
         sampling = loop.create_task(watch_memory(memory))
-        end = loop.time() + task["seconds"]
+        end = loop.time() + seconds
         while loop.time() < end:
             await asyncio.sleep(min(SAMPLE_SECONDS, end - loop.time()))
             sample = {"open": soak.open, "started": soak.started, "events": soak.lateness.events}
@@ -436,26 +454,17 @@ async def main(task: dict[str, Any], journal: TextIO) -> None:
             await asyncio.wait({keeper})
             if not keeper.cancelled() and keeper.exception() is not None:
                 watch.complain(f"the soak itself failed: {keeper.exception()!r}")
-        limiter = clients["shared"].limiter
-        lateness = soak.lateness
-    del soak, clients, client, keepers, keeper, stack, sampling
-    left = await left_since(before, PATIENCE)
-    left["slots"] = limiter.open if limiter else 0
-    left["untold ends"] = observer.streams - observer.ends
-    left["unended streams"] = len(late)
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    print(
-        json.dumps(
-            {
-                "left": left,
-                "complaints": watch.complaints,
-                "cpu": used.ru_utime + used.ru_stime,
-                "memory": memory,
-                "events": lateness.events,
-                "late_ms": [lateness.percentile(share) for share in (0.5, 0.99, 0.999)],
-            }
-        )
-    )
+    limiter = clients["shared"].limiter
+    return {
+        "left": {
+            "slots": limiter.open if limiter else 0,
+            "untold ends": observer.streams - observer.ends,
+            "unended streams": len(late),
+        },
+        "streams": soak.started,
+        "events": soak.lateness.events,
+        "late_ms": [soak.lateness.percentile(share) for share in (0.5, 0.99, 0.999)],
+    }
 
 
 if __name__ == "__main__":

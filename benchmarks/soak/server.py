@@ -2,8 +2,8 @@
 
     python -W error -m benchmarks.soak.server SEED JOURNAL
 
-It prints a line of JSON once it listens, and, when a line comes in, one of what is left of
-all streams. Which fault strikes which session goes to the journal, a line for each.
+It prints a line of JSON once it listens, and, for each line that comes in, one of what is
+left of all streams. Which fault strikes which session goes to the journal, a line for each.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import resource
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -19,7 +18,7 @@ from typing import TextIO
 from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
 
-from .watch import Watch, belongings, left_since, watch_memory
+from .watch import Footprint, Watch, belongings, left_since, watch_memory
 
 # Each strikes by itself: of ten streams about four are struck.
 FAULTS = """
@@ -86,19 +85,15 @@ async def main(seed: int, journal: TextIO) -> None:
             "secret": credentials.secret_access_key,
         }
         print(json.dumps(ready), flush=True)
-        memory: list[tuple[float, int]] = []
-        sampling = loop.create_task(watch_memory(memory))
-        await loop.run_in_executor(None, sys.stdin.readline)
-        sampling.cancel()
-        left = await left_since(before, PATIENCE)
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    report = {
-        "left": left,
-        "complaints": watch.complaints,
-        "cpu": used.ru_utime + used.ru_stime,
-        "memory": memory,
-    }
-    print(json.dumps(report), flush=True)
+        while True:
+            memory: list[tuple[float, Footprint]] = []
+            sampling = loop.create_task(watch_memory(memory))
+            line = await loop.run_in_executor(None, sys.stdin.readline)
+            sampling.cancel()
+            if not line:
+                break
+            left = await left_since(before, PATIENCE)
+            print(json.dumps(watch.report(left, memory)), flush=True)
 
 
 if __name__ == "__main__":

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from statistics import median
+from typing import Any
 
 from amazon_transcribe._events import SERVICE_EXCEPTIONS
 
-_T = TypeVar("_T")
-
-# KiB a minute by which the line fitted to a process's memory may rise, in runs of so many
-# seconds; in shorter ones caches and buffers still fill up.
-ALLOWED_SLOPE = 100.0
+# Memory is judged in runs of so many seconds: in shorter ones caches still fill up.
 LONG_ENOUGH = 900.0
+ALLOWED_RISE = 1.1  # of what is resident
+ALLOWED_HEAP = 64.0  # bytes that a stream leaves behind
+ALLOWED_OBJECTS = 0.2
 
 # How a stream ends when nothing goes wrong, by the program's plan.
 PLANNED = {
@@ -81,9 +81,8 @@ def problems_of(run: dict[str, Any]) -> list[str]:
     for name, report in run["reports"].items():
         problems += [f"{name}: {n} times {text}" for text, n in report["complaints"].items()]
         problems += [f"{name}: {n} {what} left" for what, n in report["left"].items() if n]
-        memory = Memory.of(report["memory"])
-        if run["samples"][-1]["at"] >= LONG_ENOUGH and memory.slope > ALLOWED_SLOPE:
-            problems.append(f"{name}: its memory grows by {memory.slope:.0f} KiB a minute")
+        if run["seconds"] >= LONG_ENOUGH:
+            problems += [f"{name}: {problem}" for problem in Memory.of(run, name).problems()]
     return problems
 
 
@@ -106,28 +105,49 @@ def judge(stream: dict[str, Any], strikes: Sequence[str]) -> str | None:
     return "it should not end so"
 
 
-def settled(samples: Sequence[_T]) -> Sequence[_T]:
-    """Those of the last two thirds: by then there has been one of everything."""
-    return samples[len(samples) // 3 :]
-
-
 @dataclass(frozen=True)
 class Memory:
-    """A process's resident memory over the last two thirds of a run, in KiB.
+    """What became of a process's memory while streams came and went.
 
-    :param slope: Of the line fitted to it, in KiB a minute.
+    What is resident is in KiB. During a run it follows the streams there are, of which some
+    take ten times as much as others: what is left shows between two times without any.
+
+    :param before: Resident between the warm-up, when all of its streams were over, and the run.
+    :param middle: In the run's second third, the median.
+    :param last: In its last third.
+    :param after: When all streams were over.
+    :param heap: Bytes of the C heap that each stream left in use.
+    :param objects: Small Python objects that each stream left.
     """
 
-    first: float
+    before: float
+    middle: float
     last: float
-    most: float
-    slope: float
+    after: float
+    heap: float
+    objects: float
 
     @classmethod
-    def of(cls, samples: Sequence[tuple[float, float]]) -> Memory:
-        """From pairs of seconds and KiB of the whole run."""
-        times, sizes = zip(*settled(samples) or [(0.0, 0.0)], strict=True)
-        middle, mean = sum(times) / len(times), sum(sizes) / len(sizes)
-        covariance = sum((t - middle) * (s - mean) for t, s in zip(times, sizes, strict=True))
-        variance = sum((t - middle) ** 2 for t in times)
-        return cls(sizes[0], sizes[-1], max(sizes), 60 * covariance / (variance or 1))
+    def of(cls, run: dict[str, Any], name: str) -> Memory:
+        report, before = run["reports"][name], run["warm_up"][name]["idle"]
+        after = report["idle"]
+        resident = [footprint["resident"] for _, footprint in report["memory"]] or [0.0]
+        third = len(resident) // 3
+        streams = run["reports"]["client"]["streams"]
+        return cls(
+            before["resident"],
+            median(resident[third : 2 * third + 1]),
+            median(resident[-third - 1 :]),
+            after["resident"],
+            1024 * (after["heap"] - before["heap"]) / streams,
+            (after["objects"] - before["objects"]) / streams,
+        )
+
+    def problems(self) -> Iterator[str]:
+        for earlier, later in ((self.middle, self.last), (self.before, self.after)):
+            if later > ALLOWED_RISE * earlier:
+                yield f"its memory grows from {earlier / 1024:.1f} to {later / 1024:.1f} MiB"
+        if self.heap > ALLOWED_HEAP:
+            yield f"each stream leaves {self.heap:.0f} bytes of the heap"
+        if self.objects > ALLOWED_OBJECTS:
+            yield f"each stream leaves {self.objects:.1f} objects"

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,54 @@ from amazon_transcribe.transports.crt import CrtStream
 KINDS = (LiveStream, Http2Connection, Http2Stream, WebSocketStream, CrtStream)
 SAMPLE_SECONDS = 15.0
 MOST_COMPLAINTS = 50  # of different ones; a storm must not look like a leak
+
+
+class Mallinfo(ctypes.Structure):
+    """glibc's `struct mallinfo2`, from 2.33 on."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a process takes once its garbage is collected and free memory is given back.
+
+    What is over goes with the garbage collector's next full round only, as asyncio's TLS
+    and the streams on it refer to each other: it would hide a small leak. What is resident
+    depends on where in its pages the heap's parts lie, too; what is in use does not.
+
+    :param resident: KiB of the process in memory.
+    :param heap: KiB in use of the C heap: OpenSSL's, awscrt's, Python's larger objects.
+    :param objects: Python's small objects, a number.
+    """
+
+    resident: float
+    heap: float
+    objects: int
+
+    @classmethod
+    def now(cls) -> Footprint:
+        gc.collect()
+        LIBC.malloc_trim(0)
+        heap = LIBC.mallinfo2()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return cls(
+            pages * resource.getpagesize() / 1024,
+            (heap.uordblks + heap.hblkhd) / 1024,
+            sys.getallocatedblocks(),
+        )
+
+
+LIBC = ctypes.CDLL(None)
+CAN_LOOK = hasattr(LIBC, "mallinfo2")
+if CAN_LOOK:
+    LIBC.mallinfo2.restype = Mallinfo
 
 
 class Watch(logging.Handler):
@@ -38,6 +87,17 @@ class Watch(logging.Handler):
         sys.unraisablehook = self._unraisable
         threading.excepthook = self._in_thread
         asyncio.get_running_loop().set_exception_handler(self._in_loop)
+
+    def report(self, left: dict[str, int], memory: list[tuple[float, Footprint]]) -> dict[str, Any]:
+        """What a process says once its streams are over."""
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return {
+            "left": left,
+            "complaints": self.complaints,
+            "cpu": used.ru_utime + used.ru_stime,
+            "memory": [(round(at, 1), asdict(footprint)) for at, footprint in memory],
+            "idle": asdict(Footprint.now()),
+        }
 
     def complain(self, text: str) -> None:
         if text in self.complaints or len(self.complaints) < MOST_COMPLAINTS:
@@ -57,24 +117,12 @@ class Watch(logging.Handler):
         self.complain(f"in the loop: {context.get('message')} {context.get('exception')!r}")
 
 
-async def watch_memory(samples: list[tuple[float, int]]) -> None:
-    """Sample for ever: seconds, and KiB that are resident once free memory is given back.
-
-    What is over goes with the garbage collector's next full round only, as asyncio's TLS
-    and the streams on it refer to each other: it would hide a small leak.
-    """
+async def watch_memory(samples: list[tuple[float, Footprint]]) -> None:
+    """Sample for ever, with the seconds that have passed."""
     began = time.monotonic()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda keep: 0)  # glibc's
     while True:
         await asyncio.sleep(SAMPLE_SECONDS)
-        gc.collect()
-        trim(0)
-        samples.append((time.monotonic() - began, resident_kib()))
-
-
-def resident_kib() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() // 1024
+        samples.append((time.monotonic() - began, Footprint.now()))
 
 
 def belongings() -> dict[str, int]:

@@ -14,7 +14,7 @@ from amazon_transcribe.local.engines import RecognitionOptions
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
 from benchmarks.soak.heard import AUDIO, RATE, Heard, Script
 from benchmarks.soak.verdict import Memory, judge
-from benchmarks.soak.watch import Watch
+from benchmarks.soak.watch import CAN_LOOK, Footprint, Watch
 
 STREAM = {"way": "http2", "ending": "end", "idle": "wait", "cut": False, "problem": None}
 
@@ -63,11 +63,42 @@ def test_final_results_are_those_of_the_audio() -> None:
     assert Heard(80, [*results, results[-1]]).is_out_of_step("clean end")
 
 
+def memory(
+    resident: list[float], after: float = 70_000.0, heap: float = 0.0, objects: int = 0
+) -> list[str]:
+    """The problems of a run of 1,000 streams.
+
+    :param resident: KiB during the run; before it there were 70,000.
+    :param heap: KiB left of it, and so many objects.
+    """
+    idle = {"resident": 70_000.0, "heap": 700.0, "objects": 9000}
+    report = {
+        "idle": {"resident": after, "heap": 700.0 + heap, "objects": 9000 + objects},
+        "memory": [(15.0 * at, {"resident": kib}) for at, kib in enumerate(resident)],
+    }
+    reports = {"server": report, "client": {"streams": 1000}}
+    run = {"reports": reports, "warm_up": {"server": {"idle": idle}}}
+    return [*Memory.of(run, "server").problems()]
+
+
 def test_memory_that_grows() -> None:
-    warm_up = [(float(at), 1000.0 * at) for at in range(10)]
-    assert Memory.of([*warm_up, *((10.0 + at, 9000.0) for at in range(20))]).slope == 0
-    growing = Memory.of([*warm_up, *((10.0 + at, 9000.0 + at) for at in range(20))])
-    assert growing.slope == pytest.approx(60)
+    flat, rising = [100_000.0] * 30, [100_000.0 + 2000 * at for at in range(30)]
+    assert not memory(flat)
+    assert not memory([50_000.0] * 10 + flat[10:])  # it fills up at first
+    assert not memory([*flat[:20], 120_000.0, *flat[21:]])  # a peak
+    assert memory(rising) == ["its memory grows from 127.0 to 144.5 MiB"]
+    assert memory(flat, after=80_000) == ["its memory grows from 68.4 to 78.1 MiB"]
+    assert memory(flat, heap=100) == ["each stream leaves 102 bytes of the heap"]
+    assert memory(flat, objects=1000) == ["each stream leaves 1.0 objects"]
+
+
+@pytest.mark.skipif(not CAN_LOOK, reason="needs glibc 2.33")
+def test_footprint_sees_what_is_in_use() -> None:
+    before = Footprint.now()
+    large, small = bytearray(8 * 1024 * 1024), [float(number) for number in range(10_000)]
+    after = Footprint.now()
+    assert len(large) / 1024 <= after.heap - before.heap < len(large) / 1024 + 200
+    assert len(small) <= after.objects - before.objects < len(small) + 1000
 
 
 async def test_what_would_go_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
