@@ -39,8 +39,6 @@ class LiveStream:
     each event goes to one of them, the end to all.
     """
 
-    response: Any
-
     def __init__(
         self,
         session: ClientSession,
@@ -202,7 +200,8 @@ class LiveStream:
     def _fail(self, error: SDKError) -> None:
         if self._is_over:
             return
-        self._failure = self._described(error)
+        # Its traceback's frames hold the stream, which would have to wait for the collector.
+        self._failure = self._described(error).with_traceback(None)
         self._stream.abort()
         self._ended(error)
 
@@ -213,8 +212,7 @@ class LiveStream:
             self._slot.release()
         level = logging.DEBUG if error is None else logging.INFO
         if logger.isEnabledFor(level):
-            response = self.response
-            ids = (response.session_id, response.request_id)
+            ids = (self._session.session_id, self._session.request_id)
             logger.log(level, "session %s ends: %s (request %s)", ids[0], end_of(error), ids[1])
 
     def _look_if_idle(self) -> None:
@@ -248,8 +246,8 @@ class LiveStream:
         self._followers.wake()
 
     def _described(self, error: SDKError) -> SDKError:
-        error.request_id = self.response.request_id
-        error.session_id = self.response.session_id
+        error.request_id = self._session.request_id
+        error.session_id = self._session.session_id
         error.audio_bytes_sent = self._session.audio_bytes_sent
         return error
 

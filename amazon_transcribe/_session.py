@@ -115,6 +115,8 @@ class ClientSession:
         self.operation = operation
         self.ended = False
         self.audio_bytes_sent = 0
+        self.request_id: str | None = None  # these two once there is a response
+        self.session_id: str | None = None
         self.target = operation.target(request)
         self._configured = False
         self._fields = request_headers(operation, request)
@@ -196,7 +198,9 @@ class ClientSession:
 
     def receive_response(self, headers: Mapping[str, str], result_stream: Any) -> Any:
         """The typed response of a request that was accepted."""
-        return read_response(self.operation, {**self._echo, **headers}, result_stream)
+        response = read_response(self.operation, {**self._echo, **headers}, result_stream)
+        self.request_id, self.session_id = response.request_id, response.session_id
+        return response
 
     def receive_answer(self, body: bytes) -> Any:
         """The typed response of an answer that is one JSON body.

@@ -105,7 +105,7 @@ class WatchedStream(LiveStream):
 
     def opened(self, operation: str, seconds: float) -> None:
         """Tell that the stream is open, once its response is there."""
-        self._info = StreamInfo(operation, self.response.request_id, self.response.session_id)
+        self._info = StreamInfo(operation, self._session.request_id, self._session.session_id)
         tell(self._observer, "stream_opened", self._info, seconds)
 
     async def send_audio(self, chunk: AudioChunk) -> None:

@@ -210,8 +210,8 @@ class TranscribeStreamingClient:
                     " set only one of them",
                 )
             parameters.vocabulary_filter_names = parameters.vocab_filter_names
-        live: LiveStream = await self._start(START_STREAM_TRANSCRIPTION, parameters)
-        return StartStreamTranscriptionEventStream(AudioStream(input_stream=live), live.response)
+        live, response = await self._start(START_STREAM_TRANSCRIPTION, parameters)
+        return StartStreamTranscriptionEventStream(AudioStream(input_stream=live), response)
 
     @takes(Call)
     async def start_call_analytics_stream_transcription(
@@ -228,11 +228,11 @@ class TranscribeStreamingClient:
         :returns: The open call: audio in by `input_stream`, utterances and matched
             categories by `output_stream`.
         """
-        live: LiveStream = await self._start(
+        live, response = await self._start(
             START_CALL_ANALYTICS_STREAM_TRANSCRIPTION, parameters, parameters.configuration
         )
         return StartCallAnalyticsStreamTranscriptionEventStream(
-            CallAnalyticsInputStream(input_stream=live), live.response
+            CallAnalyticsInputStream(input_stream=live), response
         )
 
     @takes(MedicalTranscription)
@@ -245,10 +245,8 @@ class TranscribeStreamingClient:
 
         :returns: The open stream: audio in by `input_stream`, events by `output_stream`.
         """
-        live: LiveStream = await self._start(START_MEDICAL_STREAM_TRANSCRIPTION, parameters)
-        return StartMedicalStreamTranscriptionEventStream(
-            AudioStream(input_stream=live), live.response
-        )
+        live, response = await self._start(START_MEDICAL_STREAM_TRANSCRIPTION, parameters)
+        return StartMedicalStreamTranscriptionEventStream(AudioStream(input_stream=live), response)
 
     @takes(ScribeSession)
     async def start_medical_scribe_stream(
@@ -266,11 +264,11 @@ class TranscribeStreamingClient:
             sent first, before any audio.
         :returns: The open session: audio in by `input_stream`, events by `output_stream`.
         """
-        live: LiveStream = await self._start(
+        live, response = await self._start(
             START_MEDICAL_SCRIBE_STREAM, parameters, parameters.configuration
         )
         return StartMedicalScribeStreamEventStream(
-            MedicalScribeInputStream(input_stream=live), live.response
+            MedicalScribeInputStream(input_stream=live), response
         )
 
     async def get_medical_scribe_stream(self, *, session_id: str) -> GetMedicalScribeStreamResponse:
@@ -493,18 +491,19 @@ class _Start:
 
     def _live(
         self, session: ClientSession, stream: Stream, slot: Slot | None, headers: Mapping[str, str]
-    ) -> LiveStream:
+    ) -> tuple[LiveStream, Any]:
+        """The open stream, and its response."""
         observer, idle_timeout = self._client.observer, self._client.idle_timeout
         live: LiveStream
         if observer is None and self._request.idle == "wait":
             live = LiveStream(session, stream, slot, idle_timeout)
         else:
             live = WatchedStream(session, stream, slot, self._request, observer, idle_timeout)
-        live.response = response = session.receive_response(headers, live)
+        response = session.receive_response(headers, live)
         logger.debug("session %s begins: request %s", response.session_id, response.request_id)
         if isinstance(live, WatchedStream):
             live.opened(self._operation.name, self._took)
-        return live
+        return live, response
 
     def _is_free(self, error: SDKError) -> bool:
         """Whether a failed attempt counts as none, for what the next one does better.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from typing import Any
 
@@ -144,7 +143,6 @@ async def test_a_dropped_stream_is_told() -> None:
     async with peer_server(Answers(accept)) as url:
         async with client_at(url, observer=recorder) as client:
             await start(client)
-            gc.collect()
     assert [end for _, end, *_ in recorder.of("stream_ended")] == ["dropped"]
 
 
