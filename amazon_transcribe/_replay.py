@@ -11,6 +11,9 @@ from .model import Alternative, AudioChunk, Entity, Item, Result
 SETTLE_TIME = 10.0
 """Seconds without an event after which the service has shown what it makes of audio."""
 
+LAG = 20.0
+"""Seconds in which the service has a result of whatever was said; longer than a segment."""
+
 _LEAD = 0.5  # seconds by which a segment's sound may begin before its result says
 
 
@@ -105,10 +108,10 @@ class LogicalResults:
     nothing else in it is passed over.
 
     :param channels: How many are recognised apart.
-    :param lag: Seconds in which the service gives a segment its first result.
+    :param lag: Seconds.
     """
 
-    def __init__(self, channels: int = 1, lag: float = SETTLE_TIME) -> None:
+    def __init__(self, channels: int = 1, lag: float = LAG) -> None:
         self.settled = 0.0
         self._channels = channels
         self._lag = lag

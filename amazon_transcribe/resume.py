@@ -19,7 +19,7 @@ on a new one, under the same session id, as fast as it is taken. So:
   beginning; what its partial results said is void, and its new results keep their id.
 - Channels that are recognised apart are heard again from where the first of them has
   something to come: from its last final result, or from its open segment. One that has
-  said nothing in the 10 s (at most half the replay buffer) before another's last final
+  said nothing in the 20 s (at most half the replay buffer) before another's last final
   result was silent until then. What the others repeat is told once: words whose middle
   lies before the end of a channel's last final result are taken out of its new ones.
 - Times count from the beginning of the logical stream, over all connections, and rise
@@ -75,7 +75,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._events import checked_chunk
 from ._live import at_once
-from ._replay import SETTLE_TIME, LogicalResults, ReplayBuffer
+from ._replay import LAG, LogicalResults, ReplayBuffer
 from ._shapes import START_STREAM_TRANSCRIPTION
 from ._watched import tell
 from .exceptions import (
@@ -254,7 +254,7 @@ class ResumableTranscription:
         self._chunk = chunk - chunk % self._frame  # bytes sent at a time
         self._buffer = ReplayBuffer(replay_seconds, self._bytes_per_second)
         apart = channels if parameters.get("enable_channel_identification") else 1
-        self._results = LogicalResults(apart, min(SETTLE_TIME, replay_seconds / 2))
+        self._results = LogicalResults(apart, min(LAG, replay_seconds / 2))
         self._renew_after = renew_after
         self._max_failures = max_failures
         self._backoff = backoff

@@ -311,10 +311,12 @@ def test_two_channels_lose_and_double_no_word_wherever_they_are_cut(data: st.Dat
         channels.append(pcm)
     pcm = two_channels(*channels)
     longest = data.draw(st.sampled_from([3, 1000]))
-    engine = WordCodes(channels=2, shown_from=data.draw(st.integers(1, 5)), longest=longest)
+    shown_from = data.draw(st.sampled_from([1, 4, 1000]))
+    engine = WordCodes(channels=2, shown_from=shown_from, longest=longest)
     seconds = st.floats(0, 4)
-    unheard = st.integers(0, 4)  # pieces whose results the cut takes along
-    cuts = data.draw(st.lists(st.tuples(seconds, unheard), max_size=6))
+    piece = st.sampled_from([0.1, 0.5, 4])
+    unheard = st.integers(0, 9)  # results that the cut takes along
+    cuts = data.draw(st.lists(st.tuples(seconds, piece, unheard), max_size=6))
 
     whole, cut = (_heard(engine, pcm, each) for each in ([], cuts))
     assert cut.words() == whole.words()
@@ -344,24 +346,25 @@ class _Heard:
         return {(one.channel_id, one.start_time, one.end_time) for one in self.finals}
 
 
-def _heard(engine: WordCodes, pcm: bytes, cuts: list[tuple[float, int]]) -> _Heard:
+def _heard(engine: WordCodes, pcm: bytes, cuts: list[tuple[float, float, int]]) -> _Heard:
     """What comes of audio whose connections are cut after so many seconds of it."""
     rate = 2 * word_codes.BYTES_PER_SECOND
-    heard, results, buffer = _Heard(), LogicalResults(channels=2, lag=1), ReplayBuffer(240, rate)
+    lag = 1.3  # longer than a segment
+    heard, results, buffer = _Heard(), LogicalResults(2, lag), ReplayBuffer(240, rate)
     buffer.append(pcm)
-    for number, (seconds, unheard) in enumerate([*cuts, (1e6, 0)], 1):
+    for number, (seconds, piece, unheard) in enumerate([*cuts, (1e6, 0.1, 0)], 1):
         results.begin(number)
         start = at = buffer.start
         recognition = ChannelRecognition(lambda: engine.open(RecognitionOptions(word_codes.RATE)))
-        said: list[list[Result]] = []
+        said: list[Result] = []
         while at < min(len(pcm), start + seconds * rate):
-            piece = buffer.read(at, rate // 10)
-            at += len(piece)
-            said.append(recognition.accept(piece))
+            data = buffer.read(at, int(piece * rate))
+            at += len(data)
+            said += recognition.accept(data)
         if at == len(pcm):
-            said.append(recognition.finish())
-        for event in said[: len(said) - unheard]:
-            taken, _ = results.take(event, start / rate)
+            said += recognition.finish()
+        for event in said[: max(len(said) - unheard, 0)]:
+            taken, _ = results.take([event], start / rate)
             for one in taken:
                 if one.is_partial:
                     heard.shown.add(one.result_id)
