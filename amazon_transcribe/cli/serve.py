@@ -14,7 +14,7 @@ from .arguments import key_pair, named_file, positive_seconds, whole
 from .errors import DONE, Unusable
 from .output import write_to
 from .running import run
-from .server import add_engine, check_readable, engine_options, parse_faults, start_server
+from .server import add_engine, check_readable, engine_options, start_server
 
 PORT = whole(Integer(0, 65_535))
 
@@ -150,6 +150,7 @@ def _allow_many_connections() -> None:
 
 async def _serve_until_cancelled(arguments: argparse.Namespace) -> int:
     from ..auth import environment_credentials
+    from ..local import Fault
 
     known = dict(arguments.credentials)
     if not known and (found := environment_credentials()):
@@ -164,7 +165,7 @@ async def _serve_until_cancelled(arguments: argparse.Namespace) -> int:
             cert=arguments.cert,
             key=arguments.key,
             credentials=known or None,
-            faults=parse_faults(arguments.fault),
+            faults=[Fault.parse(text) for text in arguments.fault],
             vocabulary_filters=dict(arguments.vocabulary_filter),
             categories=arguments.categories,
             max_streams=arguments.max_streams,

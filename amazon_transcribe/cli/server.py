@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from .arguments import whole
 from .errors import Unusable, reason
 
 if TYPE_CHECKING:
-    from ..local import Fault, LocalTranscribe
+    from ..local import LocalTranscribe
 
 ENGINES = ("moonshine", "pocketsphinx", "scripted")
 
@@ -73,9 +72,3 @@ async def start_server(stack: AsyncExitStack, **options: Any) -> LocalTranscribe
         if error.filename is None:  # an address that cannot be listened on
             raise SDKError(reason(error)) from error
         raise Unusable(f"{error.filename}: {reason(error)}") from error
-
-
-def parse_faults(texts: Sequence[str]) -> list[Fault]:
-    from ..local import Fault
-
-    return [Fault.parse(text) for text in texts]

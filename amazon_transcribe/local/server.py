@@ -11,6 +11,7 @@ import ssl
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
@@ -140,15 +141,19 @@ class LocalTranscribe:
         self._key = Path(key) if key is not None else None
         self._secrets = dict(credentials) if credentials else {_access_key(): _secret()}
         self._script = Path(script) if script is not None else None
-        self._audio_timeout = audio_timeout
-        self._max_seconds = max_seconds
-        self._max_streams = max_streams
         self._vocabulary_filters = dict(vocabulary_filters or {})
         self._categories = categories
-        self._alternatives = alternatives
-        self._lenient = lenient
         self._faults = Faults(faults)
-        self._worker_count = workers or os.cpu_count() or 1
+        self._new_service = partial(
+            TranscriptionService,
+            secrets=self._secrets,
+            workers=workers or os.cpu_count() or 1,
+            audio_timeout=audio_timeout,
+            max_seconds=max_seconds,
+            max_streams=max_streams,
+            alternatives=alternatives,
+            lenient=lenient,
+        )
         self._service: TranscriptionService
         self._ends: AsyncExitStack | None = None  # what `close` has to do
         self._listeners: list[asyncio.Server] = []
@@ -210,18 +215,7 @@ class LocalTranscribe:
             # Reading a model takes a second; the loop may have other things to do.
             engine = await asyncio.to_thread(load_engine, engine, script=self._script)
             ends.callback(engine.close)
-        self._service = TranscriptionService(
-            engine,
-            self._secrets,
-            workers=self._worker_count,
-            audio_timeout=self._audio_timeout,
-            max_seconds=self._max_seconds,
-            max_streams=self._max_streams,
-            vocabulary_filters=filters,
-            categories=categories,
-            alternatives=self._alternatives,
-            lenient=self._lenient,
-        )
+        self._service = self._new_service(engine, vocabulary_filters=filters, categories=categories)
         ends.push_async_callback(self._service.close)
         ends.push_async_callback(self._hang_up)
         await self._listen("http", self._port, None)
