@@ -149,13 +149,17 @@ class AudioStream(BaseStream):
         :raises InvalidParameterException: for a value the service would refuse; its
             `parameter` is the path to it.
         """
-        if self._live is not None:
-            await self._live.send_event(event)
-        else:
+        if self._live is None:
             await super().send_event(event)
+        elif isinstance(event, AudioEvent):
+            await self._live.send_audio(checked_chunk(event.audio_chunk))
+        else:
+            await self._live.send_event(event)
 
     async def send_audio_event(self, audio_chunk: AudioChunk | None) -> None:
         """Send a chunk of audio; waits while too much is on its way unsent.
+
+        A send that is cancelled in that wait, or runs out of time, has sent nothing.
 
         :param audio_chunk: Bytes, bytearray or memoryview, at most 32,768 bytes (API
             reference, AudioEvent); 50–200 ms of audio are best. An empty chunk, or
@@ -234,6 +238,8 @@ def checked_chunk(chunk: AudioChunk | None) -> AudioChunk:
             f"audio_chunk has {size:,} bytes; the service takes at most {MAX_AUDIO_CHUNK:,} in"
             " one event: send smaller chunks, 50–200 ms of audio each",
         )
+    if isinstance(chunk, memoryview) and not chunk.c_contiguous:
+        return chunk.tobytes()  # one channel of two, say
     return chunk
 
 

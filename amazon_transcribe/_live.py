@@ -47,6 +47,8 @@ class LiveStream:
         idle_timeout: float = IDLE_TIMEOUT,
     ) -> None:
         self._slot = slot  # given back at the end
+        self._loop = asyncio.get_running_loop()
+        self._sending = asyncio.Lock()  # first come, first sent
         self._session = session
         self._stream = stream
         self.unknown_events = 0  # handed over
@@ -64,18 +66,27 @@ class LiveStream:
         # Neither holds the stream: one that the program drops is gone at once.
         live = weakref.ref(self)
         stream.when_ended(functools.partial(call_alive, live, "_settle"))
-        self._loop = asyncio.get_running_loop()
         self._watch = functools.partial(call_alive, live, "_look_if_idle")
         self._watchdog = self._loop.call_later(idle_timeout / _LOOKS, self._watch)
 
     async def send_audio(self, chunk: AudioChunk) -> None:
-        await self._write(self._framed(self._session.send_audio, chunk))
+        await self._send(self._session.send_audio, chunk)
 
     async def send_event(self, event: BaseEvent) -> None:
-        await self._write(self._framed(self._session.send_event, event))
+        await self._send(self._session.send_event, event)
+
+    async def _send(self, frame: Callable[[_T], bytes], sent: _T) -> None:
+        """Wait until there is room, then send: who gives up the wait has sent nothing.
+
+        What were taken first would pile up, if the program gave up each wait.
+        """
+        async with self._sending:
+            self._check_alive()
+            if not self._session.ended:
+                await self._write(b"")
+            at_once(self._write(self._framed(frame, sent)))
 
     def _framed(self, frame: Callable[[_T], bytes], sent: _T) -> bytes:
-        self._check_alive()
         try:
             return frame(sent)
         except StreamClosedException as error:
@@ -90,6 +101,10 @@ class LiveStream:
         return self._over or self._failure is not None
 
     async def end_audio(self) -> None:
+        async with self._sending:  # behind what waits to be sent
+            await self._end_input()
+
+    async def _end_input(self) -> None:
         if self._end_sent:
             return
         self._end_sent = True
@@ -123,8 +138,8 @@ class LiveStream:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         if self._failure is None:
-            # What still waits to be sent is sent while we read.
-            at_once(self.end_audio())
+            # What was taken is sent while we read.
+            at_once(self._end_input())
         try:
             while not self._is_over:
                 await self._receive(max(deadline - loop.time(), 0.001))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Coroutine
-from typing import Any, Literal
+from collections.abc import Callable, Coroutine
+from typing import Any, Literal, TypeVar
 
 from . import _live
 from ._live import LiveStream, call_alive
@@ -19,7 +19,7 @@ from .exceptions import (
     TimeoutException,
 )
 from .limiter import Slot
-from .model import MAX_AUDIO_CHUNK, AudioChunk, UnknownEvent
+from .model import MAX_AUDIO_CHUNK, UnknownEvent
 from .observe import Observer, StreamInfo, end_of, results_of
 from .transports.base import Stream
 
@@ -32,6 +32,8 @@ AUDIO_TIMEOUT = 15.0
 _SILENCE = 0.1  # seconds sent at a time: enough to count as audio
 
 logger = logging.getLogger("amazon_transcribe")
+
+_T = TypeVar("_T")
 
 
 def tell(observer: Observer | None, method: str, *arguments: object) -> None:
@@ -108,21 +110,19 @@ class WatchedStream(LiveStream):
         self._info = StreamInfo(operation, self._session.request_id, self._session.session_id)
         tell(self._observer, "stream_opened", self._info, seconds)
 
-    async def send_audio(self, chunk: AudioChunk) -> None:
-        if self._ended_idle and self._failure is None:
+    def _framed(self, frame: Callable[[_T], bytes], sent: _T) -> bytes:
+        if self._ended_idle:
             raise self._described(
                 StreamClosedException(
                     f"the input was ended after {self._idle_after:g} s without audio"
                 )
             )
         before = self._session.audio_bytes_sent
-        try:
-            await super().send_audio(chunk)
-        finally:
-            # Also when the wait behind it was cancelled: the audio is on its way.
-            if self._tell_audio(before):
-                self._last_audio = self._loop.time()
-                self._first_audio = self._first_audio or self._last_audio
+        framed = super()._framed(frame, sent)
+        if self._tell_audio(before):
+            self._last_audio = self._loop.time()
+            self._first_audio = self._first_audio or self._last_audio
+        return framed
 
     def _tell_audio(self, before: int) -> bool:
         """Tell what audio the session has sent since; whether there was any."""
@@ -187,10 +187,12 @@ class WatchedStream(LiveStream):
             return
         due = self._last_audio + self._idle_after
         now = self._loop.time()
-        if now >= due:
+        if self._sending.locked():  # the program has audio: the peer takes none
+            due = now + self._idle_after
+        elif now >= due:
             if self._idle == "end":
                 self._ended_idle = True
-                self._do(self.end_audio())
+                self._do(self._end_input())
                 return
             before = self._session.audio_bytes_sent
             sent = self._do(self._write(self._session.send_audio(self._silence)))

@@ -208,11 +208,10 @@ class Http2Stream(Ending):
     async def write(self, data: bytes, timeout: float | None = None) -> None:
         """Send bytes; waits while more than `max_unsent` are unsent."""
         self._check_open()
-        if not data:
-            return
-        self._outbox.append(data)
-        self._unsent += len(data)
-        self.connection.send_soon(self)
+        if data:
+            self._outbox.append(data)
+            self._unsent += len(data)
+            self.connection.send_soon(self)
         while self._unsent > self.connection.max_unsent:
             await self._writers.wait(timeout, "send")
             if self.failure is not None:

@@ -94,7 +94,8 @@ class WebSocketStream(asyncio.Protocol, Ending):
         self._check()
         if self._close_sent or (self._is_client and self._input_ended):
             raise StreamClosedException("the stream was ended: it takes no more")
-        self._send(self._frames.send_data(data))
+        if data:
+            self._send(self._frames.send_data(data))
         await self._written(timeout)
 
     async def _written(self, timeout: float | None) -> None:

@@ -108,6 +108,7 @@ class Stream(Protocol):
         """Send bytes; waits while too much is on its way unsent.
 
         The bytes are taken before the wait: a write that is cancelled still sends them.
+        Without any bytes it is the wait alone.
 
         :param data: The next bytes of the request's body.
         :param timeout: Seconds to wait; None for ever.

@@ -245,11 +245,10 @@ class CrtStream(Ending):
             raise StreamClosedException("the peer has ended the stream: it takes no more")
         if self._output_ended:
             raise StreamClosedException("the stream was ended: nothing more can be sent")
-        if not data:
-            return
-        self._outbox.append(data)
-        self._unsent += len(data)
-        self._send()
+        if data:
+            self._outbox.append(data)
+            self._unsent += len(data)
+            self._send()
         while self._unsent > self._owner.max_unsent:
             await self._writers.wait(timeout, "send")
             if self.failure is not None:

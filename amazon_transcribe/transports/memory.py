@@ -37,11 +37,10 @@ class _Pipe(Ending):
             raise self.failure
         if self.ended:
             raise StreamClosedException("the stream was ended: nothing more can be sent")
-        if not data:
-            return
-        self._data.append(data)
-        self._size += len(data)
-        self._changed.wake()
+        if data:
+            self._data.append(data)
+            self._size += len(data)
+            self._changed.wake()
         while self._size > MAX_UNREAD and self.failure is None:
             await self._changed.wait(timeout, "send")
 

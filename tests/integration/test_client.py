@@ -38,6 +38,7 @@ from amazon_transcribe.limiter import StreamLimiter
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.local.service import TranscriptionService
 from amazon_transcribe.model import (
+    AudioEvent,
     StartStreamTranscriptionEventStream,
     TranscriptEvent,
     UnknownEvent,
@@ -528,6 +529,17 @@ async def test_two_starts_share_a_connection_of_which_one_is_cancelled() -> None
 class Unasked(CredentialResolver):
     async def get_credentials(self) -> Credentials:
         raise AssertionError("credentials were asked for")
+
+
+async def test_audio_is_checked_however_it_is_sent(client: TranscribeStreamingClient) -> None:
+    async with await start(client) as stream:
+        with pytest.raises(InvalidParameterException, match="32,768"):
+            await stream.input_stream.send_event(AudioEvent(bytes(32_769)))
+        await stream.input_stream.send_audio_event(memoryview(SECOND)[::2])
+        await stream.input_stream.end_stream()
+        with pytest.raises(StreamClosedException) as ended:
+            await stream.input_stream.send_event(AudioEvent(SECOND))
+        assert ended.value.audio_bytes_sent == len(SECOND) // 2
 
 
 async def test_wrong_parameters_cost_nothing() -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from h2.errors import ErrorCodes
-from h2.events import ConnectionTerminated
+from h2.events import ConnectionTerminated, DataReceived, StreamEnded
 
 from amazon_transcribe.client import TranscribeStreamingClient
-from amazon_transcribe.eventstream import encode_message
+from amazon_transcribe.eventstream import EventStreamDecoder, decode_message, encode_message
 from amazon_transcribe.exceptions import (
     BadRequestException,
     ConnectException,
@@ -181,6 +181,81 @@ async def test_a_peer_that_takes_no_audio(monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(TimeoutException) as again:
             await stream.output_stream.__anext__()
         assert again.value is late.value
+
+
+def audio_in(frames: bytes) -> list[bytes]:
+    """The audio of signed frames, event by event."""
+    return [
+        decode_message(frame.payload).payload
+        for frame in EventStreamDecoder().feed(frames)
+        if frame.payload
+    ]
+
+
+async def test_sends_that_are_given_up_do_not_pile_up() -> None:
+    async def script(peer: Peer) -> None:
+        peer.respond(await peer.request(), **IDS)
+
+    async with peer_server(script) as url, client_at(url, max_unsent=64 * 1024) as client:
+        async with await start(client) as stream:
+            for _ in range(100):
+                sending = asyncio.create_task(stream.input_stream.send_audio_event(SECOND))
+                await asyncio.sleep(0)
+                sending.cancel()
+                await asyncio.wait({sending})
+        with pytest.raises(StreamClosedException) as ended:
+            await stream.output_stream.__anext__()
+        assert ended.value.audio_bytes_sent <= 65_535 + 64 * 1024 + len(SECOND)
+
+
+async def test_sends_that_wait_go_out_in_order_and_before_the_end() -> None:
+    frames: list[bytes] = []
+    go_on = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        stream = await peer.request()
+        peer.respond(stream)
+        await go_on.wait()
+        while True:
+            event = await peer.next(DataReceived, StreamEnded)
+            if isinstance(event, StreamEnded):
+                break
+            assert isinstance(event, DataReceived)
+            assert event.flow_controlled_length is not None
+            frames.append(event.data)
+            peer.h2.acknowledge_received_data(event.flow_controlled_length, stream)
+            peer.flush()
+        peer.send(stream, TRANSCRIPT, end=True)
+
+    async with peer_server(script) as url, client_at(url, max_unsent=4096) as client:
+        async with await start(client) as stream:
+            chunks = [bytes([number]) * 3200 for number in range(1, 101)]
+            calls = [stream.input_stream.send_audio_event(chunk) for chunk in chunks]
+            sending = [asyncio.create_task(call) for call in calls]
+            ending = asyncio.create_task(stream.input_stream.end_stream())
+            await asyncio.sleep(0)
+            go_on.set()
+            await asyncio.gather(*sending, ending)
+            await read_all(stream)
+    assert audio_in(b"".join(frames)) == chunks
+
+
+async def test_no_audio_counts_as_sent_after_the_end() -> None:
+    async def script(peer: Peer) -> None:
+        stream = await peer.request()
+        peer.respond(stream, **IDS)
+        await peer.next(DataReceived)
+        peer.h2.end_stream(stream)
+        peer.flush()
+
+    async with peer_server(script) as url, client_at(url) as client:
+        async with await start(client) as stream:
+            await stream.input_stream.send_audio_event(SECOND)
+            await read_all(stream)
+            for _ in range(3):
+                with pytest.raises(StreamClosedException) as told:
+                    await stream.input_stream.send_audio_event(SECOND)
+                assert told.value.audio_bytes_sent == len(SECOND)
 
 
 def said_goaway(last: int, code: int, text: bytes = b"") -> bytes:

@@ -17,6 +17,7 @@ from amazon_transcribe.exceptions import (
     TimeoutException,
 )
 from amazon_transcribe.local import LocalTranscribe
+from amazon_transcribe.model import AudioEvent
 from tests.callers import SECOND, client_at, client_of, final_texts, start
 from tests.integration.test_ends import read_all
 from tests.peers import Peer, peer_server
@@ -54,14 +55,43 @@ async def test_an_idle_stream_ends_cleanly(client: TranscribeStreamingClient) ->
     await stream.input_stream.end_stream()
 
 
-async def test_audio_puts_the_end_off(client: TranscribeStreamingClient) -> None:
+@pytest.mark.parametrize("as_event", [False, True])
+async def test_audio_puts_the_end_off(client: TranscribeStreamingClient, as_event: bool) -> None:
     async with await start(client, idle="end", idle_after=0.3) as stream:
         live: Any = stream.input_stream._input_stream
         for _ in range(4):
             live._last_audio = -1e9  # as if long ago
-            await stream.input_stream.send_audio_event(SECOND)
+            if as_event:
+                await stream.input_stream.send_event(AudioEvent(SECOND))
+            else:
+                await stream.input_stream.send_audio_event(SECOND)
             live.look_after()
         assert not live._session.ended
+
+
+async def test_who_waits_to_send_is_not_idle() -> None:
+    go_on = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        stream = await peer.request()
+        peer.respond(stream)
+        await go_on.wait()
+        await peer.end_of(stream)
+        peer.h2.end_stream(stream)
+        peer.flush()
+
+    async with peer_server(script) as url, client_at(url, max_unsent=4096) as client:
+        async with await start(client, idle="end", idle_after=10.0) as stream:
+            live: Any = stream.input_stream._input_stream
+            sending = [
+                asyncio.create_task(stream.input_stream.send_audio_event(SECOND)) for _ in range(9)
+            ]
+            await asyncio.sleep(0)
+            live._last_audio = -1e9
+            live.look_after()
+            go_on.set()
+            await asyncio.gather(*sending)
+            await stream.drain()
 
 
 async def test_nobody_waits_for_ever_for_a_service_that_says_nothing() -> None:
