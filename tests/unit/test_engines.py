@@ -33,13 +33,18 @@ from tests.unit.recordings import Recording, best, read_recording, recognise
 LEVELS: list[Stability] = ["low", "medium", "high"]
 
 
-SECONDS = 12  # of the recording: two segments and the beginning of a third
+@pytest.fixture(scope="module")
+def speech() -> Recording:
+    """Two segments."""
+    short = read_recording("goforward")
+    return replace(short, pcm=short.pcm + bytes(short.sample_rate * 2) + short.pcm)
 
 
 @pytest.fixture(scope="module")
-def speech() -> Recording:
+def sentence() -> Recording:
     whole = read_recording("sense_and_sensibility_all")
-    return replace(whole, pcm=whole.pcm[: SECONDS * whole.sample_rate * 2])
+    start, end = (seconds * whole.sample_rate * 2 for seconds in (7, 12))
+    return replace(whole, pcm=whole.pcm[start:end])
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -262,28 +267,23 @@ def words_said(alternative: Alternative) -> list[str]:
 
 
 @pytest.mark.parametrize("stabilize", [False, True])
-def test_alternatives_of_real_speech(
-    request: pytest.FixtureRequest, speech: Recording, stabilize: bool
-) -> None:
-    for name in ("moonshine", "pocketsphinx"):
-        engine: Engine = request.getfixturevalue(name)
-        options = RecognitionOptions(speech.sample_rate, stabilize)
-        alone = recognise(engine.open(options), speech.pcm, 32_000)
-        several = recognise(engine.open(replace(options, alternatives=3)), speech.pcm, 32_000)
-        # The best one is what it is without the others.
-        assert [(r.is_partial, best(r)) for r in several] == [
-            (r.is_partial, best(r)) for r in alone
-        ]
-        for result in several:
-            assert result.alternatives
-            check_times(result)
-            said = [words_said(alternative) for alternative in result.alternatives]
-            assert len(said) <= (1 if result.is_partial else 3)
-            assert all(said)
-            assert all(a != b for n, a in enumerate(said) for b in said[:n])
-            for other in said[1:]:
-                assert len(set(other) & set(said[0])) >= len(set(said[0])) / 2
-        assert max(len(result.alternatives or ()) for result in several) == 3
+@pytest.mark.parametrize("engine", ["moonshine", "pocketsphinx"], indirect=True)
+def test_alternatives_of_real_speech(engine: Engine, sentence: Recording, stabilize: bool) -> None:
+    options = RecognitionOptions(sentence.sample_rate, stabilize)
+    alone = recognise(engine.open(options), sentence.pcm, 32_000)
+    several = recognise(engine.open(replace(options, alternatives=3)), sentence.pcm, 32_000)
+    # The best one is what it is without the others.
+    assert [(r.is_partial, best(r)) for r in several] == [(r.is_partial, best(r)) for r in alone]
+    for result in several:
+        assert result.alternatives
+        check_times(result)
+        said = [words_said(alternative) for alternative in result.alternatives]
+        assert len(said) <= (1 if result.is_partial else 3)
+        assert all(said)
+        assert all(a != b for n, a in enumerate(said) for b in said[:n])
+        for other in said[1:]:
+            assert len(set(other) & set(said[0])) >= len(set(said[0])) / 2
+    assert max(len(result.alternatives or ()) for result in several) == 3
 
 
 # Stable words
@@ -347,10 +347,10 @@ def test_higher_stability_leaves_fewer_words_open() -> None:
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_stable_words_stand_on_real_speech(
-    engine: Engine, speech: Recording, level: Stability
+    engine: Engine, sentence: Recording, level: Stability
 ) -> None:
-    options = RecognitionOptions(speech.sample_rate, True, level)
-    results = recognise(engine.open(options), speech.pcm)
+    options = RecognitionOptions(sentence.sample_rate, True, level)
+    results = recognise(engine.open(options), sentence.pcm)
     check_stable_words_stand(results)
     assert any(stable_items(result) for result in results if result.is_partial)
 
