@@ -8,6 +8,7 @@ import logging
 import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from ._session import ClientSession
@@ -68,6 +69,14 @@ class LiveStream:
         stream.when_ended(functools.partial(call_alive, live, "_settle"))
         self._watch = functools.partial(call_alive, live, "_look_if_idle")
         self._watchdog = self._loop.call_later(idle_timeout / _LOOKS, self._watch)
+
+    def __del__(self) -> None:
+        # The program dropped its stream; the collector may run in any thread.
+        if not self._is_over:
+            # Nobody can send to it or read it. What ends by itself is given time for that.
+            delay = self._idle_timeout if self._end_sent else 0.0
+            with suppress(RuntimeError):  # the loop is closed, and its connections with it
+                self._loop.call_soon_threadsafe(self._loop.call_later, delay, self._stream.abort)
 
     async def send_audio(self, chunk: AudioChunk) -> None:
         await self._send(self._session.send_audio, chunk)

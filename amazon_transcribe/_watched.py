@@ -167,7 +167,7 @@ class WatchedStream(LiveStream):
         tell(self._observer, "stream_ended", self._info, end_of(error), seconds, error)
 
     def __del__(self) -> None:
-        # The program dropped its stream; the collector may run in any thread.
+        super().__del__()
         if not self._is_over and self._info.operation:
             seconds = self._loop.time() - self._opened
             told = (self._observer, "stream_ended", self._info, "dropped", seconds, None)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from h2.events import RequestReceived, StreamEnded
+from h2.events import RequestReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes as S
 
 import amazon_transcribe.transports.h2
@@ -20,6 +20,7 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.local import LocalTranscribe
+from amazon_transcribe.observe import Observer
 from amazon_transcribe.transports.h2 import H2Transport
 from tests.callers import SECOND, TRANSCRIPT, client_at, client_of, final_texts, leftovers, start
 from tests.peers import Peer, peer_server
@@ -227,6 +228,28 @@ async def test_starts_wait_for_no_place_that_the_peer_does_not_give() -> None:
         for stream in streams:
             await stream.close()
     assert counting.connections == 10
+
+
+@pytest.mark.parametrize("observer", [None, Observer()])
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_stream_that_is_dropped_ends_at_the_peer_too(
+    ended: bool, observer: Observer | None
+) -> None:
+    reset = asyncio.get_running_loop().create_future()
+
+    async def script(peer: Peer) -> None:
+        peer.respond(await peer.request())
+        await peer.next(StreamReset)
+        reset.set_result(None)
+
+    async with peer_server(script) as url:
+        client = client_at(url, observer=observer, idle_timeout=0.01)
+        stream = await start(client)
+        if ended:
+            await stream.input_stream.end_stream()
+        del stream
+        await asyncio.wait_for(reset, 5)
+        assert not client._transport._pool  # type: ignore[attr-defined]
 
 
 async def test_a_start_overtaken_by_the_client_s_end_is_told_so() -> None:
