@@ -12,7 +12,6 @@ from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import (
     BadRequestException,
     ResourceNotFoundException,
-    ValidationException,
 )
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.model import (
@@ -25,10 +24,9 @@ from amazon_transcribe.model import (
     MedicalTranscriptEvent,
     UtteranceEvent,
 )
-from amazon_transcribe.transports.crt import CrtTransport
+from tests.callers import SECOND, client_at, crt_transport
 
 AUDIO = {"language_code": "en-US", "media_sample_rate_hz": 16000, "media_encoding": "pcm"}
-SECOND = bytes(32_000)
 NO_SESSION = "11111111-2222-3333-4444-555555555555"
 CALL = ConfigurationEvent([ChannelDefinition(0, "AGENT"), ChannelDefinition(1, "CUSTOMER")])
 SCRIBING = MedicalScribeConfigurationEvent(
@@ -44,20 +42,13 @@ async def client(
     async with LocalTranscribe("scripted", tls=request.param in ("https", "crt", "wss")) as server:
         if server.ca_file:
             monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
-        transport: Any = None
-        if request.param == "crt":
-            try:
-                transport = CrtTransport()
-            except ValidationException as error:
-                pytest.skip(str(error))
-        async with TranscribeStreamingClient(
-            region="us-east-1",
-            endpoint_url=server.endpoint_url.replace("http", "ws")
-            if request.param.startswith("ws")
-            else server.endpoint_url,
-            credential_resolver=server.credentials,
-            transport=transport,
-        ) as made:
+        url = server.endpoint_url
+        if request.param.startswith("ws"):
+            pytest.importorskip("wsproto")
+            url = url.replace("http", "ws")
+        transport = crt_transport() if request.param == "crt" else None
+        keys = server.credentials
+        async with client_at(url, credential_resolver=keys, transport=transport) as made:
             yield made
 
 

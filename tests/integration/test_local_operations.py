@@ -44,11 +44,10 @@ from amazon_transcribe.model import (
     StartStreamTranscriptionRequest,
     UtteranceEvent,
 )
-from tests.callers import client_of, converse
+from tests.callers import SECOND, client_of, converse, leftovers
 from tests.sounds import interleaved, recording, said_in, share_heard
 
 AUDIO = {"language_code": "en-US", "media_sample_rate_hz": 16_000, "media_encoding": "pcm"}
-SECOND = bytes(32_000)
 SENTENCE = "sense_and_sensibility_0870"
 OTHER = "sense_and_sensibility_0920"
 
@@ -401,6 +400,7 @@ async def test_closing_the_server_while_a_session_is_taken_over() -> None:
         for _ in range(3):
             await client.start_stream_transcription(**AUDIO, session_id=session_id)
     await client.close()
+    assert leftovers() == []
 
 
 async def test_more_streams_than_there_may_be() -> None:
