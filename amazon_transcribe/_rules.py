@@ -15,7 +15,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from numbers import Real
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin
+
+from .exceptions import ValidationException
 
 if TYPE_CHECKING:
     import msgspec
@@ -217,6 +220,16 @@ class Structure(Rule):
 
 def _between(low: int, high: int) -> str:
     return f"{low}" if low == high else f"{low} to {high:,}"
+
+
+def check_above_zero(**numbers: Any) -> None:
+    """Refuse what is no number above 0; infinity is one.
+
+    :raises ValidationException: with its name.
+    """
+    for name, number in numbers.items():
+        if not (isinstance(number, Real) and float(number) > 0):
+            raise ValidationException(f"{name} must be a number above 0, not {number!r}")
 
 
 # Members

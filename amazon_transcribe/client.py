@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from ._calls import Call, MedicalTranscription, ScribeSession, Transcription, takes
 from ._live import IDLE_TIMEOUT, LiveStream
 from ._retry import CLOCK_TOLERANCE, backoff, clock_skew, is_transient, refuses_signature
-from ._rules import REQUEST_ID
+from ._rules import REQUEST_ID, check_above_zero
 from ._session import ClientSession
 from ._shapes import (
     GET_MEDICAL_SCRIBE_STREAM,
@@ -145,16 +145,14 @@ class TranscribeStreamingClient:
     ) -> None:
         if not isinstance(region, str) or not region:
             raise ValidationException(f"region must be a name such as 'us-west-2', not {region!r}")
-        for name, number in (
-            ("max_streams_per_connection", max_streams_per_connection),
-            ("connect_timeout", connect_timeout),
-            ("start_timeout", start_timeout),
-            ("start_attempts", start_attempts),
-            ("idle_timeout", idle_timeout),
-            ("max_unsent", max_unsent),
-        ):
-            if not number > 0:
-                raise ValidationException(f"{name} must be above 0, not {number!r}")
+        check_above_zero(
+            max_streams_per_connection=max_streams_per_connection,
+            connect_timeout=connect_timeout,
+            start_timeout=start_timeout,
+            start_attempts=start_attempts,
+            idle_timeout=idle_timeout,
+            max_unsent=max_unsent,
+        )
         if endpoint_url is not None:
             Origin.parse(endpoint_url)
             endpoint_resolver = StaticEndpointResolver(endpoint_url)

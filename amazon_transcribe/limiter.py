@@ -14,7 +14,8 @@ import asyncio
 from collections import deque
 from contextlib import suppress
 
-from .exceptions import TimeoutException, ValidationException
+from ._rules import check_above_zero
+from .exceptions import TimeoutException
 
 __all__ = ["Slot", "StreamLimiter"]
 
@@ -60,12 +61,7 @@ class StreamLimiter:
     def __init__(
         self, max_streams: int = MAX_STREAMS, starts_per_second: float = STARTS_PER_SECOND
     ) -> None:
-        for name, number in (
-            ("max_streams", max_streams),
-            ("starts_per_second", starts_per_second),
-        ):
-            if not number > 0:
-                raise ValidationException(f"{name} must be above 0, not {number!r}")
+        check_above_zero(max_streams=max_streams, starts_per_second=starts_per_second)
         self.max_streams = max_streams
         self.starts_per_second = starts_per_second
         # In any `_window` seconds at most `_burst` starts.

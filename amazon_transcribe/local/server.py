@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
-from .._rules import NAME, Integer
+from .._rules import NAME, Integer, check_above_zero
 from ..auth import StaticCredentialResolver
 from ..exceptions import HTTPException, SDKError, ValidationException
 from .categories import read_categories
@@ -124,11 +124,7 @@ class LocalTranscribe:
         ):
             if problem := rule.problem(number):
                 raise ValidationException(f"{option} {problem}")
-        for option, seconds in (("audio_timeout", audio_timeout), ("max_seconds", max_seconds)):
-            if not (isinstance(seconds, (int, float)) and 0 < seconds < float("inf")):
-                raise ValidationException(
-                    f"{option} must be a number of seconds above 0, not {seconds!r}"
-                )
+        check_above_zero(audio_timeout=audio_timeout, max_seconds=max_seconds)
         for name in vocabulary_filters or ():
             if problem := NAME.problem(name):
                 raise ValidationException(f"a vocabulary filter's name {problem}")

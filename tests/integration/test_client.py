@@ -618,6 +618,7 @@ async def test_a_profile_file_is_read_by_the_chain(
         {"endpoint_url": "http://host:99999"},
         {"max_streams_per_connection": 0},
         {"start_timeout": 0},
+        {"start_timeout": "5"},
     ],
 )
 def test_a_client_that_cannot_be(options: dict[str, Any]) -> None:

@@ -261,10 +261,9 @@ async def test_the_throwaway_certificate_is_strictly_valid(
         ({"tls_port": -1}, "^tls_port .* not -1$"),
         ({"max_streams": 1.5}, r"^max_streams .* not 1\.5$"),
         ({"alternatives": "3"}, "^alternatives .* from 1 to 10, not '3'$"),
-        ({"audio_timeout": 0}, "^audio_timeout must be a number of seconds above 0, not 0$"),
+        ({"audio_timeout": 0}, "^audio_timeout must be a number above 0, not 0$"),
         ({"audio_timeout": float("nan")}, "^audio_timeout .* not nan$"),
         ({"max_seconds": None}, "^max_seconds .* not None$"),
-        ({"max_seconds": float("inf")}, "^max_seconds .* not inf$"),
     ],
 )
 def test_a_server_that_cannot_be(options: dict[str, Any], words: str) -> None:
