@@ -1,6 +1,7 @@
 """Sphinx configuration: `make docs`."""
 
 import os
+from typing import Generic, get_origin
 
 from amazon_transcribe import __version__
 
@@ -26,6 +27,7 @@ html_theme_options = {"description": "Streaming speech to text", "page_width": "
 
 def setup(app):
     app.connect("autodoc-process-docstring", indented_is_code)
+    app.connect("autodoc-process-bases", bases_are_public)
 
 
 def indented_is_code(app, what, name, obj, options, lines):
@@ -40,3 +42,16 @@ def indented_is_code(app, what, name, obj, options, lines):
             result += ["::", ""]
         result.append(line)
     lines[:] = result
+
+
+def bases_are_public(app, name, obj, options, bases):
+    """Tell the nearest public class in place of a private one, and no type variables."""
+    bases[:] = map(public, bases)
+
+
+def public(base):
+    if get_origin(base) is Generic:
+        return object
+    if isinstance(base, type):
+        return next(known for known in base.__mro__ if not known.__name__.startswith("_"))
+    return base  # a public class with its parameters
