@@ -1,19 +1,9 @@
 """The event-stream codec in Python: the readable specification of its compiled twin.
 
-A message, all integers big-endian:
-
-    offset            size            field
-    0                 4               total length, these four bytes and the last CRC included
-    4                 4               headers length
-    8                 4               prelude CRC: CRC-32 of bytes 0–7
-    12                headers length  header block
-    headers end       the rest        payload
-    total length − 4  4               message CRC: CRC-32 of everything before it
-
-A header is `name length (1) | name | type (1) | value`. The format and its limits come
-from the Smithy "Amazon Event Stream Specification". What that forbids is refused, always
-with a subclass of `ParserError`, and checked in this order: lengths against the limits,
-prelude CRC, lengths against each other, message CRC, headers.
+`docs/topics/wire-format.md` draws the layout. It and its limits come from the Smithy
+"Amazon Event Stream Specification". What that forbids is refused, always with a subclass
+of `ParserError`, and checked in this order: lengths against the limits, prelude CRC,
+lengths against each other, message CRC, headers.
 
 `_codec/codec.pyx` does the same with the same names, exceptions and messages.
 """
