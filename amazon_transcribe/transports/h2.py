@@ -90,8 +90,8 @@ class H2Transport:
                 # It died while it lay idle, or is full: another takes the stream.
             finally:
                 pooled.claims -= 1
-                if not pooled.claims:
-                    await self._unclaimed(pooled)
+                if not pooled.claims and self._release(pooled):
+                    await asyncio.wait({pooled.task})
 
     async def prewarm(self, origin: Origin, count: int, timeout: float) -> None:
         """Open connections until so many have room for a stream, and keep them.
@@ -121,9 +121,12 @@ class H2Transport:
         finally:
             for pooled in wanted:
                 pooled.held -= 1
-            for pooled in wanted:
-                if not pooled.claims:
-                    await self._unclaimed(pooled)
+            # Before the first wait, in which another cancellation may come.
+            given_up = [
+                pooled.task for pooled in wanted if not pooled.claims and self._release(pooled)
+            ]
+            if given_up:
+                await asyncio.wait(given_up)
 
     async def close(self) -> None:
         """Close every connection, those that are being opened too; bounded by 3 s."""
@@ -164,14 +167,17 @@ class H2Transport:
         pooled.claims += 1
         return pooled
 
-    async def _unclaimed(self, pooled: _Pooled) -> None:
-        """Nobody waits for this connection any more: give it up unless it is open."""
+    def _release(self, pooled: _Pooled) -> bool:
+        """Nobody waits for this connection any more: give it up unless it is open.
+
+        :returns: Whether its task is about to end.
+        """
         if pooled.connection is not None:
             pooled.changed(pooled.connection)
         elif not pooled.held:
             self.drop(pooled)
-            pooled.task.cancel()
-            await asyncio.wait({pooled.task})
+            return pooled.task.cancel()
+        return False
 
     def forget_idle(self, origin: Origin) -> None:
         """Give up the connections that were idle for long: one of their kind was dead."""

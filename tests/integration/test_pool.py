@@ -112,6 +112,18 @@ async def test_a_cancelled_prewarming_leaves_nothing(turns: int) -> None:
         await client.close()
 
 
+@pytest.mark.parametrize("turns", range(1, 8))
+async def test_prewarming_that_is_cancelled_again_and_again_leaves_nothing(turns: int) -> None:
+    async with peer_server(Peer.gone, hello=False) as url, client_at(url) as client:
+        warming = asyncio.create_task(client.prewarm(4))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        while not warming.done():  # as cancel scopes do
+            warming.cancel()
+            await asyncio.sleep(0)
+        assert not client._transport._pool  # type: ignore[attr-defined]
+
+
 async def test_a_start_survives_the_prewarming_that_opened_its_connection() -> None:
     script = Counting()
     async with peer_server(script) as url, client_at(url) as client:
