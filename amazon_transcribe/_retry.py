@@ -77,7 +77,7 @@ def clock_skew(date: str | None, now: float) -> float | None:
     """
     try:
         told = parsedate_to_datetime(date or "")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, IndexError):
         return None
     if told.tzinfo is None:
         told = told.replace(tzinfo=timezone.utc)

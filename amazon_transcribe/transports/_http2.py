@@ -178,7 +178,10 @@ class Http2Stream(Ending):
     async def response(self, timeout: float | None = None) -> tuple[int, dict[str, str]]:
         """Wait for the answer's status and headers."""
         headers = dict(await self.receive_headers(timeout))
-        return int(headers.get(":status", 0)), headers
+        status = headers.get(":status", "")
+        if not (status.isascii() and status.isdecimal()):
+            raise HTTPException(f"the peer answers with {status[:20]!r} for a status")
+        return int(status), headers
 
     async def read(self, timeout: float | None = None) -> bytes:
         """The bytes that have come, `b""` at the peer's clean end."""

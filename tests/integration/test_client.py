@@ -24,6 +24,7 @@ from amazon_transcribe.exceptions import (
     ConnectException,
     ConnectionLostException,
     CredentialsException,
+    HTTPException,
     InvalidParameterException,
     SDKError,
     StreamClosedException,
@@ -439,6 +440,16 @@ async def test_answers_without_a_stream(status: int) -> None:
         with pytest.raises(UnknownServiceException) as refused:
             await start(client_at(url))
     assert refused.value.status_code == status
+
+
+async def test_an_answer_whose_status_is_no_number() -> None:
+    async def script(peer: Peer) -> None:
+        peer.h2.send_headers(await peer.request(), [(":status", "fine")])
+        peer.flush()
+
+    async with peer_server(script) as url:
+        with pytest.raises(HTTPException, match="fine"):
+            await start(client_at(url))
 
 
 async def test_writing_waits_for_a_peer_that_does_not_read() -> None:

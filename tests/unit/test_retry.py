@@ -91,6 +91,7 @@ def test_waits_grow_up_to_a_limit_and_are_random(error: SDKError, first: float) 
         ("Sun, 06 Nov 1994 08:59:37 GMT", 600.0),
         ("Sun, 06 Nov 1994 07:49:37 -0000", -3600.0),
         ("yesterday", None),
+        ("Sun, 06 Nov 99999999999 08:49:37 GMT", None),
         ("", None),
         (None, None),
     ],
