@@ -49,7 +49,9 @@ class LiveStream:
     ) -> None:
         self._slot = slot  # given back at the end
         self._loop = asyncio.get_running_loop()
-        self._sending = asyncio.Lock()  # first come, first sent
+        self._senders = 0  # that wait for room
+        self._turn = asyncio.Lock()  # for them: first come, first sent
+        self._crowded = False  # the last send left no room
         self._session = session
         self._stream = stream
         self.unknown_events = 0  # handed over
@@ -89,11 +91,21 @@ class LiveStream:
 
         What were taken first would pile up, if the program gave up each wait.
         """
-        async with self._sending:
-            self._check_alive()
-            if not self._session.ended:
-                await self._write(b"")
-            at_once(self._write(self._framed(frame, sent)))
+        if self._senders or self._crowded or self._is_over:
+            self._senders += 1
+            try:
+                async with self._turn:
+                    self._check_alive()
+                    if not self._session.ended:
+                        await self._write(b"")
+                    self._hand_over(frame, sent)
+            finally:
+                self._senders -= 1
+        else:
+            self._hand_over(frame, sent)
+
+    def _hand_over(self, frame: Callable[[_T], bytes], sent: _T) -> None:
+        self._crowded = at_once(self._write(self._framed(frame, sent))) is WAITS
 
     def _framed(self, frame: Callable[[_T], bytes], sent: _T) -> bytes:
         try:
@@ -110,7 +122,7 @@ class LiveStream:
         return self._over or self._failure is not None
 
     async def end_audio(self) -> None:
-        async with self._sending:  # behind what waits to be sent
+        async with self._turn:  # behind what waits to be sent
             await self._end_input()
 
     async def _end_input(self) -> None:
@@ -282,12 +294,14 @@ def call_alive(stream: weakref.ref[Any], method: str) -> None:
         getattr(live, method)()
 
 
-def at_once(call: Coroutine[Any, Any, _T]) -> _T | None:
-    """What a coroutine does before it would wait; None if it would."""
+WAITS = object()
+
+
+def at_once(call: Coroutine[Any, Any, Any]) -> Any:
+    """Do what a coroutine does before it would wait: its result, `WAITS` if it would."""
     try:
         call.send(None)
     except StopIteration as done:
-        result: _T = done.value
-        return result
+        return done.value
     call.close()
-    return None
+    return WAITS

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Literal, TypeVar
 
 from . import _live
-from ._live import LiveStream, call_alive
+from ._live import WAITS, LiveStream, at_once, call_alive
 from ._session import ClientSession
 from .exceptions import (
     InvalidParameterException,
@@ -187,7 +187,7 @@ class WatchedStream(LiveStream):
             return
         due = self._last_audio + self._idle_after
         now = self._loop.time()
-        if self._sending.locked():  # the program has audio: the peer takes none
+        if self._senders:  # the program has audio: the peer takes none
             due = now + self._idle_after
         elif now >= due:
             if self._idle == "end":
@@ -211,8 +211,6 @@ class WatchedStream(LiveStream):
     def _do(self, call: Coroutine[Any, Any, None]) -> bool:
         """Whether a coroutine went through without a wait; one that waits is given up."""
         try:
-            call.send(None)
-        except (StopIteration, SDKError):
-            return True  # what failed, the program is told by its next call
-        call.close()
-        return False
+            return at_once(call) is not WAITS
+        except SDKError:
+            return True  # the program is told by its next call
