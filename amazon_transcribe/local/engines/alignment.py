@@ -13,32 +13,15 @@ from threading import Lock
 from typing import Any
 
 from ..resample import SAMPLE_RATE, Samples
+from .results import ABBREVIATIONS
 
 __all__ = ["Aligner", "load_aligner", "pronounce", "spoken", "spread"]
 
 _FRAMES_PER_SECOND = 100
-_BITE = SAMPLE_RATE // 10  # samples; PocketSphinx holds the GIL: 1 ms for each bite
+_CHUNK = SAMPLE_RATE // 10  # samples; PocketSphinx holds the GIL: 1 ms for each chunk
 _MOST_ADDED_WORDS = 5_000  # in the dictionary, before it is loaded anew
 
-_ABBREVIATIONS = {
-    "mr.": "mister",
-    "mrs.": "missus",
-    "ms.": "miss",
-    "dr.": "doctor",
-    "prof.": "professor",
-    "st.": "saint",
-    "mt.": "mount",
-    "jr.": "junior",
-    "sr.": "senior",
-    "gen.": "general",
-    "col.": "colonel",
-    "capt.": "captain",
-    "lt.": "lieutenant",
-    "sgt.": "sergeant",
-    "rev.": "reverend",
-    "vs.": "versus",
-    "etc.": "et cetera",
-}
+_ABBREVIATIONS = {f"{short.lower()}.": spoken for short, spoken in ABBREVIATIONS.items()}
 _SIGNS = {"$": "dollars", "£": "pounds", "€": "euros", "%": "percent", "&": "and", "+": "plus"}
 
 _UNITS = (
@@ -140,8 +123,8 @@ class Aligner:
             decoder.set_align_text(" ".join(text))
             decoder.reinit_feat()  # forget what noise and channel were like before
             decoder.start_utt()
-            for at in range(0, len(samples), _BITE):
-                decoder.process_raw(samples[at : at + _BITE].tobytes())
+            for at in range(0, len(samples), _CHUNK):
+                decoder.process_raw(samples[at : at + _CHUNK].tobytes())
             decoder.end_utt()
             found = [
                 (part.start_frame / _FRAMES_PER_SECOND, (part.end_frame + 1) / _FRAMES_PER_SECOND)

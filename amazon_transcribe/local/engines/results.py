@@ -8,14 +8,31 @@ from dataclasses import dataclass, replace
 
 from ...model import Alternative, Item, Result
 
-__all__ = ["Word", "build_result", "has_period", "split_mark"]
+__all__ = ["ABBREVIATIONS", "Word", "build_result", "has_period", "split_mark"]
 
 _WORD = re.compile(r"(?P<text>.*?)(?P<mark>[.,?!;:]*)", re.DOTALL)
-_ABBREVIATIONS = {
-    *("Mr", "Mrs", "Ms", "Dr", "Prof", "Rev", "St", "Mt", "Jr", "Sr", "vs", "etc"),
-    *("Gen", "Col", "Capt", "Lt", "Sgt"),
-}
 _INITIALS = re.compile(r"(?:[A-Za-z]\.){2,}")
+
+ABBREVIATIONS = {
+    "Mr": "mister",
+    "Mrs": "missus",
+    "Ms": "miss",
+    "Dr": "doctor",
+    "Prof": "professor",
+    "St": "saint",
+    "Mt": "mount",
+    "Jr": "junior",
+    "Sr": "senior",
+    "Gen": "general",
+    "Col": "colonel",
+    "Capt": "captain",
+    "Lt": "lieutenant",
+    "Sgt": "sergeant",
+    "Rev": "reverend",
+    "vs": "versus",
+    "etc": "et cetera",
+}
+"""Words that are written with a period, without it, and how they are spoken."""
 
 
 @dataclass(frozen=True)
@@ -105,4 +122,4 @@ def split_mark(word: str) -> tuple[str, str]:
 
 def has_period(text: str) -> bool:
     """Whether a period behind this text would belong to it, as in `Mr.` and `U.S.`"""
-    return text in _ABBREVIATIONS or _INITIALS.fullmatch(f"{text}.") is not None
+    return text in ABBREVIATIONS or _INITIALS.fullmatch(f"{text}.") is not None
