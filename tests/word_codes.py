@@ -64,13 +64,13 @@ class WordCodes:
 
     def open(self, options: RecognitionOptions) -> Recognition:
         assert options.sample_rate == RATE
-        return _Hearing(next(self._names), self._shown_from, self._longest)
+        return _Recognition(next(self._names), self._shown_from, self._longest)
 
     def close(self) -> None:
         pass
 
 
-class _Hearing:
+class _Recognition:
     def __init__(self, name: str, shown_from: int, longest: int) -> None:
         self._name = name
         self._shown_from = shown_from

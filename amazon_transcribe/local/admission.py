@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 from .._session import RequestRefused
 from ..exceptions import ConflictException
 
-__all__ = ["Admission", "Seat"]
+__all__ = ["Admission", "Lease"]
 
 _T = TypeVar("_T")
 
 
-class Seat:
+class Lease:
     """A stream's right to go on, until another stream takes its session over."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Seat:
     async def wait(self, call: Callable[..., Coroutine[Any, Any, _T]], *args: object) -> _T:
         """Await a call whose interruption does no harm.
 
-        :raises ConflictException: when the seat is lost, before or meanwhile.
+        :raises ConflictException: when the lease is lost, before or meanwhile.
         """
         if self.lost:
             raise _taken_over()
@@ -43,8 +43,8 @@ class Seat:
         finally:
             self._waiting = None
 
-    def take(self) -> None:
-        """Take the seat away."""
+    def revoke(self) -> None:
+        """Take the lease away."""
         if not self.lost:
             self.lost = True
             if self._waiting is not None:
@@ -58,21 +58,21 @@ def _taken_over() -> ConflictException:
 
 
 class Admission:
-    """The seats of one server.
+    """The leases of one server.
 
     :param max_streams: How many streams there may be at a time; None for any number.
     """
 
     def __init__(self, max_streams: int | None) -> None:
         self._max_streams = max_streams
-        self._seats: dict[str, Seat] = {}
+        self._leases: dict[str, Lease] = {}
 
     def check(self, session_id: str) -> None:
-        """See whether there is a seat.
+        """See whether there may be another stream.
 
-        :raises RequestRefused: 429, when there is none.
+        :raises RequestRefused: 429, when there may not.
         """
-        others = self._seats.keys() - {session_id.lower()}
+        others = self._leases.keys() - {session_id.lower()}
         if self._max_streams is not None and len(others) >= self._max_streams:
             raise RequestRefused(
                 429,
@@ -82,15 +82,15 @@ class Admission:
             )
 
     @contextmanager
-    def seat(self, session_id: str) -> Iterator[Seat]:
-        """Seat a stream; an earlier one of its session loses its own."""
+    def lease(self, session_id: str) -> Iterator[Lease]:
+        """Admit a stream; an earlier one of its session loses its lease."""
         key = session_id.lower()
-        if key in self._seats:
-            self._seats[key].take()
-        seat = self._seats[key] = Seat()
+        if key in self._leases:
+            self._leases[key].revoke()
+        lease = self._leases[key] = Lease()
         try:
-            yield seat
+            yield lease
         finally:
             # Others of the session may have come and gone.
-            if self._seats.get(key) is seat:
-                del self._seats[key]
+            if self._leases.get(key) is lease:
+                del self._leases[key]

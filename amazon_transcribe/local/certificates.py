@@ -1,4 +1,4 @@
-"""A throwaway certificate authority for the local server's TLS face."""
+"""A throwaway certificate authority for the local server's TLS port."""
 
 from __future__ import annotations
 

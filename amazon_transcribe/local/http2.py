@@ -1,4 +1,4 @@
-"""The face over HTTP/2: a stream of a connection is an exchange."""
+"""HTTP/2 on the server's side: a stream of a connection is an exchange."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from ..transports._http2 import Headers, Http2Connection, Http2Stream
-from .faces import HELLO_TIMEOUT
+from .protocols import HELLO_TIMEOUT
 
 # How long a connection may be without a stream; more than clients keep one for the next.
 IDLE_TIMEOUT = 120.0
 
 
-class Http2Face(Http2Connection):
+class ServerHttp2Connection(Http2Connection):
     """A connection of the server's; without a stream it is kept for a while only.
 
     :param on_request: Called with each exchange as it begins.
@@ -24,7 +24,7 @@ class Http2Face(Http2Connection):
         self,
         *,
         on_request: Callable[[Http2Exchange], None],
-        on_change: Callable[[Http2Face], None],
+        on_change: Callable[[ServerHttp2Connection], None],
     ) -> None:
         super().__init__(
             client=False,

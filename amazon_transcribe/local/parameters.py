@@ -11,12 +11,12 @@ from .._rules import members_of
 from ..exceptions import BadRequestException
 from .channels import CHANNELS
 from .engines import Engine
-from .hearing import Plan
 from .media import obstacle
 from .phrases import Phrases
+from .pipeline import PipelineOptions
 from .vocabulary import DEFAULT_METHOD, VocabularyFilter
 
-__all__ = ["HONOURED", "check", "open_filter", "plan"]
+__all__ = ["HONOURED", "check", "open_filter", "pipeline_options"]
 
 HONOURED = frozenset(
     """
@@ -75,13 +75,13 @@ def check(
     return list(problems)
 
 
-def plan(request: Struct, configuration: Struct | None) -> Plan:
-    """What a stream's request, and its configuration if any, ask of the ears.
+def pipeline_options(request: Struct, configuration: Struct | None) -> PipelineOptions:
+    """What a stream's request, and its configuration if any, ask of the pipeline.
 
     Both have been checked.
     """
     wanted = _set_in(request) | _set_in(configuration)
-    return Plan(
+    return PipelineOptions(
         encoding=wanted["MediaEncoding"],
         sample_rate=wanted["MediaSampleRateHertz"],
         two_channels="EnableChannelIdentification" in wanted or "ChannelDefinitions" in wanted,

@@ -1,4 +1,4 @@
-"""The local Transcribe: listeners, faces and life."""
+"""The local Transcribe: listeners, connections, start and end."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from ..exceptions import HTTPException, SDKError, ValidationException
 from .categories import read_categories
 from .certificates import server_context, throwaway_context
 from .engines import Engine, load_engine
-from .faces import HELLO_TIMEOUT, Connection, NewConnection
 from .faults import BreakableExchange, Fault, Faults
-from .http2 import Http2Face
+from .http2 import ServerHttp2Connection
+from .protocols import HELLO_TIMEOUT, Connection, NewConnection
 from .service import AUDIO_TIMEOUT, MAX_SECONDS, TranscriptionService, logger
 from .vocabulary import read_phrases
 
@@ -36,7 +36,7 @@ MOST_ALTERNATIVES = 10
 
 
 class _Exchange(BreakableExchange, Protocol):
-    """One stream, as a face offers it to the server."""
+    """One stream, as HTTP/2 and WebSocket offer it to the server."""
 
     def abort(self) -> None: ...
 
@@ -51,9 +51,9 @@ class LocalTranscribe:
 
     :param engine: `"moonshine"`, `"pocketsphinx"`, `"scripted"`, or an engine object.
     :param host: The address to listen on; loopback unless told otherwise.
-    :param port: The port of the face without TLS; 0 picks a free one.
-    :param tls: Also listen with TLS, on `tls_port`; `endpoint_url` is then that face's.
-    :param tls_port: Its port; naming one turns TLS on. 0 picks a free one.
+    :param port: The port without TLS; 0 picks a free one.
+    :param tls: Also listen with TLS, on `tls_port`; `endpoint_url` is then that port's.
+    :param tls_port: The port with TLS; naming one turns TLS on. 0 picks a free one.
     :param cert: Its certificate, a PEM file; by default a throwaway one, good for
         localhost, 127.0.0.1 and the host.
     :param key: The certificate's key; None when it stands in the same file.
@@ -170,13 +170,13 @@ class LocalTranscribe:
 
     @property
     def endpoint_url(self) -> str:
-        """The URL for clients: the TLS face's if there is one."""
+        """The URL for clients: with TLS if there is that."""
         self._check_started()
         return self._urls[-1]
 
     @property
     def endpoint_urls(self) -> Sequence[str]:
-        """The URL of each face."""
+        """The URL of each port."""
         return tuple(self._urls)
 
     def _check_started(self) -> None:
@@ -293,10 +293,10 @@ class LocalTranscribe:
         )
 
     def _http2_connection(self) -> asyncio.Protocol:
-        return Http2Face(on_request=self._begin, on_change=self._connection_changed)
+        return ServerHttp2Connection(on_request=self._begin, on_change=self._connection_changed)
 
     def _websocket_connection(self) -> asyncio.Protocol:
-        # Imported here: the face needs wsproto, the server does not.
+        # Imported here: WebSocket needs wsproto, the server does not.
         from .websocket import WebSocketExchange
 
         return WebSocketExchange(on_request=self._begin, on_change=self._connection_changed)

@@ -1,4 +1,4 @@
-"""What the service does with one stream, whatever face it came in by."""
+"""What the service does with one stream, whatever protocol it came by."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ..exceptions import (
     TimeoutException,
 )
 from ..model import MedicalScribeConfigurationEvent, Result
-from .admission import Admission, Seat
-from .answers import SEVERAL_ALTERNATIVES, Answer, open_answer
+from .admission import Admission, Lease
 from .categories import Categories
 from .engines import Engine
-from .hearing import Hearing
-from .parameters import check, open_filter, plan
+from .events import SEVERAL_ALTERNATIVES, EventMapper, event_mapper
+from .parameters import check, open_filter, pipeline_options
 from .phrases import Phrases
+from .pipeline import Pipeline
 from .scribe import ScribeSessions
 
 AUDIO_TIMEOUT = 15.0
@@ -46,7 +46,7 @@ _T = TypeVar("_T")
 
 
 class Exchange(Protocol):
-    """One request with its answer, as a face offers it."""
+    """One request with its answer, as HTTP/2 and WebSocket offer it."""
 
     method: str
     target: str
@@ -129,12 +129,12 @@ class TranscriptionService:
         self._pass_over("no parameters that are known here, from now on ignored: %s", unknown)
         logger.info("session %s begins: request %s", session.session_id, session.request_id)
         exchange.respond(200, [("date", self._date()), *session.response_headers()])
-        with self._admission.seat(session.session_id) as seat:
+        with self._admission.lease(session.session_id) as lease:
             if session.operation is START_MEDICAL_SCRIBE_STREAM:
                 self._scribe.begin(session.session_id, request)
             status = "PAUSED"
             try:
-                await self._transcribe(session, seat, exchange)
+                await self._transcribe(session, lease, exchange)
                 status = "COMPLETED" if session.session_ended else status
                 logger.info("session %s ends", session.session_id)
             except ServiceException as error:
@@ -150,7 +150,7 @@ class TranscriptionService:
                 failure = InternalFailureException("A problem occurred while processing the audio.")
                 await exchange.write(session.send_exception(failure), WRITE_TIMEOUT)
             finally:
-                if session.operation is START_MEDICAL_SCRIBE_STREAM and not seat.lost:
+                if session.operation is START_MEDICAL_SCRIBE_STREAM and not lease.lost:
                     self._scribe.end(session.session_id, status)
         await exchange.finish(WRITE_TIMEOUT, LINGER_TIMEOUT)
 
@@ -184,14 +184,14 @@ class TranscriptionService:
             self._passed_over.update(new)
             logger.warning(text, ", ".join(new))
 
-    async def _transcribe(self, session: ServerSession, seat: Seat, exchange: Exchange) -> None:
+    async def _transcribe(self, session: ServerSession, lease: Lease, exchange: Exchange) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time() + self._audio_timeout
-        hearing: Hearing | None = None
-        answer: Answer
+        pipeline: Pipeline | None = None
+        to_events: EventMapper
         while not session.input_ended:
             try:
-                data = await seat.wait(exchange.read, max(due - loop.time(), 0.001))
+                data = await lease.wait(exchange.read, max(due - loop.time(), 0.001))
             except TimeoutException:
                 raise BadRequestException(
                     "Your request timed out because no new audio was received for"
@@ -202,45 +202,46 @@ class TranscriptionService:
                 break
             # Whatever came while the engine was busy goes to it in one piece.
             audio = b"".join(session.receive(data))
-            if hearing is None and (audio or session.configuration is not None):
-                hearing, answer = await self._open(session)
-            if hearing is not None and audio:
-                results = await self._run(session, hearing.accept, audio)
-                await self._send(session, exchange, answer, results)
+            if pipeline is None and (audio or session.configuration is not None):
+                pipeline, to_events = await self._open(session)
+            if pipeline is not None and audio:
+                results = await self._run(session, pipeline.accept, audio)
+                await self._send(session, exchange, to_events, results)
                 due = loop.time() + self._audio_timeout
-        if hearing is not None:
-            results = await self._run(session, hearing.finish)
-            await self._send(session, exchange, answer, results)
+        if pipeline is not None:
+            results = await self._run(session, pipeline.finish)
+            await self._send(session, exchange, to_events, results)
 
-    async def _open(self, session: ServerSession) -> tuple[Hearing, Answer]:
-        """What hears a stream and what answers it, now that its configuration is there."""
+    async def _open(self, session: ServerSession) -> tuple[Pipeline, EventMapper]:
+        """From audio to results to events, now that the configuration is there."""
         configuration = session.configuration
         if configuration is not None:
             self._check(configuration, session.unknown_members)
             if isinstance(configuration, MedicalScribeConfigurationEvent):
                 self._scribe.configure(session.session_id, configuration)
         vocabulary_filter = open_filter(session.request, configuration, self._filters)
-        answer = open_answer(
+        to_events = event_mapper(
             session.operation.name, configuration, self._categories, vocabulary_filter
         )
-        wanted = plan(session.request, configuration)
+        wanted = pipeline_options(session.request, configuration)
         if session.operation.name in SEVERAL_ALTERNATIVES:
             wanted = replace(wanted, alternatives=self._alternatives)
-        return await self._run(session, Hearing, self.engine, wanted, self._max_seconds), answer
+        pipeline = await self._run(session, Pipeline, self.engine, wanted, self._max_seconds)
+        return pipeline, to_events
 
     async def _send(
         self,
         session: ServerSession,
         exchange: Exchange,
-        answer: Answer,
+        to_events: EventMapper,
         results: Sequence[Result],
     ) -> None:
         for result in results:
-            for event in answer(result):
+            for event in to_events(result):
                 await exchange.write(session.send_event(event), WRITE_TIMEOUT)
 
     async def _run(self, session: ServerSession, call: Callable[..., _T], *args: object) -> _T:
-        """Call what hears, in a thread unless it is quick."""
+        """Call the pipeline, in a thread unless it is quick."""
         if getattr(self.engine, "quick", False) and session.request.media_encoding == "pcm":
             return call(*args)
         job = self._workers.submit(call, *args)

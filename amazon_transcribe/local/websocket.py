@@ -1,4 +1,4 @@
-"""The face over WebSocket: a connection is an exchange.
+"""WebSocket on the server's side: a connection is an exchange.
 
 The request is a GET with a presigned URL. What is refused is answered by HTTP, before
 the upgrade; what is accepted gets no headers but the request's id. Browsers hide such an
@@ -25,7 +25,7 @@ from wsproto.frame_protocol import CloseReason
 from .._session import exception_frame
 from ..exceptions import TimeoutException
 from ..transports._websocket import WebSocketStream
-from .faces import HELLO_TIMEOUT
+from .protocols import HELLO_TIMEOUT
 
 # Of a client whose bytes are no longer taken from the socket it is not seen that it leaves.
 FULL_TIMEOUT = 90.0

@@ -491,7 +491,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "a+secret/k
 
 @contextmanager
 def serving(
-    *arguments: object, faces: int = 1, **extra: str
+    *arguments: object, ports: int = 1, **extra: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], list[str]]]:
     process = subprocess.Popen(
         [*COMMAND, "serve", "--engine", "scripted", *map(str, arguments)],
@@ -501,7 +501,7 @@ def serving(
     )
     assert process.stdout is not None
     try:
-        lines = [process.stdout.readline().decode() for _ in range(faces)]
+        lines = [process.stdout.readline().decode() for _ in range(ports)]
         assert all(line.startswith("listening on http") for line in lines), lines
         yield process, [line.split()[-1] for line in lines]
     finally:
@@ -607,7 +607,7 @@ class TestServe:
     def test_tls_face_with_a_throwaway_authority(self, talk: Path, tmp_path: Path) -> None:
         ca = tmp_path / "ca.pem"
         options = ["--tls-port", 0, "--ca-file", ca]
-        with serving(*options, faces=2, **KEYS) as (_, urls):
+        with serving(*options, ports=2, **KEYS) as (_, urls):
             assert {url.split(":")[0] for url in urls} == {"http", "https"}
             (url,) = (url for url in urls if url.startswith("https"))
             trust = {"SSL_CERT_FILE": str(ca)}

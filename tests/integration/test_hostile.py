@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from hpack import Encoder
 
-from amazon_transcribe.local import LocalTranscribe, faces, http2, websocket
+from amazon_transcribe.local import LocalTranscribe, http2, protocols, websocket
 from amazon_transcribe.local import server as local_server
 from amazon_transcribe.transports import _http2
 from amazon_transcribe.transports._http2 import Http2Connection
@@ -174,7 +174,7 @@ async def test_settings_that_nobody_knows_are_not_kept(monkeypatch: pytest.Monke
 async def test_one_that_never_finishes_its_first_words_is_closed(
     tls: bool, words: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (faces, http2, local_server, websocket):
+    for module in (http2, local_server, protocols, websocket):
         monkeypatch.setattr(module, "HELLO_TIMEOUT", 0.05)
     async with LocalTranscribe("scripted", tls=tls) as server:
         async with calling(server, words) as (reader, _):

@@ -27,9 +27,9 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.local import LocalTranscribe
-from amazon_transcribe.local.answers import open_answer
 from amazon_transcribe.local.categories import Categories
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
+from amazon_transcribe.local.events import event_mapper
 from amazon_transcribe.local.parameters import HONOURED, check
 from amazon_transcribe.model import (
     CategoryEvent,
@@ -576,15 +576,15 @@ def test_the_documentation_lists_what_a_lenient_server_refuses() -> None:
             check(asking(shape, **parameters), ENGINE, {}, lenient=True)
         names += re.findall("^[A-Za-z]+", refused.value.message)
     with pytest.raises(BadRequestException) as refused:
-        open_answer("StartCallAnalyticsStreamTranscription", None, Categories({}), None)
+        event_mapper("StartCallAnalyticsStreamTranscription", None, Categories({}), None)
     names += re.findall("^[A-Za-z]+", refused.value.message)
     rows = re.findall("^- .*$", listed("Refused even by a lenient server"), re.MULTILINE)
     assert re.findall("`([A-Z][A-Za-z]+)`", " ".join(rows)) == names
 
 
-@pytest.mark.parametrize("face", [None, "websocket"])
+@pytest.mark.parametrize("transport", [None, "websocket"])
 async def test_headers_of_no_known_parameter_are_ignored_and_named_once(
-    face: str | None,
+    transport: str | None,
     server: LocalTranscribe,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -594,7 +594,7 @@ async def test_headers_of_no_known_parameter_are_ignored_and_named_once(
 
     written = _shapes._written
     monkeypatch.setattr(_shapes, "_written", with_mood)
-    options = {"transport": face} if face else {}
+    options = {"transport": transport} if transport else {}
     client = client_of(server, **options)
     async with client:
         for _ in range(2):

@@ -34,13 +34,15 @@ def run(main: Coroutine[Any, Any, None], loop: Any = uvloop) -> None:
     loop.run(bounded())
 
 
-@pytest.mark.parametrize("face", ["http", "https", "ws", "wss"])
-def test_many_streams(face: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scheme", ["http", "https", "ws", "wss"])
+def test_many_streams(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
-        async with LocalTranscribe("scripted", tls=face in ("https", "wss")) as server:
+        async with LocalTranscribe("scripted", tls=scheme in ("https", "wss")) as server:
             if server.ca_file:
                 monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
-            url = server.endpoint_url.replace("http", "ws") if "ws" in face else server.endpoint_url
+            url = (
+                server.endpoint_url.replace("http", "ws") if "ws" in scheme else server.endpoint_url
+            )
             async with client_at(url, credential_resolver=server.credentials) as client:
 
                 async def one() -> list[str]:

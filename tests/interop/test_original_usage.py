@@ -23,20 +23,20 @@ WARNINGS = ["-W", "error", "-W", "ignore:There is no current event loop:Deprecat
 @pytest.mark.skipif(
     sys.version_info >= (3, 14), reason="asyncio.get_event_loop() makes no loop any more"
 )
-@pytest.mark.parametrize("face", ["plaintext", "tls"])
-def test_usage_example_prints_what_was_said(face, server, tmp_path):
+@pytest.mark.parametrize("port", ["plaintext", "tls"])
+def test_usage_example_prints_what_was_said(port, server, tmp_path):
     recording = tmp_path / "tests" / "integration" / "assets" / "test.wav"
     recording.parent.mkdir(parents=True)
     shutil.copy(COMMAND, recording)
     environment = server.environment()
-    if face == "plaintext":
+    if port == "plaintext":
         del environment["SSL_CERT_FILE"]
     done = subprocess.run(
         [sys.executable, "-X", "dev", *WARNINGS, EXAMPLE],
         cwd=tmp_path,
         env={
             **environment,
-            "AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING": getattr(server, face),
+            "AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING": getattr(server, port),
             "AWS_ACCESS_KEY_ID": KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET,
         },

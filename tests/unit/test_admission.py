@@ -7,10 +7,10 @@ from amazon_transcribe.local.admission import Admission
 
 def test_streams_of_one_session_may_leave_in_any_order() -> None:
     admission = Admission(max_streams=1)
-    first, second = admission.seat("session"), admission.seat("Session")
+    first, second = admission.lease("session"), admission.lease("Session")
     taken = first.__enter__()
     with second as successor:
         assert taken.lost
         assert not successor.lost
     first.__exit__(None, None, None)
-    admission.check("another")  # no seat is taken any more
+    admission.check("another")  # no lease is held any more

@@ -11,7 +11,7 @@ import amazon_transcribe
 
 PACKAGE = Path(amazon_transcribe.__file__).parent
 
-FLOORS: tuple[tuple[str, ...], ...] = (
+LAYERS: tuple[tuple[str, ...], ...] = (
     ("exceptions", "_extras", "_headers", "_rules", "_codec_py", "_codec"),
     ("_framing",),
     ("_signing", "eventstream"),
@@ -36,7 +36,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("local", "cli", "pytest_plugin", "__main__"),
 )
-FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
+LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 
 # Below the transports no module waits for anything; the credential chain is awscrt's.
 NO_INPUT_OUTPUT = {"asyncio", "socket", "ssl", "awscrt", "h2"}
@@ -74,15 +74,15 @@ def imported(name: str, path: Path) -> tuple[set[str], set[str]]:
     return own - {"", name}, others
 
 
-def floor_of(name: str) -> int:
-    return FLOOR[name.partition(".")[0]]
+def layer_of(name: str) -> int:
+    return LAYER[name.partition(".")[0]]
 
 
 @pytest.mark.parametrize("name", sorted(modules()))
-def test_a_module_imports_its_own_floor_or_lower(name: str) -> None:
+def test_a_module_imports_its_own_layer_or_lower(name: str) -> None:
     own, others = imported(name, modules()[name])
-    assert {other for other in own if floor_of(other) > floor_of(name)} == set()
-    if floor_of(name) < FLOOR["transports"]:
+    assert {other for other in own if layer_of(other) > layer_of(name)} == set()
+    if layer_of(name) < LAYER["transports"]:
         assert others & NO_INPUT_OUTPUT <= EXEMPT.get(name, set())
 
 

@@ -11,14 +11,14 @@ from .engines import Engine, Recognition, RecognitionOptions
 from .engines.base import Stability
 from .media import open_decoder
 
-__all__ = ["Hearing", "Plan"]
+__all__ = ["Pipeline", "PipelineOptions"]
 
 _SAMPLE = 2  # bytes
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a stream asks of the server's ears, whichever operation it is of.
+class PipelineOptions:
+    """What a stream asks for, whichever operation it is of.
 
     :param encoding: Of the audio, in the service's words.
     :param sample_rate: In hertz.
@@ -36,24 +36,24 @@ class Plan:
     alternatives: int = 1
 
 
-class Hearing:
-    """The hearing of one stream; not to be used by two threads at once.
+class Pipeline:
+    """Decoder and recogniser of one stream; not to be used by two threads at once.
 
     :param engine: What recognises.
-    :param plan: What is asked for.
+    :param options: What is asked for.
     :param max_seconds: The longest audio.
     """
 
-    def __init__(self, engine: Engine, plan: Plan, max_seconds: float) -> None:
-        channels = CHANNELS if plan.two_channels else 1
-        self._decoder = open_decoder(plan.encoding, plan.sample_rate, channels)
-        options = RecognitionOptions(
-            self._decoder.sample_rate, plan.stabilize, plan.stability, plan.alternatives
+    def __init__(self, engine: Engine, options: PipelineOptions, max_seconds: float) -> None:
+        channels = CHANNELS if options.two_channels else 1
+        self._decoder = open_decoder(options.encoding, options.sample_rate, channels)
+        wanted = RecognitionOptions(
+            self._decoder.sample_rate, options.stabilize, options.stability, options.alternatives
         )
         self._recognition: Recognition = (
-            ChannelRecognition(lambda: engine.open(options))
-            if plan.two_channels
-            else engine.open(options)
+            ChannelRecognition(lambda: engine.open(wanted))
+            if options.two_channels
+            else engine.open(wanted)
         )
         self._bytes_left = max_seconds * self._decoder.sample_rate * _SAMPLE * channels
 

@@ -27,18 +27,18 @@ from ..model import (
 from .categories import Categories, millis
 from .vocabulary import VocabularyFilter
 
-__all__ = ["SEVERAL_ALTERNATIVES", "Answer", "open_answer"]
+__all__ = ["SEVERAL_ALTERNATIVES", "EventMapper", "event_mapper"]
 
-Answer = Callable[[Result], list[BaseEvent]]
+EventMapper = Callable[[Result], list[BaseEvent]]
 """Turns a result of one stream into its events."""
 
 
-def open_answer(
+def event_mapper(
     operation: str,
     configuration: Any,
     categories: Categories,
     vocabulary_filter: VocabularyFilter | None,
-) -> Answer:
+) -> EventMapper:
     """What turns a stream's results into its events.
 
     A call's categories go by what was said, its utterances by what the filter leaves.
@@ -49,13 +49,13 @@ def open_answer(
     is_call = operation == "StartCallAnalyticsStreamTranscription"
     event_of = _utterances(configuration) if is_call else _EVENTS[operation]
 
-    def answer(result: Result) -> list[BaseEvent]:
+    def to_events(result: Result) -> list[BaseEvent]:
         matched = categories.match(result) if is_call and not result.is_partial else None
         if vocabulary_filter is not None:
             vocabulary_filter.apply(result)
         return [event_of(result)] if matched is None else [event_of(result), matched]
 
-    return answer
+    return to_events
 
 
 def _transcript(result: Result) -> BaseEvent:
