@@ -70,7 +70,16 @@ def test_two_channels():
     assert "ch_1: Had he married a more *** woman" in second
 
 
+@pytest.fixture
+def interruptible():
+    """Processes hear SIGINT; what a shell starts in the background ignores it, heirs too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="has no SIGINT to send")
+@pytest.mark.usefixtures("interruptible")
 def test_server(environment):
     command = [sys.executable, "-W", "error", "examples/server.py", "0"]
     with subprocess.Popen(
