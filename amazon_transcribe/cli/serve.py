@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .._rules import Integer
-from .arguments import key_pair, named_file, positive_seconds, whole
+from .arguments import HelpFormatter, key_pair, named_file, positive_seconds, whole
 from .errors import DONE, Unusable
 from .output import write_to
 from .running import run
@@ -24,7 +24,7 @@ def add_serve(commands: Any) -> None:
         "serve",
         help="run a local Transcribe server",
         description="Serve Amazon Transcribe's streaming protocol on this machine, over HTTP/2 "
-        "and WebSocket, with signatures checked. Prints 'listening on URL' for each face once "
+        "and WebSocket, with signatures checked. Prints 'listening on URL' for each port once "
         "it takes connections, and ends on SIGINT and SIGTERM.",
         epilog="""examples:
   amazon-transcribe serve --port 8770 --credentials AKID:secret
@@ -33,7 +33,7 @@ def add_serve(commands: Any) -> None:
 
 Point any client at it:
   export AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING=http://127.0.0.1:8770""",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     parser.set_defaults(run=_serve)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._rules import SAMPLE_RATE
 from ..audio import open_audio
-from .arguments import whole
+from .arguments import HelpFormatter, whole
 from .conversation import Conversation
 from .display import Display
 from .errors import DONE, Unusable, notice
@@ -34,11 +34,13 @@ def add_transcribe(commands: Any) -> None:
         "was said. On a terminal the words appear while they are spoken.",
         epilog="""examples:
   amazon-transcribe transcribe --local talk.wav
-  amazon-transcribe transcribe --region us-west-2 --format srt -o talk.srt talk.wav
-  ffmpeg -i talk.mp4 -ac 1 -ar 16000 -f wav - | amazon-transcribe transcribe --local -
-  arecord -f S16_LE -r 16000 | amazon-transcribe transcribe --region eu-west-1 -
+  amazon-transcribe transcribe --local --format srt -o talk.srt talk.wav
+  ffmpeg -i talk.mp4 -ac 1 -ar 16000 -f wav - |
+      amazon-transcribe transcribe --local -
+  arecord -f S16_LE -r 16000 |
+      amazon-transcribe transcribe --region eu-west-1 -
   amazon-transcribe transcribe --local mic        (Ctrl-C ends the recording)""",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     parser.set_defaults(run=_transcribe)

@@ -181,6 +181,14 @@ class TestUsage:
         assert cli.main([*command.split(), "--help"]) == 0
         assert capsys.readouterr().out.startswith("usage: amazon-transcribe " + command)
 
+    @pytest.mark.parametrize("command", ["", "transcribe", "serve", "inspect"])
+    def test_help_fits_the_terminal(
+        self, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
+        cli.main([*command.split(), "--help"])
+        assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
     def test_version(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert cli.main(["--version"]) == 0
         assert capsys.readouterr().out == f"amazon-transcribe {amazon_transcribe.__version__}\n"
