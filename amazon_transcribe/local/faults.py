@@ -47,8 +47,8 @@ class Fault:
     :param kind: What it is: a name of the table.
     :param after_events: Events sent before it happens, or the range to draw them from.
     :param after_seconds: Seconds of audio received before it happens, or their range.
-    :param probability: Of each stream to be struck, above 0 to 1.
-    :param times: How many streams are struck; None for all.
+    :param probability: How likely a stream gets it, above 0 to 1.
+    :param times: How many streams get it; None for all.
     :param seed: Of what is drawn; None for a new one each time.
     :param by: `delay`: seconds; 1 by default.
     :param code: `reset`, `goaway`: the HTTP/2 error code (RFC 9113, section 7); by
@@ -180,7 +180,7 @@ _OPTIONS = {
 
 
 class BreakableExchange(Exchange, Protocol):
-    """What a face must offer besides, so that its streams can be broken."""
+    """What an exchange must offer besides, so that it can be broken."""
 
     @property
     def is_over(self) -> bool:
@@ -202,7 +202,7 @@ class BreakableExchange(Exchange, Protocol):
 class Faults:
     """Carries faults out.
 
-    :param faults: All of them; several may strike the same stream.
+    :param faults: All of them; one stream may get several.
     """
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
@@ -210,32 +210,34 @@ class Faults:
         self._refusals = [source for source in sources if source.fault.kind == "refuse"]
         self._sources = [source for source in sources if source.fault.kind != "refuse"]
 
-    def guarded(self, face: Callable[[], asyncio.BaseProtocol]) -> asyncio.BaseProtocol:
-        """The protocol for a new connection: the face's, or one that refuses."""
+    def guarded(self, protocol: Callable[[], asyncio.BaseProtocol]) -> asyncio.BaseProtocol:
+        """The protocol for a new connection: the server's, or one that refuses."""
         refusals = [source.draw() for source in self._refusals]  # each takes part
         if any(refusals):
             logger.info("fault refuse strikes a connection")
             return _Refusal()
-        return face()
+        return protocol()
 
     async def serve(
         self,
         exchange: BreakableExchange,
         serve: Callable[[Exchange], Coroutine[Any, Any, None]],
     ) -> None:
-        """Let `serve` answer a stream, with the faults that strike it."""
+        """Let `serve` answer a stream, with its faults."""
         drawn = [source.draw() for source in self._sources]
-        strikes = [strike for strike in drawn if strike is not None]
-        if not strikes:
+        injections = [injection for injection in drawn if injection is not None]
+        if not injections:
             await serve(exchange)
             return
         session = parameter(exchange, "session-id") or "-"
-        stream = _FaultyExchange(exchange, [strike for strike in strikes if not strike.early])
+        stream = _FaultyExchange(
+            exchange, [injection for injection in injections if not injection.early]
+        )
         try:
-            for strike in strikes:
-                logger.info("fault %s strikes session %s", strike.fault.kind, session)
-                if strike.early:
-                    await strike.carry_out(stream)
+            for injection in injections:
+                logger.info("fault %s strikes session %s", injection.fault.kind, session)
+                if injection.early:
+                    await injection.carry_out(stream)
                     if exchange.is_over:  # its client may have started the session anew
                         return
             await serve(stream)
@@ -252,23 +254,23 @@ class _Source:
         self._left = fault.times
         self._random = random.Random(fault.seed)  # noqa: S311  # nothing secret is drawn
 
-    def draw(self) -> _Strike | None:
+    def draw(self) -> _Injection | None:
         """What the fault does to the next stream, if anything."""
         fault, dice = self.fault, self._random
-        struck = dice.random() < fault.probability
+        hit = dice.random() < fault.probability
         events, seconds = fault.after_events, fault.after_seconds
         if isinstance(events, tuple):
             events = dice.randint(*events)
         if isinstance(seconds, tuple):
             seconds = dice.uniform(*seconds)
-        if not struck or self._left == 0:
+        if not hit or self._left == 0:
             return None
         if self._left is not None:
             self._left -= 1
-        return _Strike(fault, events, seconds)
+        return _Injection(fault, events, seconds)
 
 
-class _Strike(NamedTuple):
+class _Injection(NamedTuple):
     """A fault on its way to a stream: its point is drawn."""
 
     fault: Fault
@@ -287,7 +289,7 @@ class _Strike(NamedTuple):
         """
         kind = KINDS[self.fault.kind]
         given = {name: getattr(self.fault, name) for name in kind.options}
-        await kind.strike(stream, **{n: value for n, value in given.items() if value is not None})
+        await kind.inject(stream, **{n: value for n, value in given.items() if value is not None})
 
 
 KINDS: dict[str, _Kind] = {}
@@ -312,11 +314,11 @@ class _Kind:
         self.errors = errors
         self._point = ("after", "seconds") if late else ()
 
-    def __call__(self, strike: _Declared) -> _Declared:
-        self.strike = strike
-        self.options = tuple(inspect.signature(strike).parameters)[1:]
+    def __call__(self, inject: _Declared) -> _Declared:
+        self.inject = inject
+        self.options = tuple(inspect.signature(inject).parameters)[1:]
         self.takes = (*self._point, *self.options, "probability", "times", "seed")
-        return strike
+        return inject
 
 
 @_Kind("refuse", late=False)
@@ -341,15 +343,15 @@ class _Over(HTTPException):
 class _FaultyExchange:
     """An exchange in which faults happen at their points.
 
-    :param strikes: Those that come after the answer.
+    :param injections: Those that come after the answer.
     """
 
-    def __init__(self, exchange: BreakableExchange, strikes: Sequence[_Strike]) -> None:
+    def __init__(self, exchange: BreakableExchange, injections: Sequence[_Injection]) -> None:
         self.method = exchange.method
         self.target = exchange.target
         self.headers = exchange.headers
         self._exchange = exchange
-        self._pending = list(strikes)
+        self._pending = list(injections)
         self._meter = AudioMeter(exchange)
         self._events = 0
         self._answered = False
@@ -362,11 +364,11 @@ class _FaultyExchange:
         self._exchange.respond(status, headers)
 
     async def read(self, timeout: float | None = None) -> bytes:
-        await self._strike(self._meter.seconds)
+        await self._inject_due(self._meter.seconds)
         if self._deaf:
             await self._exchange.closed()
             raise ConnectionLostException("the client has left")
-        limits = [strike.seconds for strike in self._pending if strike.seconds is not None]
+        limits = [injection.seconds for injection in self._pending if injection.seconds is not None]
         return await self._meter.read(min(limits, default=None), timeout)
 
     async def write(self, data: bytes, timeout: float | None = None) -> None:
@@ -385,28 +387,28 @@ class _FaultyExchange:
             self._spoil = False
         await self._exchange.write(data, timeout)
         self._events += 1
-        await self._strike(0.0)  # what was read has its results under way
+        await self._inject_due(0.0)  # what was read has its results under way
 
     async def finish(self, sending: float, lingering: float) -> None:
         if self._mute:
             await self._exchange.closed()
         await self._exchange.finish(sending, lingering)
 
-    async def _strike(self, seconds: float) -> None:
+    async def _inject_due(self, seconds: float) -> None:
         """Let the faults happen whose point is reached.
 
         :param seconds: Of audio received and answered.
         """
-        for strike in list(self._pending):
-            if strike.seconds is not None:
-                due = seconds > 0 and seconds >= strike.seconds
+        for injection in list(self._pending):
+            if injection.seconds is not None:
+                due = seconds > 0 and seconds >= injection.seconds
             else:
-                due = self._events >= (strike.events or 0)
+                due = self._events >= (injection.events or 0)
             if due:
-                self._pending.remove(strike)
-                await strike.carry_out(self)
+                self._pending.remove(injection)
+                await injection.carry_out(self)
 
-    # The kinds: each strikes before the answer or between two events
+    # The kinds: each happens before the answer or between two events
 
     @_Kind("silent", early=True)
     async def silence(self) -> None:

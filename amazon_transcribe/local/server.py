@@ -77,7 +77,7 @@ class LocalTranscribe:
     :param lenient: Accept and ignore what the local server cannot do (speaker labels,
         other languages, personal information and the like), and say so in the log.
     :param workers: Threads for recognition, at least 1; by default one for each core.
-    :param faults: What goes wrong, and when; see `faults`. Several may strike one stream.
+    :param faults: What goes wrong, and when; see `faults`. One stream may get several.
     :raises ValidationException: for what cannot be; from `start`, for an engine, script,
         certificate, filter or rules file that cannot be used as they are, and for TLS
         where the package that makes certificates is missing.

@@ -249,7 +249,7 @@ def test_the_documentation_has_all_kinds_and_their_options() -> None:
     page = (Path(__file__).parents[2] / "docs/how-to/testing.md").read_text("utf-8")
     rows = re.findall(r"^\| `(.*?)` \| (.*?) \| (.*?) ?\|$", page, re.MULTILINE)
     assert rows == [
-        (name, kind.strike.__doc__, ", ".join(f"`{option}`" for option in kind.options))
+        (name, kind.inject.__doc__, ", ".join(f"`{option}`" for option in kind.options))
         for name, kind in KINDS.items()
     ]
 
