@@ -1,6 +1,6 @@
 """What the service takes: the members of its shapes, and the rules that their values obey.
 
-A field of a shape is a member of the service model, and its annotation bears its rule:
+A field of a shape is a member of the service model, and its annotation holds its rule:
 
     vocabulary_name: Annotated[str | None, NAME] = None
 
@@ -279,7 +279,7 @@ def members_of(shape: type[msgspec.Struct]) -> tuple[Member, ...]:
 
 
 def _rule(annotation: Any) -> Rule:
-    """The rule that an annotation bears, or that its type implies."""
+    """The rule that an annotation holds, or that its type implies."""
     for part in get_args(annotation):
         if isinstance(part, Rule):
             return part

@@ -100,7 +100,7 @@ class TranscribeStreamingClient:
         the answer; with growing, random waits between. 1 for no retries. A kept
         connection that turns out dead, and a signature that the service refuses because
         our clock is more than a minute off, cost no attempt.
-    :param idle_timeout: Seconds in which a stream neither sends audio nor hears anything
+    :param idle_timeout: Seconds in which a stream neither sends audio nor receives anything
         until a wait for its results fails, give or take a quarter. The service itself
         ends a stream 15 s after its last audio.
     :param max_unsent: Bytes of one stream's audio that may be on their way unsent before

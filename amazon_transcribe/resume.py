@@ -56,7 +56,7 @@ Three ends are no failures, and count as none:
   says something.
 
 The stream owns one task, which sends and reconnects; leaving the context or `close()` ends
-it. Results are read in the program's own `async for`: a break is noticed and mended there,
+it. Results are read in the program's own `async for`: a break is noticed and repaired there,
 so read while you send. A program that does not read gets a TimeoutException from
 `send_audio_event` once the buffer has been full for a minute.
 
@@ -284,7 +284,7 @@ class ResumableTranscription:
     # Life
 
     async def start(self) -> None:
-        """Make the first connection; what is wrong with it is raised here and not mended."""
+        """Make the first connection; what is wrong with it is raised here and not repaired."""
         if self._task is not None or self._over:
             raise StreamClosedException("the stream was started before")
         connection = await self._connect()

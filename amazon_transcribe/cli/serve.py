@@ -52,7 +52,7 @@ Point any client at it:
     parser.add_argument(
         "--ca-file",
         metavar="FILE",
-        help="where to write the certificate of the throwaway authority behind --tls-port",
+        help="where to write the throwaway certificate authority behind --tls-port (PEM)",
     )
     parser.add_argument(
         "--cert", metavar="FILE", help="certificate chain of your own for --tls-port (PEM)"
@@ -122,7 +122,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     if arguments.key and not arguments.cert:
         raise Unusable("--key goes with --cert")
     if arguments.cert and arguments.ca_file:
-        raise Unusable("--ca-file goes with a throwaway authority, not with --cert")
+        raise Unusable("--ca-file goes with a throwaway certificate authority, not with --cert")
     for option, pairs in (
         ("--vocabulary-filter", arguments.vocabulary_filter),
         ("--credentials", arguments.credentials),

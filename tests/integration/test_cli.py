@@ -612,7 +612,7 @@ class TestServe:
             named = {"AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING": url}
             assert run("transcribe", "--no-realtime", talk, **KEYS, **named).returncode == 0
 
-    def test_tls_face_with_a_throwaway_authority(self, talk: Path, tmp_path: Path) -> None:
+    def test_tls_port_with_a_throwaway_authority(self, talk: Path, tmp_path: Path) -> None:
         ca = tmp_path / "ca.pem"
         options = ["--tls-port", 0, "--ca-file", ca]
         with serving(*options, ports=2, **KEYS) as (_, urls):
