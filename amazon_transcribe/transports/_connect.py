@@ -35,7 +35,9 @@ async def connect(
     """
     context = None
     if origin.is_secure:
-        wanted = _Asking(alpn, ssl_context or _default_context(*map(os.environ.get, _AUTHORITIES)))
+        wanted = _WithAlpn(
+            alpn, ssl_context or _default_context(*map(os.environ.get, _AUTHORITIES))
+        )
         context = cast(ssl.SSLContext, wanted)
     loop = asyncio.get_running_loop()
     proxy = proxy_for(origin)
@@ -75,7 +77,7 @@ def _is_transient(error: OSError | UnicodeError) -> bool:
     return isinstance(error, OSError)
 
 
-class _Asking:
+class _WithAlpn:
     """A TLS context that asks for one protocol, as far as asyncio and uvloop use a context.
 
     ALPN belongs to the context, which may be the program's own, in use for other
