@@ -18,6 +18,10 @@ from .base import Origin
 
 _Protocol = TypeVar("_Protocol", bound=asyncio.Protocol)
 
+# What an address has for itself, TLS included, if the name has others. A lost packet is sent
+# again after one second.
+ADDRESS_TIMEOUT = 1.5
+
 
 async def connect(
     make: Callable[[], _Protocol],
@@ -46,7 +50,7 @@ async def connect(
         where += f" (through the proxy {proxy.where})"
     try:
         if proxy is None:
-            _, protocol = await loop.create_connection(make, origin.host, origin.port, ssl=context)
+            protocol = await _first_that_answers(make, origin, context)
             close_at_shutdown(cast(Connection, protocol))
             return protocol
         sock = await open_tunnel(proxy, origin)
@@ -66,6 +70,54 @@ async def connect(
         raise ConnectException(
             f"no connection to {where}: {error}", transient=_is_transient(error)
         ) from error
+
+
+async def _first_that_answers(
+    make: Callable[[], _Protocol], origin: Origin, context: ssl.SSLContext | None
+) -> _Protocol:
+    """Try a name's addresses in the resolver's order: some may be dead without a word.
+
+    :raises OSError: as the last one failed.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        found = socket.getaddrinfo(
+            origin.host, origin.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )
+    except socket.gaierror:  # a name, and the answer may take time
+        found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    name = origin.host if context is not None else None
+    *others, last = [str(address[0]) for *_, address in found]
+    for host in others:
+        task = loop.create_task(
+            loop.create_connection(make, host, origin.port, ssl=context, server_hostname=name)
+        )
+        try:
+            await asyncio.wait({task}, timeout=ADDRESS_TIMEOUT)
+            if task.cancel():
+                await asyncio.wait({task})
+        except asyncio.CancelledError:
+            task.add_done_callback(_abort)
+            if task.cancel():
+                await asyncio.wait({task})
+            raise
+        if task.cancelled():
+            continue
+        error = task.exception()
+        if error is None:
+            return task.result()[1]
+        if isinstance(error, ssl.SSLError) or not isinstance(error, OSError):
+            raise error
+    _, protocol = await loop.create_connection(
+        make, last, origin.port, ssl=context, server_hostname=name
+    )
+    return protocol
+
+
+def _abort(task: asyncio.Task[tuple[asyncio.Transport, _Protocol]]) -> None:
+    """Close what was opened when nobody wanted it any more."""
+    if not task.cancelled() and task.exception() is None:
+        task.result()[0].abort()
 
 
 def _is_transient(error: OSError | UnicodeError) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
+import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from email.utils import formatdate
 from typing import Any
 
@@ -35,6 +37,7 @@ from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines import load_engine
 from amazon_transcribe.local.service import TranscriptionService
 from amazon_transcribe.observe import Observer
+from amazon_transcribe.transports import _connect
 from amazon_transcribe.transports.memory import MemoryTransport
 from tests.callers import KEYS, client_at, client_of, final_texts, leftovers, start
 from tests.peers import Peer, peer_server
@@ -170,6 +173,61 @@ async def test_a_connection_that_is_closed_at_once_is_tried_again(
         async with client_of(server, observer=retries) as client:
             await (await start(client)).close()
     assert retries == [1]
+
+
+@pytest.fixture
+async def two_addresses(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalTranscribe]:
+    """A server by the name of localhost, which is 127.0.0.2 too, where it is not."""
+    if sys.platform != "linux":
+        pytest.skip("127.0.0.2 is Linux's")
+    monkeypatch.setattr(_connect, "ADDRESS_TIMEOUT", 0.05)
+    loop = asyncio.get_running_loop()
+
+    async def both(*_: Any, **__: Any) -> list[Any]:
+        kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        return [(*kind, ("127.0.0.2", 0)), (*kind, ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(loop, "getaddrinfo", both)
+    async with LocalTranscribe("scripted", tls=True) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
+        yield server
+
+
+def by_name(server: LocalTranscribe) -> TranscribeStreamingClient:
+    url = server.endpoint_url.replace("127.0.0.1", "localhost")
+    return client_at(url, credential_resolver=server.credentials, start_attempts=1)
+
+
+@pytest.mark.parametrize("listens", [False, True])
+async def test_an_address_that_is_dead_leads_to_the_next(
+    listens: bool, two_addresses: LocalTranscribe
+) -> None:
+    port = int(two_addresses.endpoint_url.rpartition(":")[2])
+    with socket.socket() as silent:
+        if listens:  # and never answers
+            silent.bind(("127.0.0.2", port))
+            silent.listen()
+        async with by_name(two_addresses) as client:
+            await (await start(client)).close()
+
+
+async def test_a_start_cancelled_at_a_dead_address_leaves_nothing(
+    two_addresses: LocalTranscribe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_connect, "ADDRESS_TIMEOUT", 60)
+    port = int(two_addresses.endpoint_url.rpartition(":")[2])
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.2", port))
+        silent.listen()
+        silent.setblocking(False)
+        async with by_name(two_addresses) as client:
+            before = set(leftovers())
+            starting = asyncio.create_task(start(client))
+            accepted, _ = await asyncio.get_running_loop().sock_accept(silent)
+            with accepted:
+                starting.cancel()
+                await asyncio.wait({starting})
+                assert set(leftovers()) - before == set()
 
 
 async def test_a_peer_that_speaks_no_http2_is_not_tried_again(retries: Retries) -> None:
