@@ -356,8 +356,8 @@ class _FaultyExchange:
         self._events = 0
         self._answered = False
         self._delay = 0.0
-        self._mute = self._deaf = False
-        self._cut = self._spoil = False  # the next event
+        self._silent = self._stopped_reading = False
+        self._truncate_next = self._corrupt_next = False
 
     def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         self._answered = status == 200
@@ -365,7 +365,7 @@ class _FaultyExchange:
 
     async def read(self, timeout: float | None = None) -> bytes:
         await self._inject_due(self._meter.seconds)
-        if self._deaf:
+        if self._stopped_reading:
             await self._exchange.closed()
             raise ConnectionLostException("the client has left")
         limits = [injection.seconds for injection in self._pending if injection.seconds is not None]
@@ -375,22 +375,22 @@ class _FaultyExchange:
         if not self._answered:  # the body of a refusal
             await self._exchange.write(data, timeout)
             return
-        if self._mute:
+        if self._silent:
             return
         if self._delay:
             await asyncio.sleep(self._delay)
-        if self._cut:
+        if self._truncate_next:
             await self._exchange.write(data[: len(data) // 2], timeout)
             raise _Over(in_order=True)
-        if self._spoil:
+        if self._corrupt_next:
             data = data[:-1] + bytes([data[-1] ^ 1])
-            self._spoil = False
+            self._corrupt_next = False
         await self._exchange.write(data, timeout)
         self._events += 1
         await self._inject_due(0.0)  # what was read has its results under way
 
     async def finish(self, sending: float, lingering: float) -> None:
-        if self._mute:
+        if self._silent:
             await self._exchange.closed()
         await self._exchange.finish(sending, lingering)
 
@@ -413,7 +413,7 @@ class _FaultyExchange:
     @_Kind("silent", early=True)
     async def silence(self) -> None:
         """nothing is sent any more; at the start: no answer"""
-        self._mute = True
+        self._silent = True
         if not self._answered:
             await self._exchange.closed()
             raise _Over
@@ -459,17 +459,17 @@ class _FaultyExchange:
     @_Kind("truncate")
     async def truncate(self) -> None:
         """an event is cut in the middle, then the stream ends"""
-        self._cut = True
+        self._truncate_next = True
 
     @_Kind("corrupt")
     async def corrupt(self) -> None:
         """an event comes with a wrong checksum"""
-        self._spoil = True
+        self._corrupt_next = True
 
     @_Kind("stop-reading")
     async def stop_reading(self) -> None:
         """the server takes no more bytes of the stream"""
-        self._deaf = True
+        self._stopped_reading = True
 
     @_Kind("exception", errors=SERVICE_EXCEPTIONS)
     async def end(self, error: str = "InternalFailureException", message: str = _MESSAGE) -> None:
