@@ -41,7 +41,8 @@ class AudioMeter:
     def _measured(self, limit: float | None) -> bytes:
         at = 0
         held = self._held
-        while self._measurable and (limit is None or self.seconds < limit):
+        # At least up to the first audio: no limit is met before.
+        while self._measurable and (limit is None or self.seconds < limit or not self.seconds):
             if len(held) - at < 4:
                 break
             length = int.from_bytes(held[at : at + 4], "big")

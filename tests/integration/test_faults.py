@@ -136,6 +136,15 @@ async def points(seconds: tuple[float, float], seed: int) -> set[int]:
     return cut
 
 
+async def test_no_time_is_the_first_audio() -> None:
+    fault = Fault("exception", after_seconds=0, message="cut")
+    async with LocalTranscribe("scripted", faults=[fault]) as server, client_of(server) as client:
+        async with await start(client) as stream:
+            await stream.input_stream.send_audio_event(SECOND[:3200])
+            with pytest.raises(InternalFailureException, match="cut"):
+                await stream.output_stream.__anext__()
+
+
 async def test_faults_strike_one_after_the_other() -> None:
     late = Fault("delay", by=0.05)
     cut = Fault("exception", after_events=1, error="ServiceUnavailable")
