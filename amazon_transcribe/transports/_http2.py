@@ -470,7 +470,9 @@ class Http2Connection(asyncio.Protocol):
 
     def respond(self, stream: Http2Stream, headers: Headers) -> None:
         """Send the answer's headers."""
-        if stream.failure is None:
+        state = self._h2.streams.get(stream.id)
+        # An eager task may answer a request of which `h2` knows already that it was taken back.
+        if stream.failure is None and state is not None and not state.closed:
             self._h2.send_headers(stream.id, list(headers))
             self._flush_soon()
 

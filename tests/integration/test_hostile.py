@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -147,6 +149,20 @@ async def test_thousands_of_streams_that_are_taken_back(server: LocalTranscribe)
             data += await reader.read(65536)
         assert not server._streams
         await serves(server)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python 3.12 has eager tasks")
+async def test_streams_taken_back_before_an_eager_task_answers(
+    server: LocalTranscribe, caplog: pytest.LogCaptureFixture
+) -> None:
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
+    async with calling(server, HELLO + resets() + frame(PING, payload=b"the last")) as (reader, _):
+        data = b""
+        while frame(PING, 1, 0, b"the last") not in data:
+            data += await reader.read(65536)
+        gc.collect()
+        assert not server._streams
+        assert not caplog.records
 
 
 async def test_settings_that_nobody_knows_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
