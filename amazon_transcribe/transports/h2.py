@@ -210,6 +210,7 @@ class _Pooled:
         self._owner = owner
         self._idle: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
+        self._doubtful = False  # lay idle for long, and gave no sign of life since
         loop = asyncio.get_running_loop()
         self.key = (loop, origin)
         self.task = loop.create_task(self._connect())
@@ -233,13 +234,15 @@ class _Pooled:
             if self.task.cancelled():
                 raise StreamClosedException("the client was closed")
             return self.task.result()
-        idle_for = self.idle_for()
-        self._stop_idling()
         connection = self.connection
-        if idle_for > CHECK_AFTER and not await connection.is_alive(CHECK_TIMEOUT):
-            connection.abort()
-            self._owner.drop(self)
-            self._owner.forget_idle(self.origin)
+        self._doubtful = self._doubtful or self.idle_for() > CHECK_AFTER
+        self._stop_idling()
+        if self._doubtful:  # stays so if the wait is cancelled
+            self._doubtful = not await connection.is_alive(CHECK_TIMEOUT)
+            if self._doubtful:
+                connection.abort()
+                self._owner.drop(self)
+                self._owner.forget_idle(self.origin)
         return connection
 
     def idle_for(self) -> float:

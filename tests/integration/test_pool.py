@@ -191,6 +191,29 @@ async def test_idle_connections_that_have_died_silently_are_replaced(
             assert counting.connections == 4
 
 
+async def test_a_check_that_is_cancelled_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(amazon_transcribe.transports.h2, "CHECK_AFTER", 0.0)
+    monkeypatch.setattr(amazon_transcribe.transports.h2, "CHECK_TIMEOUT", 0.05)
+    dead = True
+
+    async def script(peer: Peer) -> None:
+        if dead:
+            await asyncio.Event().wait()
+        await accept_all(peer)
+
+    counting = Counting(script)
+    async with peer_server(counting) as url, client_at(url) as client:
+        await client.prewarm(1)
+        checking = asyncio.create_task(start(client))
+        await claimed(client)
+        checking.cancel()
+        await asyncio.wait({checking})
+        monkeypatch.setattr(amazon_transcribe.transports.h2, "CHECK_AFTER", 60.0)
+        dead = False
+        async with await start(client):
+            assert counting.connections == 2
+
+
 async def test_an_idle_connection_that_answers_is_used_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
