@@ -84,10 +84,12 @@ class MemoryStream:
         self.when_ended = exchange.answer.when_ended
 
     async def response(self, timeout: float | None = None) -> tuple[int, Mapping[str, str]]:
-        try:
-            return await asyncio.wait_for(asyncio.shield(self._exchange.response), timeout)
-        except asyncio.TimeoutError:
-            raise TimeoutException("response", timeout or 0.0) from None
+        answer = self._exchange.response
+        # Not `asyncio.wait_for`: up to Python 3.11 it can swallow a cancellation.
+        await asyncio.wait({answer}, timeout=timeout)
+        if not answer.done():
+            raise TimeoutException("response", timeout or 0.0)
+        return answer.result()
 
     def abort(self) -> None:
         self._exchange.fail(StreamClosedException("the stream was closed by the client"))

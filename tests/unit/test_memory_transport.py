@@ -8,7 +8,12 @@ import pytest
 
 from amazon_transcribe.exceptions import TimeoutException
 from amazon_transcribe.transports.base import Origin, Request
-from amazon_transcribe.transports.memory import MAX_UNREAD, MemoryTransport
+from amazon_transcribe.transports.memory import (
+    MAX_UNREAD,
+    MemoryExchange,
+    MemoryStream,
+    MemoryTransport,
+)
 
 REQUEST = Request(Origin("http", "nowhere", 80), "POST", "/", [])
 
@@ -38,3 +43,14 @@ async def test_writing_nothing_is_no_end():
     with pytest.raises(TimeoutException):
         await exchange.read(0.001)
     await transport.close()
+
+
+async def test_a_cancellation_that_meets_the_answer_is_one():
+    exchange = MemoryExchange(REQUEST)
+    waiting = asyncio.create_task(MemoryStream(exchange).response(1.0))
+    await asyncio.sleep(0)
+    exchange.respond(200, [])
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert waiting.cancelled()
