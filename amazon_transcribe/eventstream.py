@@ -78,10 +78,13 @@ __all__ = [
     "InvalidHeadersLength",
     "InvalidMessageLength",
     "InvalidPayloadLength",
+    "MessageParser",
     "MessagePrelude",
     "ParserError",
     "PayloadBytesExceedMaxLength",
+    "RawStream",
     "SerializationError",
+    "SigningCredentials",
     "TruncatedStreamException",
     "crc32",
     "decode_message",
@@ -185,11 +188,15 @@ class BaseEvent(_Payload):
     event = True
 
 
-class _Parser(Protocol):
+class MessageParser(Protocol):
+    """What makes a typed event of a message, or raises."""
+
     def parse(self, event: EventStreamMessage) -> Any: ...
 
 
-class _RawStream(Protocol):
+class RawStream(Protocol):
+    """What has a body's bytes, as they come."""
+
     def chunks(self) -> AsyncIterator[bytes]: ...
 
 
@@ -202,7 +209,7 @@ class EventStream:
     :param parser: Its `parse(message)` turns a message into an event, or raises.
     """
 
-    def __init__(self, raw_stream: _RawStream, parser: _Parser) -> None:
+    def __init__(self, raw_stream: RawStream, parser: MessageParser) -> None:
         self._raw_stream = raw_stream
         self._parser = parser
         self._chunks: AsyncIterator[bytes] | None = None
@@ -254,7 +261,9 @@ class EventStream:
             raise
 
 
-class _Credentials(Protocol):
+class SigningCredentials(Protocol):
+    """What `EventSigner` signs with; `auth.Credentials` are such."""
+
     @property
     def secret_access_key(self) -> str: ...
 
@@ -283,7 +292,7 @@ class EventSigner:
         self._utc_now = utc_now or _utc_now
 
     def sign(
-        self, payload: Buffer, prior_signature: bytes, credentials: _Credentials
+        self, payload: Buffer, prior_signature: bytes, credentials: SigningCredentials
     ) -> dict[str, HeaderValueInput]:
         """Sign one event (AWS Signature Version 4, event streams).
 
