@@ -189,13 +189,13 @@ class BaseEvent(_Payload):
 
 
 class MessageParser(Protocol):
-    """What makes a typed event of a message, or raises."""
+    """Its `parse` makes a typed event of a message, or raises."""
 
     def parse(self, event: EventStreamMessage) -> Any: ...
 
 
 class RawStream(Protocol):
-    """What has a body's bytes, as they come."""
+    """Its `chunks` gives the bytes of a body, as they come."""
 
     def chunks(self) -> AsyncIterator[bytes]: ...
 
@@ -262,7 +262,7 @@ class EventStream:
 
 
 class SigningCredentials(Protocol):
-    """What `EventSigner` signs with; `auth.Credentials` are such."""
+    """What has a `secret_access_key` to sign with, as `auth.Credentials` has."""
 
     @property
     def secret_access_key(self) -> str: ...
