@@ -186,6 +186,7 @@ class TranscribeStreamingClient:
         else:
             self._transport = self._websocket = transport
         self._closed = False
+        self._close_told: asyncio.Future[None] | None = None
 
     @takes(Transcription)
     async def start_stream_transcription(
@@ -317,8 +318,11 @@ class TranscribeStreamingClient:
         await self._transport.prewarm(origin, connections, self.start_timeout)
 
     async def close(self) -> None:
-        """Close every connection, within 4 s; streams still open fail, a new start raises."""
+        """Close every connection, within 4 s; streams still open and starts that wait fail."""
         self._closed = True
+        closing = self._closing()
+        if not closing.done():
+            closing.set_result(None)
         transports = {id(t): t for t in (self._transport, self._websocket)}
         await asyncio.gather(*(transport.close() for transport in transports.values()))
 
@@ -349,7 +353,7 @@ class TranscribeStreamingClient:
         return await _Start(self, operation, request, configuration).run()
 
     async def _origin(self, *, is_stream: bool) -> Origin:
-        endpoint = await _within(
+        endpoint = await self._within(
             self.start_timeout, "endpoint", self._endpoint_resolver.resolve(self.region)
         )
         if is_stream:
@@ -357,13 +361,43 @@ class TranscribeStreamingClient:
         return Origin.parse(re.sub("^ws", "http", endpoint))  # no stream, so no WebSocket
 
     async def _credentials(self, timeout: float) -> Credentials:
-        found = await _within(timeout, "credentials", self._credential_resolver.get_credentials())
+        found = await self._within(
+            timeout, "credentials", self._credential_resolver.get_credentials()
+        )
         if found is None or not found.access_key_id or not found.secret_access_key:
             raise CredentialsException(
                 "the credential resolver gave no access key and secret: set AWS_ACCESS_KEY_ID"
                 " and AWS_SECRET_ACCESS_KEY, a profile, or credential_resolver"
             )
         return found
+
+    async def _within(self, timeout: float, phase: str, call: Awaitable[_T]) -> _T:
+        """The result of a resolver, which may be anyone's code, in time."""
+        # Not `asyncio.wait_for`: up to Python 3.11 it can swallow a cancellation.
+        task = asyncio.ensure_future(call)
+        try:
+            await self._wait({task, self._closing()}, timeout)
+            if not task.done():
+                raise TimeoutException(phase, timeout)
+            return task.result()
+        finally:
+            if task.cancel():
+                await asyncio.wait({task}, timeout=1)
+
+    async def _wait(self, until: set[asyncio.Future[Any]], timeout: float) -> None:
+        """Wait for any of them; not on in a client that is closed."""
+        await asyncio.wait(until, timeout=timeout, return_when="FIRST_COMPLETED")
+        if self._closed:
+            raise StreamClosedException("the client was closed")
+
+    def _closing(self) -> asyncio.Future[None]:
+        """What is done once the client is closed, for those who wait in the running loop."""
+        loop = asyncio.get_running_loop()
+        if self._close_told is None or self._close_told.get_loop() is not loop:
+            self._close_told = loop.create_future()
+            if self._closed:
+                self._close_told.set_result(None)
+        return self._close_told
 
 
 class _Start:
@@ -416,7 +450,7 @@ class _Start:
                 delay = self._delay(error)
                 if delay is None:
                     raise
-            await asyncio.sleep(delay)
+            await self._client._wait({self._client._closing()}, delay)
 
     async def _attempt(self) -> Any:
         """Make the request once; one that fails leaves neither a stream nor a slot taken."""
@@ -426,7 +460,7 @@ class _Start:
         self._skew = self._client.clock_skew
         try:
             if limiter is not None and self._is_stream:
-                slot = await limiter.acquire(self._left)
+                slot = await limiter.acquire(self._left, self._client._closing())
             if self._credentials is None:
                 self._credentials = await self._client._credentials(self._left)
             session = self._session(self._credentials)
@@ -542,20 +576,6 @@ class _Start:
             *(self._failures, client.start_attempts, delay, type(error).__name__),
         )
         return delay
-
-
-async def _within(timeout: float, phase: str, call: Awaitable[_T]) -> _T:
-    """The result of a resolver, which may be anyone's code, in time."""
-    # Not `asyncio.wait_for`: up to Python 3.11 it can swallow a cancellation.
-    task = asyncio.ensure_future(call)
-    try:
-        await asyncio.wait({task}, timeout=timeout)
-        if not task.done():
-            raise TimeoutException(phase, timeout)
-        return task.result()
-    finally:
-        if task.cancel():
-            await asyncio.wait({task}, timeout=1)
 
 
 async def _body(stream: Stream, deadline: float, *, refused: bool = False) -> bytes:

@@ -15,7 +15,7 @@ from collections import deque
 from contextlib import suppress
 
 from ._rules import check_above_zero
-from .exceptions import TimeoutException
+from .exceptions import StreamClosedException, TimeoutException
 
 __all__ = ["Slot", "StreamLimiter"]
 
@@ -83,11 +83,13 @@ class StreamLimiter:
         """Starts that wait for one."""
         return sum(not turn.done() for turn in self._queue)
 
-    async def acquire(self, timeout: float) -> Slot:
+    async def acquire(self, timeout: float, closing: asyncio.Future[None] | None = None) -> Slot:
         """Wait for a slot, behind all who came before.
 
         :param timeout: Seconds.
+        :param closing: Done once nobody wants the slot any more.
         :raises TimeoutException: with the phase `"slot"`.
+        :raises StreamClosedException: when `closing` is done before the turn comes.
         """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
@@ -99,9 +101,12 @@ class StreamLimiter:
         self._admit()
         try:
             if not turn.done():
-                await asyncio.wait({turn}, timeout=timeout)
+                until = {turn} if closing is None else {turn, closing}
+                await asyncio.wait(until, timeout=timeout, return_when="FIRST_COMPLETED")
             if turn.done():
                 return turn.result()
+            if closing is not None and closing.done():
+                raise StreamClosedException("the client was closed")
             raise TimeoutException("slot", timeout)
         except BaseException:
             # Cancelled, maybe in the moment in which the turn came.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextvars import Context
 
 from ..exceptions import (
     ConnectException,
@@ -213,7 +214,8 @@ class _Pooled:
         self._doubtful = False  # lay idle for long, and gave no sign of life since
         loop = asyncio.get_running_loop()
         self.key = (loop, origin)
-        self.task = loop.create_task(self._connect())
+        # In nobody's context: it comes to serve other streams than that which asked for it.
+        self.task = Context().run(loop.create_task, self._connect())
         self.task.add_done_callback(self._connected)
 
     def has_room(self, limit: int) -> bool:

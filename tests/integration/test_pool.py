@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from h2.events import RequestReceived, StreamEnded, StreamReset
+from h2.events import DataReceived, RequestReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes as S
 
 import amazon_transcribe.transports.h2
@@ -22,7 +23,16 @@ from amazon_transcribe.exceptions import (
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.observe import Observer
 from amazon_transcribe.transports.h2 import H2Transport
-from tests.callers import SECOND, TRANSCRIPT, client_at, client_of, final_texts, leftovers, start
+from tests.callers import (
+    SECOND,
+    TRANSCRIPT,
+    client_at,
+    client_of,
+    final_texts,
+    leftovers,
+    start,
+    until,
+)
 from tests.peers import Peer, peer_server
 
 
@@ -285,6 +295,34 @@ async def test_a_stream_that_is_dropped_ends_at_the_peer_too(
         del stream
         await asyncio.wait_for(reset, 5)
         assert not client._transport._pool  # type: ignore[attr-defined]
+
+
+async def test_a_connection_serves_later_streams_outside_the_first_one_s_context() -> None:
+    call = ContextVar("call", default="none")
+    seen = []
+
+    class Tracing(Observer):
+        def stream_ended(self, *told: object) -> None:
+            seen.append(call.get())
+
+    async def script(peer: Peer) -> None:
+        for _ in range(2):
+            stream = await peer.request()
+            peer.respond(stream)
+            await peer.next(DataReceived)
+            peer.send(stream, b"", end=True)
+
+    async def converse(name: str) -> None:
+        call.set(name)
+        before, stream = len(seen), await start(client)
+        await stream.input_stream.send_audio_event(bytes(3200))
+        await until(lambda: len(seen) > before)
+        del stream  # it was held, and nobody read
+
+    async with peer_server(script) as url, client_at(url, observer=Tracing()) as client:
+        await asyncio.create_task(converse("one"))
+        await asyncio.create_task(converse("another"))
+    assert seen == ["none", "none"]
 
 
 async def test_a_start_overtaken_by_the_client_s_end_is_told_so() -> None:

@@ -17,7 +17,7 @@ from h2.settings import SettingCodes, Settings
 
 import amazon_transcribe.client
 from amazon_transcribe import _retry
-from amazon_transcribe.auth import Credentials
+from amazon_transcribe.auth import CredentialResolver, Credentials
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.endpoints import BaseEndpointResolver
 from amazon_transcribe.exceptions import (
@@ -28,6 +28,7 @@ from amazon_transcribe.exceptions import (
     SDKError,
     ServiceException,
     ServiceUnavailableException,
+    StreamClosedException,
     StreamResetException,
     TimeoutException,
     UnknownServiceException,
@@ -39,7 +40,7 @@ from amazon_transcribe.local.service import TranscriptionService
 from amazon_transcribe.observe import Observer
 from amazon_transcribe.transports import _connect
 from amazon_transcribe.transports.memory import MemoryTransport
-from tests.callers import KEYS, client_at, client_of, final_texts, leftovers, start
+from tests.callers import KEYS, client_at, client_of, final_texts, leftovers, start, until
 from tests.peers import Peer, peer_server
 
 Answer = Callable[[Peer, int], Awaitable[None]]
@@ -532,6 +533,48 @@ async def test_a_slot_is_free_when_the_peer_resets_a_stream_that_nobody_reads() 
     ):
         held = [await start(client) for _ in range(3)]
         assert len(held) == 3
+
+
+@pytest.mark.parametrize("waits_for", ["endpoint", "credentials", "slot", "another attempt"])
+async def test_a_start_that_waits_ends_with_its_client(
+    waits_for: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = asyncio.Event()
+
+    class Waiting(BaseEndpointResolver, CredentialResolver, Observer):
+        async def resolve(self, region: str) -> str:
+            waiting.set()
+            await asyncio.Event().wait()
+            return ""
+
+        async def get_credentials(self) -> Credentials | None:
+            await self.resolve("")
+            return None
+
+        def start_retried(self, *told: object) -> None:
+            waiting.set()
+
+    for name in ("BACKOFF", "MAX_BACKOFF"):
+        monkeypatch.setattr(_retry, name, 1e9)
+    limiter = StreamLimiter(max_streams=1)
+    async with peer_server(Answers(drop)) as url:
+        options: dict[str, Any] = {
+            "endpoint": {"endpoint_url": None, "endpoint_resolver": Waiting()},
+            "credentials": {"credential_resolver": Waiting()},
+            "slot": {"limiter": limiter},
+            "another attempt": {"observer": Waiting()},
+        }[waits_for]
+        options = {"endpoint_url": url, "credential_resolver": KEYS, **options}
+        client = TranscribeStreamingClient(region="us-east-1", start_timeout=1e9, **options)
+        held = await limiter.acquire(1)
+        starting = asyncio.create_task(start(client))
+        await until(lambda: waiting.is_set() or limiter.waiting)
+        await client.close()
+        with pytest.raises(StreamClosedException):
+            await starting
+        assert limiter.waiting == 0
+        held.release()
+        assert [task for task in leftovers() if "connected" not in repr(task)] == []
 
 
 async def test_an_endpoint_resolver_has_no_longer_than_the_start() -> None:
