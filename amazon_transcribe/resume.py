@@ -76,6 +76,7 @@ from typing import TYPE_CHECKING, Any
 from ._events import checked_chunk
 from ._live import at_once
 from ._replay import LAG, LogicalResults, ReplayBuffer
+from ._rules import check_above_zero
 from ._shapes import START_STREAM_TRANSCRIPTION
 from ._watched import tell
 from .exceptions import (
@@ -229,13 +230,9 @@ class ResumableTranscription:
                 raise InvalidParameterException(name, f"{name} cannot be {number!r}")
         if not 5 <= replay_seconds <= 240:
             raise ValidationException(f"replay_seconds must be 5 to 240, not {replay_seconds!r}")
-        for name, number in (
-            ("renew_after", renew_after),
-            ("max_backoff", max_backoff),
-            ("result_timeout", result_timeout),
-        ):
-            if not number > 0:
-                raise ValidationException(f"{name} must be above 0, not {number!r}")
+        check_above_zero(
+            renew_after=renew_after, max_backoff=max_backoff, result_timeout=result_timeout
+        )
         for name, number in (("max_failures", max_failures), ("backoff", backoff)):
             if not number >= 0:
                 raise ValidationException(f"{name} must not be below 0, not {number!r}")
