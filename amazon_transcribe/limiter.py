@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
+from typing import Any
 
 from ._rules import check_above_zero
 from .exceptions import StreamClosedException, TimeoutException
@@ -101,7 +102,7 @@ class StreamLimiter:
         self._admit()
         try:
             if not turn.done():
-                until = {turn} if closing is None else {turn, closing}
+                until: set[asyncio.Future[Any]] = {turn} if closing is None else {turn, closing}
                 await asyncio.wait(until, timeout=timeout, return_when="FIRST_COMPLETED")
             if turn.done():
                 return turn.result()

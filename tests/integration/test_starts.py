@@ -181,7 +181,7 @@ async def two_addresses(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalT
     """A server by the name of localhost, which is 127.0.0.2 too, where it is not."""
     if sys.platform != "linux":
         pytest.skip("127.0.0.2 is Linux's")
-    monkeypatch.setattr(_connect, "ADDRESS_TIMEOUT", 0.05)
+    monkeypatch.setattr(_connect, "HEAD_START", 0.05)
     loop = asyncio.get_running_loop()
 
     async def both(*_: Any, **__: Any) -> list[Any]:
@@ -212,10 +212,30 @@ async def test_an_address_that_is_dead_leads_to_the_next(
             await (await start(client)).close()
 
 
+async def test_an_address_that_is_slow_is_not_given_up(two_addresses: LocalTranscribe) -> None:
+    port = int(two_addresses.endpoint_url.rpartition(":")[2])
+    loop = asyncio.get_running_loop()
+    with socket.socket() as slow:
+        slow.bind(("127.0.0.2", port))
+        slow.listen()
+        slow.setblocking(False)
+        await two_addresses.close()  # the other one refuses
+        async with by_name(two_addresses) as client:
+            starting = asyncio.create_task(start(client))
+            accepted, _ = await loop.sock_accept(slow)
+            with accepted:
+                # It is answered long after the other one's turn.
+                await asyncio.wait({starting}, timeout=5 * _connect.HEAD_START)
+                assert not starting.done()
+                await loop.sock_sendall(accepted, b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                with pytest.raises(ConnectException, match="SSL"):
+                    await starting
+
+
 async def test_a_start_cancelled_at_a_dead_address_leaves_nothing(
     two_addresses: LocalTranscribe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_connect, "ADDRESS_TIMEOUT", 60)
+    monkeypatch.setattr(_connect, "HEAD_START", 60)
     port = int(two_addresses.endpoint_url.rpartition(":")[2])
     with socket.socket() as silent:
         silent.bind(("127.0.0.2", port))
