@@ -50,7 +50,7 @@ class Subject:
     shared: bool = False
     environment: str | None = None
     crowd: int = 1000  # streams for the figures of many
-    capacity: tuple[int, ...] = (1000, 1250, 1500, 2000)
+    capacity: tuple[int, ...] = (1000, 1250, 1500, 2000, 2500, 3000)
 
     @property
     def carries_crowd(self) -> bool:
@@ -64,13 +64,14 @@ class Subject:
         return Path(f"{sys.prefix}-{self.environment}") / "bin" / "python"
 
 
-PEERS = (100, 200, 300, 400, 600)
+PACED = (100, 300)  # streams; the successor carries no more
+PEERS = (100, 200, 300, 400, 600, 800, 1000)
 SUBJECTS = [
     Subject("ours-uvloop", "ours, uvloop", "ours", "uvloop"),
     Subject("ours", "ours, asyncio", "ours"),
     Subject("shared-uvloop", "ours, uvloop, one connection", "ours", "uvloop", shared=True),
     Subject("shared", "ours, asyncio, one connection", "ours", shared=True),
-    Subject("crt", "ours on awscrt, asyncio", "crt", capacity=(200, 400, 500, 600)),
+    Subject("crt", "ours on awscrt, asyncio", "crt", capacity=(200, 400, 600, 800, 1000)),
     Subject(
         "original",
         "amazon-transcribe 0.6.4, one connection",
@@ -214,15 +215,18 @@ def table(heads: list[str], rows: list[list[str]]) -> str:
 
 def cost_of_events(bench: Bench, subjects: list[Subject]) -> str:
     full = bench.rounds_of(subjects, streams=10, full_rate=bench.seconds)
-    paced = bench.rounds_of([*FLOORS, *subjects], streams=100, real_time=bench.seconds)
+    everyone = [*subjects, *FLOORS]
+    few, more = (
+        bench.rounds_of(everyone, streams=streams, real_time=bench.seconds) for streams in PACED
+    )
     pacing = {
-        subject.loop: statistics.median(paced[subject.name]["event_us"])
+        subject.loop: statistics.median(few[subject.name]["event_us"])
         for subject in FLOORS
         if subject.client == "nothing"
     }
     rows = []
-    for subject in [*subjects, *FLOORS]:
-        fast, slow = full.get(subject.name, {}), paced.get(subject.name, {})
+    for subject in everyone:
+        fast, slow = full.get(subject.name, {}), few.get(subject.name, {})
         costs = slow.get("event_us", [])
         alone = subject.client == "nothing"
         rows.append(
@@ -233,15 +237,17 @@ def cost_of_events(bench: Bench, subjects: list[Subject]) -> str:
                 two(costs),
                 "–" if alone else two([cost - pacing[subject.loop] for cost in costs]),
                 "–" if alone else two(slow.get("p99_ms")),
+                two(more.get(subject.name, {}).get("event_us")),
             ]
         )
     heads = [
         "",
         "full rate, µs an event",
         "events/s",
-        "100 streams, µs an event",
+        f"{PACED[0]} streams, µs an event",
         "without pacing, µs",
         "p99 late, ms",
+        f"{PACED[1]} streams, µs",
     ]
     return table(heads, rows)
 
