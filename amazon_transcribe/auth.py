@@ -105,7 +105,8 @@ class ProfileCredentialResolver(AwsCrtCredentialResolver):
 
     The environment's keys are not looked at. For profiles of IAM Identity Center (SSO),
     pass a session of boto3 to `BotoSessionCredentialResolver`; so too for a
-    `credential_process` that takes its time, as awscrt has the whole process wait for it.
+    `credential_process` that takes its time, as awscrt has the whole process wait for it;
+    before 0.22 it runs none.
 
     :param profile_name: The profile's name; None goes by AWS_PROFILE, else `default`.
     :param credentials_file: Its file; by default AWS_SHARED_CREDENTIALS_FILE, else

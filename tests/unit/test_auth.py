@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import threading
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from amazon_transcribe.auth import (
 )
 from amazon_transcribe.exceptions import CredentialsException, ValidationException
 
+AWSCRT = tuple(map(int, version("awscrt").split(".")[:2]))
 CREDENTIALS = """
 [default]
 aws_access_key_id = AKIDDEFAULT
@@ -73,6 +75,7 @@ async def test_the_profile_of_the_environment(
     assert found.access_key_id == "AKIDWORK"
 
 
+@pytest.mark.skipif(AWSCRT < (0, 22), reason="awscrt runs no program before 0.22")
 async def test_a_profile_of_a_program(files: dict[str, Path]) -> None:
     program = files["config_file"].parent / "program.py"
     answer = {"Version": 1, "AccessKeyId": "AKIDPROGRAM", "SecretAccessKey": "program-secret"}
