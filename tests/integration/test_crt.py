@@ -164,10 +164,10 @@ async def test_a_server_that_is_slow_to_begin_gets_everything(
     context, authority = throwaway_context(["localhost"])
     (tmp_path / "ca.pem").write_bytes(authority)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    transport = crt_transport()
     listener = await loop.create_server(
         lambda: SlowToBegin(client=False, on_request=begin), "127.0.0.1", ssl=context
     )
-    transport = crt_transport()
     origin = Origin("https", "localhost", listener.sockets[0].getsockname()[1])
     stream = await transport.open(Request(origin, "POST", "/", [("host", "localhost")]), 5)
     await stream.write(bytes(500_000))
