@@ -55,7 +55,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy $(filter-out %/original_usage.py,$(wildcard examples/*.py))
-	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml amazon_transcribe._codec
+	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml amazon_transcribe._wire._codec
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint _codec # it calls pycodestyle by name
 
 bench: $(VENV)/.dev
@@ -69,7 +69,7 @@ soak: $(VENV)/.dev
 
 # Atheris has wheels for some interpreters only.
 fuzz: $(VENV)/.dev
-	@$(BIN)/python -c 'import amazon_transcribe._codec' || \
+	@$(BIN)/python -c 'import amazon_transcribe._wire._codec' || \
 		{ echo 'make fuzz: the compiled codec was not built: there is nothing to compare' >&2; exit 1; }
 	@$(PIP) install --only-binary :all: atheris || \
 		{ echo 'make fuzz: atheris has no wheel for this interpreter: set PYTHON and VENV' >&2; exit 1; }
@@ -98,9 +98,9 @@ sanitize: $(VENV)/.dev
 	rm -rf build/sanitize
 	CC=gcc AMAZON_TRANSCRIBE_SANITIZE=1 AMAZON_TRANSCRIBE_REQUIRE_EXTENSIONS=1 $(BIN)/python setup.py --quiet \
 		build --build-base build/sanitize --build-lib build/sanitize --force
-	$(SANITIZED) -c 'from amazon_transcribe import _codec; assert "sanitize" in _codec.__file__, _codec'
+	$(SANITIZED) -c 'from amazon_transcribe._wire import _codec; assert "sanitize" in _codec.__file__, _codec'
 	$(SANITIZED) -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -p no:xdist -o timeout=0 \
-		$(addprefix $(CURDIR)/tests/,unit/test_codec.py unit/test_codec_compiled.py conformance fuzz)
+		$(addprefix $(CURDIR)/tests/,unit/wire conformance fuzz)
 	$(SANITIZED) -m tests.fuzz.differential $(FUZZ_ROUNDS)
 
 docs: $(VENV)/.docs
@@ -114,7 +114,7 @@ lowest: $(VENV)/.dev
 
 clean:
 	rm -rf $(VENV) $(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript
-	rm -rf build dist docs/_build *.egg-info amazon_transcribe/*.so
+	rm -rf build dist docs/_build *.egg-info amazon_transcribe/_wire/*.so
 
 # Installed in place: what is edited is what runs. Says which twin of the codec serves.
 define INSTALL

@@ -56,7 +56,7 @@ def extensions():
         compile_args = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
         link_args = ["-fsanitize=address,undefined"]
     codec = Extension(
-        "amazon_transcribe._codec",
+        "amazon_transcribe._wire._codec",
         ["_codec/codec.pyx"],
         depends=["_codec/crc32.h"],
         include_dirs=["_codec"],

@@ -1,6 +1,6 @@
 # cython: language_level=3, freethreading_compatible=True, auto_pickle=False, autotestdict=False
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-"""The event-stream codec, compiled; `amazon_transcribe/_codec_py.py` is its readable twin.
+"""The event-stream codec, compiled; `amazon_transcribe/_wire/_codec_py.py` is its readable twin.
 
 Functions over bytes take a pointer and a length, and every read stands below the check
 of the length it needs. Python objects are made at the very edge.
@@ -27,7 +27,7 @@ import operator
 import uuid
 from hashlib import sha256 as _sha256
 
-from amazon_transcribe import _headers
+from amazon_transcribe._wire import values as _headers
 from amazon_transcribe.exceptions import (
     ChecksumMismatch,
     DuplicateHeader,

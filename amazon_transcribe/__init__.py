@@ -11,7 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "1.0.0"
+from ._version import __version__
 
 if TYPE_CHECKING:
     from .client import TranscribeStreamingClient as TranscribeStreamingClient

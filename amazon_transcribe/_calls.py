@@ -15,21 +15,20 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar, get_args, ge
 
 from msgspec import field
 
-from ._watched import IDLE_AFTER, Idle
+from ._stream.idle import IDLE_AFTER, Idle
 from .model import (
     ConfigurationEvent,
     MedicalScribeConfigurationEvent,
     StartCallAnalyticsStreamTranscriptionRequest,
     StartMedicalScribeStreamRequest,
     StartMedicalStreamTranscriptionRequest,
-    StartStreamTranscriptionRequest,
 )
+from .transcription import StartStreamTranscriptionRequest
 
 _P = ParamSpec("_P")
 _Self = TypeVar("_Self")
 _Parameters = TypeVar("_Parameters")
 _Result = TypeVar("_Result")
-
 
 _IDLE = """\
 :param idle: What to do when the program sends no audio for `idle_after` seconds:

@@ -5,14 +5,19 @@ Offsets are milliseconds from the beginning of the stream.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from msgspec import Struct, field
 
-from ._events import AudioStream, EventParser, EventShape, OpenStream, ResultStream, Shape
-from ._rules import (
-    CALL_ANALYTICS_LANGUAGE_CODES,
+from ._protocol.combinations import (
+    check_channels_once,
+    check_languages,
+    check_personal_information,
+    check_vocabularies,
+)
+from ._protocol.constants import CALL_ANALYTICS_LANGUAGE_CODES
+from ._protocol.constraints import (
     CHANNEL,
     ENCODING,
     FILTER_METHOD,
@@ -29,6 +34,9 @@ from ._rules import (
     OneOf,
     Structure,
 )
+from ._protocol.events import EventParser, EventShape, Shape
+from ._protocol.operation import InputEvent, Operation
+from ._stream.open_stream import AudioStream, OpenStream, ResultStream
 
 _LANGUAGE = OneOf(CALL_ANALYTICS_LANGUAGE_CODES)
 
@@ -336,3 +344,31 @@ class StartCallAnalyticsStreamTranscriptionEventStream(
     def output_stream(self) -> CallAnalyticsTranscriptResultStream:
         """The events from the service."""
         return self._response.call_analytics_transcript_result_stream
+
+
+def _check_combinations(
+    request: StartCallAnalyticsStreamTranscriptionRequest,
+) -> Iterator[tuple[str, str]]:
+    yield from check_languages(request, "identify_language")
+    yield from check_personal_information(request)
+    yield from check_vocabularies(request)
+
+
+START_CALL_ANALYTICS_STREAM_TRANSCRIPTION = Operation(
+    name="StartCallAnalyticsStreamTranscription",
+    path="/call-analytics-stream-transcription",
+    combinations=_check_combinations,
+    request=StartCallAnalyticsStreamTranscriptionRequest,
+    response=StartCallAnalyticsStreamTranscriptionResponse,
+    result_stream=CallAnalyticsTranscriptResultStream,
+    events=CALL_ANALYTICS_EVENTS,
+    inputs=(
+        InputEvent(
+            "ConfigurationEvent",
+            "configuration",
+            ConfigurationEvent,
+            role="configuration",
+            combinations=check_channels_once,
+        ),
+    ),
+)

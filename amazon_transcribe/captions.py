@@ -17,7 +17,7 @@ from itertools import pairwise
 import msgspec
 
 from .exceptions import ValidationException
-from .model import Item, Result
+from .transcription import Item, Result
 
 __all__ = ["Cue", "cues", "text_width", "to_json", "to_srt", "to_text", "to_vtt"]
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Protocol
 
-from ._framing import (
+from ._wire import (
     IMPLEMENTATION,
     Buffer,
     EventStreamDecoder,
@@ -26,7 +26,8 @@ from ._framing import (
     encode_headers,
     encode_message,
 )
-from ._headers import (
+from ._wire.sigv4 import signing_key
+from ._wire.values import (
     ENCODE_MAX_PAYLOAD_LENGTH,
     MAX_HEADERS_LENGTH,
     HeaderValue,
@@ -36,7 +37,6 @@ from ._headers import (
     Int32HeaderValue,
     Int64HeaderValue,
 )
-from ._signing import signing_key
 from .exceptions import (
     ChecksumMismatch,
     DuplicateHeader,

@@ -9,11 +9,10 @@ from .model import (
     MedicalScribeTranscriptEvent,
     MedicalTranscriptEvent,
     MedicalTranscriptResultStream,
-    TranscriptEvent,
-    TranscriptResultStream,
     UnknownEvent,
     UtteranceEvent,
 )
+from .transcription import TranscriptEvent, TranscriptResultStream
 
 
 class _Handler:

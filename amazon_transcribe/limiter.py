@@ -15,7 +15,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
-from ._rules import check_above_zero
+from ._protocol.constraints import check_above_zero
 from .exceptions import StreamClosedException, TimeoutException
 
 __all__ = ["Slot", "StreamLimiter"]

@@ -9,8 +9,20 @@ from typing import Annotated
 
 from msgspec import Struct, field
 
-from ._events import AudioStream, EventParser, EventShape, OpenStream, ResultStream, Shape
-from ._rules import CHANNELS, ENCODING, LANGUAGE, NAME, REQUIRED, SAMPLE_RATE, UUID, OneOf
+from ._protocol.combinations import check_channels
+from ._protocol.constraints import (
+    CHANNELS,
+    ENCODING,
+    LANGUAGE,
+    NAME,
+    REQUIRED,
+    SAMPLE_RATE,
+    UUID,
+    OneOf,
+)
+from ._protocol.events import EventParser, EventShape, Shape
+from ._protocol.operation import Operation
+from ._stream.open_stream import AudioStream, OpenStream, ResultStream
 
 _SPECIALTY = OneOf(("PRIMARYCARE", "CARDIOLOGY", "NEUROLOGY", "ONCOLOGY", "RADIOLOGY", "UROLOGY"))
 
@@ -182,3 +194,14 @@ class StartMedicalStreamTranscriptionEventStream(
     def output_stream(self) -> MedicalTranscriptResultStream:
         """The events from the service."""
         return self._response.transcript_result_stream
+
+
+START_MEDICAL_STREAM_TRANSCRIPTION = Operation(
+    name="StartMedicalStreamTranscription",
+    path="/medical-stream-transcription",
+    combinations=check_channels,
+    request=StartMedicalStreamTranscriptionRequest,
+    response=StartMedicalStreamTranscriptionResponse,
+    result_stream=MedicalTranscriptResultStream,
+    events=MEDICAL_TRANSCRIPT_EVENTS,
+)

@@ -5,21 +5,14 @@ Audio times are offsets in seconds from the beginning of the stream.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated
 
 from msgspec import Struct, field
 
-from ._events import (
-    AudioEvent,
-    AudioStream,
-    EventParser,
-    EventShape,
-    OpenStream,
-    ResultStream,
-    Shape,
-)
-from ._rules import (
+from ._protocol.combinations import check_channels_once
+from ._protocol.constraints import (
     CHANNEL,
     FILTER_METHOD,
     NAME,
@@ -32,6 +25,9 @@ from ._rules import (
     Structure,
     Text,
 )
+from ._protocol.events import AudioEvent, EventParser, EventShape, Shape
+from ._protocol.operation import InputEvent, Operation
+from ._stream.open_stream import AudioStream, OpenStream, ResultStream
 
 END_OF_SESSION = "END_OF_SESSION"
 
@@ -365,3 +361,48 @@ class StartMedicalScribeStreamEventStream(
     def output_stream(self) -> MedicalScribeResultStream:
         """The events from the service."""
         return self._response.result_stream
+
+
+def _check_configuration(event: MedicalScribeConfigurationEvent) -> Iterator[tuple[str, str]]:
+    yield from check_channels_once(event)
+    if event.vocabulary_filter_name and not event.vocabulary_filter_method:  # API reference
+        yield (
+            "vocabulary_filter_method",
+            "{vocabulary_filter_method} is required with {vocabulary_filter_name}",
+        )
+
+
+START_MEDICAL_SCRIBE_STREAM = Operation(
+    name="StartMedicalScribeStream",
+    path="/medical-scribe-stream",
+    request=StartMedicalScribeStreamRequest,
+    response=StartMedicalScribeStreamResponse,
+    result_stream=MedicalScribeResultStream,
+    events=MEDICAL_SCRIBE_EVENTS,
+    inputs=(
+        InputEvent(
+            "ConfigurationEvent",
+            "configuration",
+            MedicalScribeConfigurationEvent,
+            role="configuration",
+            combinations=_check_configuration,
+        ),
+        InputEvent(
+            "SessionControlEvent",
+            "session_control",
+            MedicalScribeSessionControlEvent,
+            role="end",
+        ),
+    ),
+    configured=True,
+)
+
+GET_MEDICAL_SCRIBE_STREAM = Operation(
+    name="GetMedicalScribeStream",
+    path="/medical-scribe-stream/{SessionId}",
+    request=GetMedicalScribeStreamRequest,
+    response=GetMedicalScribeStreamResponse,
+    result_stream=None,
+    events=EventParser({}),
+    method="GET",
+)

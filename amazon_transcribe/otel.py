@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._extras import missing
-from .exceptions import SDKError, ValidationException
+from .exceptions import SDKError, ValidationException, missing_extra
 from .observe import Observer, StreamInfo
 
 if TYPE_CHECKING:
@@ -34,7 +33,9 @@ class OpenTelemetryObserver(Observer):
         try:
             from opentelemetry.metrics import get_meter
         except ImportError as error:
-            raise ValidationException(missing("OpenTelemetryObserver", "otel", error)) from error
+            raise ValidationException(
+                missing_extra("OpenTelemetryObserver", "otel", error)
+            ) from error
         meter = get_meter("amazon_transcribe", meter_provider=meter_provider)
 
         def count(name: str, unit: str, what: str) -> Counter:

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterable
 
 from .exceptions import ValidationException
-from .model import AudioChunk, StartStreamTranscriptionEventStream
+from .model import AudioChunk
+from .transcription import StartStreamTranscriptionEventStream
 
 
 async def apply_realtime_delay(

@@ -29,15 +29,16 @@ from h2.errors import ErrorCodes
 from h2.events import PingAckReceived
 from h2.settings import SettingCodes
 
-from amazon_transcribe import _live
+from amazon_transcribe._net.http2 import Http2Connection
+from amazon_transcribe._net.http2_stream import Http2Stream
+from amazon_transcribe._stream import live as _live
 from amazon_transcribe.auth import CredentialResolver, Credentials
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.exceptions import SDKError, StreamResetException, TimeoutException
 from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
-from amazon_transcribe.transports._http2 import Http2Connection, Http2Stream
-from tests.peers import Peer, peer_server
+from tests.support.peers import Peer, peer_server
 
 START_TIMEOUT = 0.6
 SEND_TIMEOUT = 0.1

@@ -14,7 +14,7 @@ import time
 import tracemalloc
 from pathlib import Path
 
-from amazon_transcribe._signing import EventChain
+from amazon_transcribe._wire.event_signing import EventChain
 from amazon_transcribe.eventstream import (
     IMPLEMENTATION,
     EventStreamDecoder,

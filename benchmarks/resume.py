@@ -38,8 +38,8 @@ from typing import Any
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines import Engine, Recognition, RecognitionOptions, load_engine
-from amazon_transcribe.model import Item, Result, TranscriptEvent
 from amazon_transcribe.resume import Reconnected, Reconnecting, ResumableTranscription
+from amazon_transcribe.transcription import Item, Result, TranscriptEvent
 
 RECORDING = Path(__file__).parents[1] / "examples" / "audio" / "sense_and_sensibility_all.wav"
 KINDS = ("drop", "reset", "goaway", "truncate", "corrupt", "exception")

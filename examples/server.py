@@ -16,7 +16,7 @@ from amazon_transcribe.captions import to_text
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import SDKError
 from amazon_transcribe.limiter import StreamLimiter
-from amazon_transcribe.model import TranscriptEvent
+from amazon_transcribe.transcription import TranscriptEvent
 
 CHUNK = 3_200  # bytes: 0.1 s
 

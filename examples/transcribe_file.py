@@ -10,10 +10,11 @@ import asyncio
 import os
 import sys
 
-from amazon_transcribe.audio import open_audio, paced
+from amazon_transcribe.audio import open_audio
+from amazon_transcribe.audio.pacing import paced
 from amazon_transcribe.captions import to_text
 from amazon_transcribe.client import TranscribeStreamingClient
-from amazon_transcribe.model import TranscriptEvent
+from amazon_transcribe.transcription import TranscriptEvent
 
 
 async def transcribe(path: str) -> None:

@@ -15,7 +15,7 @@ from array import array
 from amazon_transcribe.captions import to_text
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.local import LocalTranscribe
-from amazon_transcribe.model import TranscriptEvent
+from amazon_transcribe.transcription import TranscriptEvent
 
 CHUNK = 12_800  # bytes: 0.2 s of two channels at 16 kHz
 

@@ -12,7 +12,10 @@ import pytest
 # No test asks a metadata service: its address is not of this machine.
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
-TWINS = {"compiled": "amazon_transcribe._codec", "python": "amazon_transcribe._codec_py"}
+TWINS = {
+    "compiled": "amazon_transcribe._wire._codec",
+    "python": "amazon_transcribe._wire._codec_py",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -101,7 +101,7 @@ def check_wheel(wheel: Path, *, compiled: bool) -> None:
         "… with licence and notice",
     )
     check(
-        {"amazon_transcribe/py.typed", "amazon_transcribe/_codec.pyi"} <= set(names),
+        {"amazon_transcribe/py.typed", "amazon_transcribe/_wire/_codec.pyi"} <= set(names),
         "… with its types",
     )
     extensions = [name for name in names if name.endswith((".so", ".pyd"))]

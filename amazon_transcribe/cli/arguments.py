@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from .._rules import Integer
+from .._protocol.constraints import Integer
 from .errors import UNUSABLE
 
 
@@ -34,9 +34,9 @@ def whole(rule: Integer) -> Callable[[str], int]:
     def read(text: str) -> int:
         with suppress(ValueError):
             number = rule.read(text)
-            if not rule.problem(number):
+            if not rule.violation(number):
                 return number
-        raise argparse.ArgumentTypeError(str(rule.problem(text)))
+        raise argparse.ArgumentTypeError(str(rule.violation(text)))
 
     return read
 

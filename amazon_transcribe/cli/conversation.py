@@ -7,11 +7,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from ..audio import AudioSource, Lookahead, paced
+from ..audio import AudioSource
+from ..audio.pacing import Lookahead, paced
 from ..exceptions import SDKError, TimeoutException
 
 if TYPE_CHECKING:
-    from ..model import Result, StartStreamTranscriptionEventStream
+    from ..transcription import Result, StartStreamTranscriptionEventStream
     from .display import Display
 
 # How long the service may stay silent after the last audio, and how long its reason may
@@ -84,7 +85,7 @@ class Conversation:
         return self._lookahead.limit(audio.chunks, audio.sample_rate_hz)
 
     async def _receive(self) -> None:
-        from ..model import TranscriptEvent
+        from ..transcription import TranscriptEvent
 
         async for event in self._stream.output_stream:
             self._events += 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 from .output import write_to
 
 if TYPE_CHECKING:
-    from ..model import Result
+    from ..transcription import Result
 
 
 class Display:

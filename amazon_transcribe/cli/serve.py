@@ -9,12 +9,12 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from .._rules import Integer
+from .._protocol.constraints import Integer
 from .arguments import HelpFormatter, key_pair, named_file, positive_seconds, whole
 from .errors import DONE, Unusable
+from .local_server import add_engine, check_readable, engine_options, start_server
 from .output import write_to
-from .running import run
-from .server import add_engine, check_readable, engine_options, start_server
+from .signals import run
 
 PORT = whole(Integer(0, 65_535))
 

@@ -9,19 +9,19 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from .._rules import SAMPLE_RATE
+from .._protocol.constraints import SAMPLE_RATE
 from ..audio import open_audio
 from .arguments import HelpFormatter, whole
 from .conversation import Conversation
 from .display import Display
 from .errors import DONE, Unusable, notice
+from .local_server import add_engine, engine_options, start_server
 from .output import output_file, print_document
-from .running import run
-from .server import add_engine, engine_options, start_server
+from .signals import run
 
 if TYPE_CHECKING:
     from ..client import TranscribeStreamingClient
-    from ..model import Result
+    from ..transcription import Result
 
 FORMATS = ("text", "json", "srt", "vtt")
 

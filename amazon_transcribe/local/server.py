@@ -14,31 +14,27 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from .._rules import NAME, Integer, check_above_zero
+from .._protocol.constraints import NAME, Integer, check_above_zero
 from ..auth import StaticCredentialResolver
 from ..exceptions import HTTPException, SDKError, ValidationException
-from .categories import read_categories
-from .certificates import server_context, throwaway_context
 from .engines import Engine, load_engine
-from .faults import BreakableExchange, Fault, Faults
-from .http2 import ServerHttp2Connection
-from .protocols import HELLO_TIMEOUT, Connection, NewConnection
+from .exchange import BreakableExchange
+from .faults import Fault
+from .faults.injection import Faults
+from .listeners.certificates import server_context, throwaway_context
+from .listeners.detection import HELLO_TIMEOUT, Connection, NewConnection
+from .listeners.http2 import ServerHttp2Connection
 from .service import AUDIO_TIMEOUT, MAX_SECONDS, TranscriptionService, logger
-from .vocabulary import read_phrases
+from .service.categories import read_categories
+from .service.vocabulary import read_phrases
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 CLOSE_TIMEOUT = 4.0
 MOST_ALTERNATIVES = 10
-
-
-class _Exchange(BreakableExchange, Protocol):
-    """One stream, as HTTP/2 and WebSocket offer it to the server."""
-
-    def abort(self) -> None: ...
 
 
 class LocalTranscribe:
@@ -122,11 +118,11 @@ class LocalTranscribe:
             ("max_streams", 1 if max_streams is None else max_streams, Integer(1)),
             ("workers", 1 if workers is None else workers, Integer(1)),
         ):
-            if problem := rule.problem(number):
+            if problem := rule.violation(number):
                 raise ValidationException(f"{option} {problem}")
         check_above_zero(audio_timeout=audio_timeout, max_seconds=max_seconds)
         for name in vocabulary_filters or ():
-            if problem := NAME.problem(name):
+            if problem := NAME.violation(name):
                 raise ValidationException(f"a vocabulary filter's name {problem}")
         self.host = host
         self.ca_file = Path(ca_file) if ca_file is not None else None
@@ -297,16 +293,16 @@ class LocalTranscribe:
 
     def _websocket_connection(self) -> asyncio.Protocol:
         # Imported here: WebSocket needs wsproto, the server does not.
-        from .websocket import WebSocketExchange
+        from .listeners.websocket import WebSocketExchange
 
         return WebSocketExchange(on_request=self._begin, on_change=self._connection_changed)
 
-    def _begin(self, exchange: _Exchange) -> None:
+    def _begin(self, exchange: BreakableExchange) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(exchange))
         self._streams.add(task)
         task.add_done_callback(self._streams.discard)
 
-    async def _serve(self, exchange: _Exchange) -> None:
+    async def _serve(self, exchange: BreakableExchange) -> None:
         try:
             await self._faults.serve(exchange, self._service.serve)
         except HTTPException as error:

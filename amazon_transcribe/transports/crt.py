@@ -31,6 +31,10 @@ from typing import Any
 
 from h2.errors import ErrorCodes
 
+from .._net.limits import MAX_UNREAD, MAX_UNSENT
+from .._net.origin import Origin
+from .._net.proxy import Proxy, proxy_for
+from .._net.waiting import Ending, Waiters
 from ..exceptions import (
     ConnectException,
     ConnectionLostException,
@@ -40,10 +44,7 @@ from ..exceptions import (
     TimeoutException,
     ValidationException,
 )
-from ._http2 import MAX_UNREAD, MAX_UNSENT
-from ._proxy import Proxy, proxy_for
-from ._waiters import Ending, Waiters
-from .base import Origin, Request
+from .base import Request
 
 CLOSE_TIMEOUT = 2.0
 

@@ -6,6 +6,11 @@ import asyncio
 import ssl
 from contextvars import Context
 
+from .._net.connect import connect
+from .._net.http2 import Http2Connection
+from .._net.http2_stream import Http2Stream
+from .._net.limits import MAX_UNSENT
+from .._net.origin import Origin
 from ..exceptions import (
     ConnectException,
     ConnectionLostException,
@@ -13,9 +18,7 @@ from ..exceptions import (
     StreamClosedException,
     TimeoutException,
 )
-from ._connect import connect
-from ._http2 import MAX_UNSENT, Http2Connection, Http2Stream
-from .base import Origin, Request
+from .base import Request
 
 IDLE_TIMEOUT = 60.0
 CLOSE_TIMEOUT = 2.0
@@ -24,8 +27,6 @@ CLOSE_TIMEOUT = 2.0
 # it is used, for as long as the second: networks forget idle connections without a word.
 CHECK_AFTER = 5.0
 CHECK_TIMEOUT = 1.0
-
-
 _Key = tuple[asyncio.AbstractEventLoop, Origin]
 
 

@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+from .._net.waiting import Ending, Waiters
 from ..exceptions import (
     ConnectionLostException,
     StreamClosedException,
     StreamException,
     TimeoutException,
 )
-from ._waiters import Ending, Waiters
 from .base import Request
 
 MAX_UNREAD = 1024 * 1024

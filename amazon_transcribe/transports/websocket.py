@@ -10,14 +10,13 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from .._extras import missing
-from ..exceptions import StreamClosedException, TimeoutException, ValidationException
-from ._connect import connect
-from ._http2 import MAX_UNSENT
+from .._net.connect import connect
+from .._net.limits import MAX_UNSENT
+from ..exceptions import StreamClosedException, TimeoutException, ValidationException, missing_extra
 from .base import Request
 
 if TYPE_CHECKING:
-    from ._websocket_client import ClientStream
+    from ._websocket_stream import ClientStream
 
 CLOSE_TIMEOUT = 2.0
 
@@ -48,9 +47,9 @@ class WebSocketTransport:
     async def open(self, request: Request, timeout: float) -> ClientStream:
         """Open a connection and send the upgrade request; its target is presigned."""
         try:
-            from ._websocket_client import ClientStream
+            from ._websocket_stream import ClientStream
         except ImportError as error:
-            raise ValidationException(missing("WebSocket", "websocket", error)) from error
+            raise ValidationException(missing_extra("WebSocket", "websocket", error)) from error
         if self._closed:
             raise StreamClosedException("the client is closed")
         limit = max(min(timeout, self.connect_timeout), 0)

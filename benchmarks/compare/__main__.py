@@ -384,7 +384,7 @@ def processor() -> str:
     except OSError:
         pass
     try:
-        from amazon_transcribe._codec import _crc32_paths
+        from amazon_transcribe._wire._codec import _crc32_paths
     except ImportError:
         return name
     return f"{name} ({platform.machine()}), CRC by {_crc32_paths()[-1]}"

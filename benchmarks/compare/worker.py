@@ -51,11 +51,13 @@ def compiled(corpus: Corpus) -> dict[str, Case]:
     import msgspec
 
     from amazon_transcribe import auth, eventstream, model
-    from amazon_transcribe._live import LiveStream
-    from amazon_transcribe._session import ClientSession
-    from amazon_transcribe._shapes import START_STREAM_TRANSCRIPTION
-    from amazon_transcribe._signing import EventChain
-    from amazon_transcribe.transports.base import Origin, Request
+    from amazon_transcribe._net.origin import Origin
+    from amazon_transcribe._protocol.client_session import ClientSession
+    from amazon_transcribe._protocol.rest_json import write_request
+    from amazon_transcribe._stream.live import LiveStream
+    from amazon_transcribe._wire.event_signing import EventChain
+    from amazon_transcribe.transcription import START_STREAM_TRANSCRIPTION
+    from amazon_transcribe.transports.base import Request
     from amazon_transcribe.transports.memory import MemoryTransport
 
     feed = eventstream.EventStreamDecoder().feed
@@ -100,7 +102,7 @@ def compiled(corpus: Corpus) -> dict[str, Case]:
         request = model.StartStreamTranscriptionRequest("en-US", 16000, "pcm")
         made = ClientSession(
             START_STREAM_TRANSCRIPTION,
-            request,
+            write_request(START_STREAM_TRANSCRIPTION, request),
             auth.Credentials("AKIDEXAMPLE", SECRET),
             region=REGION,
             authority="localhost",
@@ -250,9 +252,10 @@ def loops(corpus: Corpus, send, results) -> dict[str, Case]:
 
 
 def upstream(corpus: Corpus) -> dict[str, Case]:
+    from amazon_transcribe.deserialize import TranscribeStreamingEventParser
+    from amazon_transcribe.serialize import AudioEventSerializer
+
     from amazon_transcribe import auth, eventstream, model
-    from amazon_transcribe.deserialize import TranscribeStreamingEventParser  # isort: skip
-    from amazon_transcribe.serialize import AudioEventSerializer  # isort: skip
 
     buffer = eventstream.EventStreamBuffer()
     add_data = buffer.add_data

@@ -15,4 +15,4 @@ def codec(request: pytest.FixtureRequest) -> ModuleType:
 
 @pytest.fixture(scope="session")
 def crc_paths() -> ModuleType:
-    return importlib.import_module("amazon_transcribe._codec")
+    return importlib.import_module("amazon_transcribe._wire._codec")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from amazon_transcribe._signing import EVENT_ALGORITHM
+from amazon_transcribe._wire.event_signing import EVENT_ALGORITHM
 
 EVENT = {
     ":message-type": "event",

@@ -27,9 +27,9 @@ from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import SDKError, StreamClosedException
 from amazon_transcribe.handlers import TranscriptResultStreamHandler
 from amazon_transcribe.limiter import StreamLimiter
-from amazon_transcribe.model import TranscriptEvent
 from amazon_transcribe.observe import Observer, StreamInfo
 from amazon_transcribe.resume import ResumableTranscription
+from amazon_transcribe.transcription import TranscriptEvent
 from amazon_transcribe.transports.crt import CrtTransport
 
 from .heard import AUDIO, CHUNK_SECONDS, RATE, Heard, Script

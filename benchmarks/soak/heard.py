@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from amazon_transcribe.exceptions import SDKError, StreamResetException, TimeoutException
 from amazon_transcribe.local.engines import RecognitionOptions
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
-from amazon_transcribe.model import Result, TranscriptEvent
 from amazon_transcribe.resume import Reconnected, Reconnecting
+from amazon_transcribe.transcription import Result, TranscriptEvent
 
 RATE = 16_000
 AUDIO = bytes(3200)

@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from amazon_transcribe._live import LiveStream
-from amazon_transcribe.transports._http2 import Http2Connection, Http2Stream
-from amazon_transcribe.transports._websocket import WebSocketStream
+from amazon_transcribe._net.http2 import Http2Connection
+from amazon_transcribe._net.http2_stream import Http2Stream
+from amazon_transcribe._net.websocket import WebSocketStream
+from amazon_transcribe._stream.live import LiveStream
 from amazon_transcribe.transports.crt import CrtStream
 
 KINDS = (LiveStream, Http2Connection, Http2Stream, WebSocketStream, CrtStream)

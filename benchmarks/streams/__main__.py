@@ -30,7 +30,7 @@ from typing import Any
 
 from amazon_transcribe import __version__
 from amazon_transcribe.eventstream import IMPLEMENTATION
-from amazon_transcribe.local.certificates import make_certificates
+from amazon_transcribe.local.listeners.certificates import make_certificates
 
 ROOT = Path(__file__).parents[2]
 CLIENT = Path(__file__).with_name("client.py")

@@ -146,7 +146,7 @@ class _WireStream(asyncio.Protocol):
     def connection_made(self, transport):
         from h2.connection import H2Connection
 
-        from amazon_transcribe._signing import EventChain
+        from amazon_transcribe._wire.event_signing import EventChain
 
         self.transport = transport
         self.h2 = H2Connection()

@@ -14,9 +14,10 @@ import os
 import ssl
 import sys
 
+from amazon_transcribe._net.http2 import Http2Connection
+from amazon_transcribe._net.http2_stream import Headers, Http2Stream
 from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.exceptions import HTTPException
-from amazon_transcribe.transports._http2 import Headers, Http2Connection, Http2Stream
 
 EVERY = 5
 EVENT = encode_message(

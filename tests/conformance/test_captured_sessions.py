@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from amazon_transcribe._session import WEBSOCKET, RequestRefused, ServerSession
-from amazon_transcribe._shapes import OPERATIONS
-from amazon_transcribe._signing import Authorization, EventChain, PresignedQuery
+from amazon_transcribe._protocol.constants import WEBSOCKET
+from amazon_transcribe._protocol.server_session import RequestRefused, ServerSession
+from amazon_transcribe._wire.event_signing import EventChain
+from amazon_transcribe._wire.sigv4 import Authorization, PresignedQuery
 from amazon_transcribe.eventstream import EventStreamDecoder, EventStreamMessage
+from amazon_transcribe.local.service.operations import OPERATIONS
 
 KEY = "AKIDEXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -136,7 +138,7 @@ each_served = pytest.mark.parametrize("session", SERVED, ids=str)
 
 def answer(session: Captured, *, secret: str = SECRET, key: str = KEY, late: float = 0):
     """The server session after the recorded request, and its refusal."""
-    server = ServerSession({key: secret}, clock=lambda: session.made + late)
+    server = ServerSession({key: secret}, OPERATIONS, clock=lambda: session.made + late)
     try:
         server.receive_request(session.method, session.target, session.headers)
     except RequestRefused as refusal:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from amazon_transcribe._signing import signing_key
+from amazon_transcribe._wire.sigv4 import signing_key
 from amazon_transcribe.eventstream import EventSigner, EventStreamMessageSerializer
 
 VECTORS = [

@@ -10,7 +10,7 @@ import struct
 import sys
 import zlib
 
-from amazon_transcribe import _codec_py
+from amazon_transcribe._wire import _codec_py
 from amazon_transcribe.exceptions import ParserError
 
 NAMES = [":message-type", ":event-type", ":date", "a", "ü" * 20, "n" * 255]
@@ -115,7 +115,7 @@ def compare(compiled, rounds: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    from amazon_transcribe import _codec
+    from amazon_transcribe._wire import _codec
 
     arguments = [int(argument) for argument in sys.argv[1:]]
     rounds, seed = (arguments + [100_000, 0][len(arguments) :])[:2]

@@ -17,10 +17,10 @@ import zlib
 
 import atheris
 
-with atheris.instrument_imports(include=["amazon_transcribe._codec_py"]):
-    from amazon_transcribe import _codec, _codec_py
+with atheris.instrument_imports(include=["amazon_transcribe._wire._codec_py"]):
+    from amazon_transcribe._wire import _codec, _codec_py
 
-from amazon_transcribe._headers import (
+from amazon_transcribe._wire.values import (
     Int8HeaderValue,
     Int16HeaderValue,
     Int32HeaderValue,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amazon_transcribe import _codec_py
-from amazon_transcribe._headers import (
+from amazon_transcribe._wire import _codec_py
+from amazon_transcribe._wire.values import (
     Int8HeaderValue,
     Int16HeaderValue,
     Int32HeaderValue,
@@ -47,7 +47,7 @@ anything = st.one_of(values, st.none(), st.floats(), st.integers(), st.text(), s
 def compiled(pytestconfig: pytest.Config):
     if pytestconfig.getoption("--no-compiled"):
         pytest.skip("--no-compiled")
-    return pytest.importorskip("amazon_transcribe._codec")
+    return pytest.importorskip("amazon_transcribe._wire._codec")
 
 
 def read_back(value):

@@ -14,7 +14,7 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amazon_transcribe._headers import (
+from amazon_transcribe._wire.values import (
     Int8HeaderValue,
     Int16HeaderValue,
     Int32HeaderValue,

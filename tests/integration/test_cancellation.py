@@ -15,12 +15,12 @@ import pytest
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import SDKError, StreamClosedException
 from amazon_transcribe.local import Fault, LocalTranscribe
-from amazon_transcribe.model import StartStreamTranscriptionEventStream
 from amazon_transcribe.resume import ResumableTranscription
+from amazon_transcribe.transcription import StartStreamTranscriptionEventStream
 from amazon_transcribe.transports.h2 import H2Transport
-from tests.callers import SECOND, client_of, crt_transport, final_texts, leftovers, start
 from tests.integration.test_ends import read_all
-from tests.word_codes import RATE, WordCodes, audio
+from tests.support.callers import SECOND, client_of, crt_transport, final_texts, leftovers, start
+from tests.support.word_codes import RATE, WordCodes, audio
 
 SCHEMES = ["http", "https", "crt", "ws", "wss"]
 

@@ -25,19 +25,15 @@ import amazon_transcribe
 from amazon_transcribe import cli
 from amazon_transcribe.audio import AudioSource
 from amazon_transcribe.auth import StaticCredentialResolver
-from amazon_transcribe.cli import conversation, server
+from amazon_transcribe.cli import conversation
+from amazon_transcribe.cli import local_server as server
 from amazon_transcribe.cli.conversation import Conversation
 from amazon_transcribe.cli.display import Display
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.exceptions import BadRequestException, SDKError, StreamClosedException
 from amazon_transcribe.local.engines import ENGINES
-from amazon_transcribe.model import (
-    Alternative,
-    Result,
-    Transcript,
-    TranscriptEvent,
-)
+from amazon_transcribe.transcription import Alternative, Result, Transcript, TranscriptEvent
 
 COMMAND = [sys.executable, "-W", "error", "-m", "amazon_transcribe"]
 EXAMPLES = Path(__file__).parents[2] / "examples" / "audio"

@@ -38,14 +38,10 @@ from amazon_transcribe.handlers import TranscriptResultStreamHandler
 from amazon_transcribe.limiter import StreamLimiter
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.local.service import TranscriptionService
-from amazon_transcribe.model import (
-    AudioEvent,
-    StartStreamTranscriptionEventStream,
-    TranscriptEvent,
-    UnknownEvent,
-)
+from amazon_transcribe.model import AudioEvent, UnknownEvent
+from amazon_transcribe.transcription import StartStreamTranscriptionEventStream, TranscriptEvent
 from amazon_transcribe.transports.memory import MemoryTransport
-from tests.callers import (
+from tests.support.callers import (
     BAD_REQUEST,
     KEYS,
     SECOND,
@@ -57,7 +53,7 @@ from tests.callers import (
     leftovers,
     start,
 )
-from tests.peers import Peer, peer_server
+from tests.support.peers import Peer, peer_server
 
 
 @pytest.fixture(params=["http", "https", "crt", "ws", "wss", "memory"])

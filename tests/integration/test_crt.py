@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 from h2.events import DataReceived, Event
 
+from amazon_transcribe._net.http2 import Http2Connection
+from amazon_transcribe._net.http2_stream import Headers, Http2Stream
+from amazon_transcribe._net.origin import Origin
 from amazon_transcribe.exceptions import (
     ConnectException,
     ConnectionLostException,
@@ -23,13 +26,12 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.local import Fault, LocalTranscribe
-from amazon_transcribe.local.certificates import throwaway_context
+from amazon_transcribe.local.listeners.certificates import throwaway_context
 from amazon_transcribe.transports import crt
-from amazon_transcribe.transports._http2 import Headers, Http2Connection, Http2Stream
-from amazon_transcribe.transports.base import Origin, Request
+from amazon_transcribe.transports.base import Request
 from amazon_transcribe.transports.crt import CrtTransport
-from tests.callers import SECOND, client_at, client_of, crt_transport, final_texts, start
-from tests.peers import peer_server
+from tests.support.callers import SECOND, client_at, client_of, crt_transport, final_texts, start
+from tests.support.peers import peer_server
 
 
 async def test_without_tls_it_says_what_it_cannot() -> None:

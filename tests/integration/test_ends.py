@@ -25,13 +25,10 @@ from amazon_transcribe.exceptions import (
     TruncatedStreamException,
 )
 from amazon_transcribe.local import LocalTranscribe
-from amazon_transcribe.model import (
-    StartStreamTranscriptionEventStream,
-    TranscriptEvent,
-    UnknownEvent,
-)
-from tests.callers import BAD_REQUEST, SECOND, TRANSCRIPT, client_at, client_of, start
-from tests.peers import Peer, peer_server
+from amazon_transcribe.model import UnknownEvent
+from amazon_transcribe.transcription import StartStreamTranscriptionEventStream, TranscriptEvent
+from tests.support.callers import BAD_REQUEST, SECOND, TRANSCRIPT, client_at, client_of, start
+from tests.support.peers import Peer, peer_server
 
 IDS = {"x_amzn_request_id": "the-request", "x_amzn_transcribe_session_id": "the-session"}
 
@@ -166,7 +163,7 @@ async def test_ending_the_input_is_told(end: End, kind: type[SDKError]) -> None:
 
 
 async def test_a_peer_that_takes_no_audio(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amazon_transcribe._live.SEND_TIMEOUT", 0.05)
+    monkeypatch.setattr("amazon_transcribe._stream.live.SEND_TIMEOUT", 0.05)
 
     async def script(peer: Peer) -> None:
         peer.respond(await peer.request(), **IDS)

@@ -8,7 +8,7 @@ import pytest
 
 from amazon_transcribe.exceptions import InternalFailureException
 from amazon_transcribe.local import LocalTranscribe
-from tests.callers import client_of
+from tests.support.callers import client_of
 
 
 class BrokenEngine:

@@ -9,10 +9,7 @@ from typing import Any
 import pytest
 
 from amazon_transcribe.client import TranscribeStreamingClient
-from amazon_transcribe.exceptions import (
-    BadRequestException,
-    ResourceNotFoundException,
-)
+from amazon_transcribe.exceptions import BadRequestException, ResourceNotFoundException
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.model import (
     ChannelDefinition,
@@ -24,7 +21,7 @@ from amazon_transcribe.model import (
     MedicalTranscriptEvent,
     UtteranceEvent,
 )
-from tests.callers import SECOND, client_at, crt_transport
+from tests.support.callers import SECOND, client_at, crt_transport
 
 AUDIO = {"language_code": "en-US", "media_sample_rate_hz": 16000, "media_encoding": "pcm"}
 NO_SESSION = "11111111-2222-3333-4444-555555555555"

@@ -25,7 +25,7 @@ from amazon_transcribe.exceptions import (
 from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.faults import KINDS
 from benchmarks import faults as matrix
-from tests.callers import SECOND, client_of, start, until
+from tests.support.callers import SECOND, client_of, start, until
 
 SESSION = "6a2c6a6e-5b0c-4d6e-9d2b-0d9f6a4c1c11"
 

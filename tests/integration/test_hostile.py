@@ -12,11 +12,13 @@ from contextlib import asynccontextmanager
 import pytest
 from hpack import Encoder
 
-from amazon_transcribe.local import LocalTranscribe, http2, protocols, websocket
+from amazon_transcribe._net import http2 as _http2
+from amazon_transcribe._net.http2 import Http2Connection
+from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.local import server as local_server
-from amazon_transcribe.transports import _http2
-from amazon_transcribe.transports._http2 import Http2Connection
-from tests.callers import SECOND, client_of, final_texts, start
+from amazon_transcribe.local.listeners import detection as protocols
+from amazon_transcribe.local.listeners import http2, websocket
+from tests.support.callers import SECOND, client_of, final_texts, start
 
 HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, CONTINUATION = 1, 3, 4, 6, 7, 9
 END_HEADERS = 4

@@ -18,9 +18,9 @@ from amazon_transcribe.exceptions import (
 )
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.model import AudioEvent
-from tests.callers import SECOND, client_at, client_of, final_texts, start
 from tests.integration.test_ends import read_all
-from tests.peers import Peer, peer_server
+from tests.support.callers import SECOND, client_at, client_of, final_texts, start
+from tests.support.peers import Peer, peer_server
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ async def test_nothing_is_left_of_an_idle_stream() -> None:
 async def test_a_peer_that_takes_nothing_gets_no_endless_silence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("amazon_transcribe._live.SEND_TIMEOUT", 0.0)
+    monkeypatch.setattr("amazon_transcribe._stream.live.SEND_TIMEOUT", 0.0)
 
     async def script(peer: Peer) -> None:
         peer.respond(await peer.request())

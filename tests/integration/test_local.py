@@ -21,11 +21,11 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.local import LocalTranscribe
-from amazon_transcribe.local.certificates import make_certificates
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
-from amazon_transcribe.model import Item, Result
-from tests.callers import client_of, converse, start
-from tests.sounds import words
+from amazon_transcribe.local.listeners.certificates import make_certificates
+from amazon_transcribe.transcription import Item, Result
+from tests.support.callers import client_of, converse, start
+from tests.support.sounds import words
 
 AUDIO = Path(__file__).parents[2] / "examples/audio"
 

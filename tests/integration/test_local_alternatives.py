@@ -14,11 +14,11 @@ from amazon_transcribe.model import (
     ChannelDefinition,
     ConfigurationEvent,
     MedicalResult,
-    Result,
     UtteranceEvent,
 )
-from tests.callers import client_of, converse
-from tests.sounds import interleaved, recording
+from amazon_transcribe.transcription import Result
+from tests.support.callers import client_of, converse
+from tests.support.sounds import interleaved, recording
 
 AUDIO = {"language_code": "en-US", "media_sample_rate_hz": 16_000, "media_encoding": "pcm"}
 BEST, SECOND = "Go forward ten meters.", "Go forward ten metres."

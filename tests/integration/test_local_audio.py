@@ -10,9 +10,9 @@ import pytest
 
 from amazon_transcribe.exceptions import BadRequestException, LimitExceededException
 from amazon_transcribe.local import LocalTranscribe
-from amazon_transcribe.model import Result
-from tests.callers import client_of, converse, start
-from tests.sounds import encoded, interleaved, recording, said_in, share_heard, words
+from amazon_transcribe.transcription import Result
+from tests.support.callers import client_of, converse, start
+from tests.support.sounds import encoded, interleaved, recording, said_in, share_heard, words
 
 SENTENCE = "sense_and_sensibility_0870"
 OTHER = "sense_and_sensibility_0920"

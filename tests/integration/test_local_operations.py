@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from amazon_transcribe import _shapes
-from amazon_transcribe._rules import PREFIX, Member, members_of
-from amazon_transcribe._shapes import OPERATIONS
+from amazon_transcribe._protocol import rest_json
+from amazon_transcribe._protocol.constants import PREFIX
+from amazon_transcribe._protocol.constraints import Member, members_of
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import (
     BadRequestException,
@@ -27,10 +27,11 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.local import LocalTranscribe
-from amazon_transcribe.local.categories import Categories
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
-from amazon_transcribe.local.events import event_mapper
-from amazon_transcribe.local.parameters import HONOURED, check
+from amazon_transcribe.local.service.categories import Categories
+from amazon_transcribe.local.service.events import event_mapper
+from amazon_transcribe.local.service.operations import OPERATIONS
+from amazon_transcribe.local.service.parameters import HONOURED, check
 from amazon_transcribe.model import (
     CategoryEvent,
     ChannelDefinition,
@@ -41,11 +42,11 @@ from amazon_transcribe.model import (
     MedicalScribePostStreamAnalyticsSettings,
     MedicalScribeStreamDetails,
     PostCallAnalyticsSettings,
-    StartStreamTranscriptionRequest,
     UtteranceEvent,
 )
-from tests.callers import SECOND, client_of, converse, leftovers
-from tests.sounds import interleaved, recording, said_in, share_heard
+from amazon_transcribe.transcription import StartStreamTranscriptionRequest
+from tests.support.callers import SECOND, client_of, converse, leftovers
+from tests.support.sounds import interleaved, recording, said_in, share_heard
 
 AUDIO = {"language_code": "en-US", "media_sample_rate_hz": 16_000, "media_encoding": "pcm"}
 SENTENCE = "sense_and_sensibility_0870"
@@ -592,8 +593,8 @@ async def test_headers_of_no_known_parameter_are_ignored_and_named_once(
     def with_mood(*arguments: Any) -> list[tuple[str, str]]:
         return [*written(*arguments), (PREFIX + "mood", "calm")]
 
-    written = _shapes._written
-    monkeypatch.setattr(_shapes, "_written", with_mood)
+    written = rest_json._parameter_headers
+    monkeypatch.setattr(rest_json, "_parameter_headers", with_mood)
     options = {"transport": transport} if transport else {}
     client = client_of(server, **options)
     async with client:

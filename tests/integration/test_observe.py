@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from amazon_transcribe._live import LiveStream
+from amazon_transcribe._stream.live import LiveStream
 from amazon_transcribe.auth import StaticCredentialResolver
 from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.exceptions import (
@@ -31,10 +31,10 @@ from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
 from amazon_transcribe.observe import Observer, end_of
 from amazon_transcribe.resume import Reconnected, ResumableTranscription
-from tests.callers import SECOND, client_at, client_of, crt_transport, start
 from tests.integration.test_starts import Answers, accept, drop, refusal
-from tests.peers import Peer, peer_server
-from tests.word_codes import BYTES_PER_SECOND, RATE, WordCodes, audio
+from tests.support.callers import SECOND, client_at, client_of, crt_transport, start
+from tests.support.peers import Peer, peer_server
+from tests.support.word_codes import BYTES_PER_SECOND, RATE, WordCodes, audio
 
 
 class Recorder(Observer):

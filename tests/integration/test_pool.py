@@ -23,7 +23,7 @@ from amazon_transcribe.exceptions import (
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.observe import Observer
 from amazon_transcribe.transports.h2 import H2Transport
-from tests.callers import (
+from tests.support.callers import (
     SECOND,
     TRANSCRIPT,
     client_at,
@@ -33,7 +33,7 @@ from tests.callers import (
     start,
     until,
 )
-from tests.peers import Peer, peer_server
+from tests.support.peers import Peer, peer_server
 
 
 async def accept_all(peer: Peer) -> None:

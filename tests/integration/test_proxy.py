@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
+from amazon_transcribe._net.origin import Origin
+from amazon_transcribe._net.proxy import proxy_for
 from amazon_transcribe.auth import StaticCredentialResolver
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import ConnectException, SDKError, TimeoutException
 from amazon_transcribe.local import LocalTranscribe
-from amazon_transcribe.local.certificates import make_certificates
-from amazon_transcribe.transports._proxy import proxy_for
-from amazon_transcribe.transports.base import Origin
-from tests.callers import crt_transport
-from tests.peers import listening
+from amazon_transcribe.local.listeners.certificates import make_certificates
+from tests.support.callers import crt_transport
+from tests.support.peers import listening
 
 # A name that no resolver knows: only the proxy can lead there.
 NAME = "transcribe.test"

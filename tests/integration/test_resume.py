@@ -38,12 +38,13 @@ from amazon_transcribe.exceptions import (
 )
 from amazon_transcribe.handlers import TranscriptResultStreamHandler
 from amazon_transcribe.local import Fault, LocalTranscribe
-from amazon_transcribe.local.faults import Faults
-from amazon_transcribe.model import Item, Result, TranscriptEvent, UnknownEvent
+from amazon_transcribe.local.faults.injection import Faults
+from amazon_transcribe.model import UnknownEvent
 from amazon_transcribe.resume import Reconnected, Reconnecting, ResumableTranscription
-from tests.callers import client_of, until
-from tests.peers import Peer, peer_server
-from tests.word_codes import BYTES_PER_SECOND, FRAME, RATE, WordCodes, audio, two_channels
+from amazon_transcribe.transcription import Item, Result, TranscriptEvent
+from tests.support.callers import client_of, until
+from tests.support.peers import Peer, peer_server
+from tests.support.word_codes import BYTES_PER_SECOND, FRAME, RATE, WordCodes, audio, two_channels
 
 CHUNK = BYTES_PER_SECOND // 10
 
@@ -483,7 +484,7 @@ async def test_a_network_that_swallows_every_packet_is_noticed(
     if transport:
         websocket = pytest.importorskip("amazon_transcribe.transports._websocket_client")
         monkeypatch.setattr(websocket, "PING_INTERVAL", 0.1)
-    monkeypatch.setattr("amazon_transcribe.transports._http2.PING_INTERVAL", 0.1)
+    monkeypatch.setattr("amazon_transcribe._net.http2.PING_INTERVAL", 0.1)
     async with server() as (running, _):
         async with client_of(running, transport=transport) as client:
             async with resumable(client) as stream:

@@ -15,8 +15,9 @@ import pytest
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes, Settings
 
-import amazon_transcribe.client
-from amazon_transcribe import _retry
+import amazon_transcribe._stream.start
+from amazon_transcribe._net import connect as _connect
+from amazon_transcribe._stream import retry as _retry
 from amazon_transcribe.auth import CredentialResolver, Credentials
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.endpoints import BaseEndpointResolver
@@ -38,10 +39,9 @@ from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines import load_engine
 from amazon_transcribe.local.service import TranscriptionService
 from amazon_transcribe.observe import Observer
-from amazon_transcribe.transports import _connect
 from amazon_transcribe.transports.memory import MemoryTransport
-from tests.callers import KEYS, client_at, client_of, final_texts, leftovers, start, until
-from tests.peers import Peer, peer_server
+from tests.support.callers import KEYS, client_at, client_of, final_texts, leftovers, start, until
+from tests.support.peers import Peer, peer_server
 
 Answer = Callable[[Peer, int], Awaitable[None]]
 
@@ -617,7 +617,7 @@ async def test_a_refusal_that_never_ends_is_one(
     async def stall(peer: Peer, stream: int) -> None:
         peer.respond(stream, 503, x_amzn_errortype="ServiceUnavailableException")
 
-    monkeypatch.setattr(amazon_transcribe.client, "REFUSAL_TIMEOUT", 0.05)
+    monkeypatch.setattr(amazon_transcribe._stream.start, "REFUSAL_TIMEOUT", 0.05)
     async with (
         peer_server(Answers(stall, accept)) as url,
         client_at(url, observer=retries) as client,

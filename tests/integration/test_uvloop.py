@@ -17,8 +17,8 @@ from amazon_transcribe.exceptions import (
     TimeoutException,
 )
 from amazon_transcribe.local import Fault, LocalTranscribe
-from tests.callers import SECOND, client_at, client_of, final_texts, leftovers, start
-from tests.peers import Peer, peer_server
+from tests.support.callers import SECOND, client_at, client_of, final_texts, leftovers, start
+from tests.support.peers import Peer, peer_server
 
 uvloop = pytest.importorskip("uvloop")
 

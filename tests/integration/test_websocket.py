@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from amazon_transcribe._session import ClientSession
-from amazon_transcribe._shapes import START_STREAM_TRANSCRIPTION
+from amazon_transcribe._net.origin import Origin
+from amazon_transcribe._net.websocket import WebSocketStream
+from amazon_transcribe._protocol.client_session import ClientSession
+from amazon_transcribe._protocol.rest_json import write_request
 from amazon_transcribe.auth import Credentials
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import EventStreamDecoder, EventStreamMessage, encode_message
@@ -31,13 +33,12 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.local import Fault, LocalTranscribe
-from amazon_transcribe.model import (
+from amazon_transcribe.transcription import (
+    START_STREAM_TRANSCRIPTION,
     StartStreamTranscriptionRequest,
     TranscriptEvent,
 )
-from amazon_transcribe.transports._websocket import WebSocketStream
-from amazon_transcribe.transports.base import Origin
-from tests.callers import (
+from tests.support.callers import (
     BAD_REQUEST,
     SECOND,
     TRANSCRIPT,
@@ -47,7 +48,7 @@ from tests.callers import (
     start,
     until,
 )
-from tests.websockets import (
+from tests.support.websockets import (
     BINARY,
     CLOSE,
     PING,
@@ -366,7 +367,7 @@ async def test_closing_the_client_ends_its_streams() -> None:
 
 
 async def test_a_dead_peer_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amazon_transcribe.transports._websocket_client.PING_INTERVAL", 0.05)
+    monkeypatch.setattr("amazon_transcribe.transports._websocket_stream.PING_INTERVAL", 0.05)
     seen = []
 
     async def script(peer: Socket) -> None:
@@ -496,8 +497,11 @@ class Caller:
         key = server.credentials
         self.session = ClientSession(
             START_STREAM_TRANSCRIPTION,
-            StartStreamTranscriptionRequest(
-                language_code="en-US", media_sample_rate_hz=16000, media_encoding="pcm"
+            write_request(
+                START_STREAM_TRANSCRIPTION,
+                StartStreamTranscriptionRequest(
+                    language_code="en-US", media_sample_rate_hz=16000, media_encoding="pcm"
+                ),
             ),
             Credentials(key.access_key_id, key.secret_access_key),
             region="us-east-1",
@@ -760,7 +764,7 @@ async def test_closing_the_server_ends_its_streams() -> None:
 async def test_without_wsproto_the_server_speaks_http2(
     server: LocalTranscribe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "amazon_transcribe.local.websocket", None)
+    monkeypatch.setitem(sys.modules, "amazon_transcribe.local.listeners.websocket", None)
     async with calling(server, b"GET / HTTP/1.1\r\n\r\n") as socket:
         answer = await socket.reader.read()
         assert answer.startswith(b"HTTP/1.1 501 ")
@@ -779,7 +783,7 @@ async def test_an_exception_of_the_service_reaches_the_client() -> None:
 async def test_a_server_told_to_stop_reading_gives_up_a_client_it_no_longer_sees(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("amazon_transcribe.local.websocket.FULL_TIMEOUT", 0.2)
+    monkeypatch.setattr("amazon_transcribe.local.listeners.websocket.FULL_TIMEOUT", 0.2)
     async with LocalTranscribe("scripted", faults=[Fault("stop-reading")]) as server:
         async with client_of(server, transport="websocket") as client:
             stream = await start(client)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.interop.harness import AUDIO, CLIENTS, RECORDING, Client, Outcome, Server, Task, drive
-from tests.sounds import interleaved, recording
+from tests.support.sounds import interleaved, recording
 
 
 def each_client(able: str | None = None) -> pytest.MarkDecorator:

@@ -22,7 +22,7 @@ from amazon_transcribe.captions import (
     to_vtt,
 )
 from amazon_transcribe.exceptions import ValidationException
-from amazon_transcribe.model import Alternative, Item, Result
+from amazon_transcribe.transcription import Alternative, Item, Result
 
 
 def word(content: str, start: float | None = None, end: float | None = None) -> Item:

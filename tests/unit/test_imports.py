@@ -11,36 +11,24 @@ import amazon_transcribe
 
 PACKAGE = Path(amazon_transcribe.__file__).parent
 
-LAYERS: tuple[tuple[str, ...], ...] = (
-    ("exceptions", "_extras", "_headers", "_rules", "_codec_py", "_codec"),
-    ("_framing",),
-    ("_signing", "eventstream"),
-    ("_events", "call_analytics", "medical", "medical_scribe"),
-    ("model", "_shapes", "auth", "endpoints", "captions"),
-    ("_session",),
-    ("transports",),
-    (
-        "_live",
-        "_replay",
-        "_retry",
-        "limiter",
-        "observe",
-        "_watched",
-        "_calls",
-        "otel",
-        "client",
-        "handlers",
-        "utils",
-        "audio",
-        "resume",
-    ),
-    ("local", "cli", "pytest_plugin", "__main__"),
+# The rooms from the ground up; a room is a module or a folder at the top of the package.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("exceptions", "_version"),
+    ("_wire", "_net", "auth", "endpoints", "observe"),
+    ("eventstream", "transports", "otel"),
+    ("_protocol",),
+    ("limiter", "audio"),
+    ("_stream",),
+    ("transcription", "call_analytics", "medical", "medical_scribe"),
+    ("model", "captions"),
+    ("client", "handlers", "local", "utils"),
+    ("resume", "cli", "pytest_plugin", "__main__"),
 )
-LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
+FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 
-# Below the transports no module waits for anything; the credential chain is awscrt's.
-NO_INPUT_OUTPUT = {"asyncio", "socket", "ssl", "awscrt", "h2"}
-EXEMPT = {"auth": {"asyncio", "awscrt"}}
+# Bytes and the conversation wait for nothing.
+NO_INPUT_OUTPUT = {"asyncio", "socket", "ssl", "awscrt", "h2", "wsproto"}
+SANS_IO = ("_wire", "_protocol")
 
 
 def modules() -> dict[str, Path]:
@@ -74,25 +62,36 @@ def imported(name: str, path: Path) -> tuple[set[str], set[str]]:
     return own - {"", name}, others
 
 
-def layer_of(name: str) -> int:
-    return LAYER[name.partition(".")[0]]
+def floor_of(name: str) -> int:
+    return FLOOR[name.partition(".")[0]]
+
+
+def test_at_the_top_stand_public_modules_and_folders_only() -> None:
+    private = {path.name for path in PACKAGE.glob("_*.py")}
+    assert private == {"__init__.py", "__main__.py", "_version.py"}
 
 
 @pytest.mark.parametrize("name", sorted(modules()))
-def test_a_module_imports_its_own_layer_or_lower(name: str) -> None:
-    own, others = imported(name, modules()[name])
-    assert {other for other in own if layer_of(other) > layer_of(name)} == set()
-    if layer_of(name) < LAYER["transports"]:
-        assert others & NO_INPUT_OUTPUT <= EXEMPT.get(name, set())
+def test_a_module_imports_its_own_floor_or_lower(name: str) -> None:
+    own, _ = imported(name, modules()[name])
+    assert {other for other in own if floor_of(other) > floor_of(name)} == set()
+
+
+@pytest.mark.parametrize("room", SANS_IO)
+def test_a_room_without_input_and_output_imports_none(room: str) -> None:
+    names = [name for name in modules() if name.partition(".")[0] == room]
+    assert names
+    others = {other for name in names for other in imported(name, modules()[name])[1]}
+    assert others & NO_INPUT_OUTPUT == set()
 
 
 def test_only_the_selector_imports_a_codec() -> None:
     importers = {
         name
         for name, path in modules().items()
-        if imported(name, path)[0] & {"_codec", "_codec_py"}
+        if imported(name, path)[0] & {"_wire._codec", "_wire._codec_py"}
     }
-    assert importers == {"_framing"}
+    assert importers == {"_wire"}
 
 
 def test_there_are_no_circles() -> None:

@@ -22,11 +22,10 @@ from amazon_transcribe.exceptions import (
     StreamClosedException,
     UnknownServiceException,
 )
-from amazon_transcribe.model import (
+from amazon_transcribe.model import AudioEvent, AudioStream, UnknownEvent
+from amazon_transcribe.transcription import (
     TRANSCRIPT_EVENTS,
     Alternative,
-    AudioEvent,
-    AudioStream,
     Entity,
     Item,
     LanguageWithScore,
@@ -36,7 +35,6 @@ from amazon_transcribe.model import (
     Transcript,
     TranscriptEvent,
     TranscriptResultStream,
-    UnknownEvent,
 )
 
 EVENT = {":message-type": "event", ":event-type": "TranscriptEvent"}

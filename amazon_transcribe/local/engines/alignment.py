@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from threading import Lock
 from typing import Any
 
-from ..resample import SAMPLE_RATE, Samples
+from .resample import SAMPLE_RATE, Samples
 from .results import ABBREVIATIONS
 
 __all__ = ["Aligner", "load_aligner", "pronounce", "spoken", "spread"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from ..._extras import missing
-from ...exceptions import SDKError
-from ...model import Result
+from ...exceptions import SDKError, missing_extra
+from ...transcription import Result
 
 __all__ = [
     "Engine",
@@ -35,7 +34,7 @@ class EngineUnavailable(SDKError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return missing(f"the engine {self.engine!r}", "local", self.reason)
+        return missing_extra(f"the engine {self.engine!r}", "local", self.reason)
 
 
 @dataclass(frozen=True)

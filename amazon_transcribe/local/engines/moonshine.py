@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from ..resample import SAMPLE_RATE, Samples
-from ..segments import has_voice
 from .alignment import Aligner, load_aligner, spread
 from .base import Recognition, RecognitionOptions
 from .beams import search
+from .resample import SAMPLE_RATE, Samples
 from .results import Word, has_period, split_mark
 from .segmented import SegmentedRecognition
+from .segments import has_voice
 
 __all__ = ["MoonshineEngine", "load"]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ...model import Alternative, Item, Result
+from ...transcription import Alternative, Item, Result
 
 __all__ = ["ABBREVIATIONS", "Word", "build_result", "has_period", "split_mark"]
 

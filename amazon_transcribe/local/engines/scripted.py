@@ -14,7 +14,7 @@ from itertools import cycle
 from pathlib import Path
 
 from ...exceptions import ValidationException
-from ...model import Result
+from ...transcription import Result
 from .base import Recognition, RecognitionOptions
 from .results import Word, build_result, split_mark
 from .stabilizer import OPEN_WORDS

@@ -12,12 +12,12 @@ from typing import Protocol
 
 import numpy as np
 
-from ...model import Result
-from ..resample import Resampler, Samples
-from ..segments import Segment, Segmenter
+from ...transcription import Result
 from .alignment import spoken
 from .base import RecognitionOptions
+from .resample import Resampler, Samples
 from .results import Word, build_result
+from .segments import Segment, Segmenter
 from .stabilizer import Stabilizer
 
 __all__ = ["SegmentDecoder", "SegmentedRecognition"]

@@ -18,9 +18,9 @@ from typing import Any
 
 import pocketsphinx
 
-from ..resample import SAMPLE_RATE, Samples
 from .alignment import spread
 from .base import Recognition, RecognitionOptions
+from .resample import SAMPLE_RATE, Samples
 from .results import Word
 from .segmented import SegmentedRecognition
 

@@ -1,0 +1,129 @@
+"""Connections as every transport opens them: by name, through a proxy, with TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from ..exceptions import ConnectException
+from .origin import Origin
+from .proxy import open_tunnel, proxy_for
+from .shutdown import Connection, close_at_shutdown
+from .tls import ContextWithAlpn, default_context
+
+_Protocol = TypeVar("_Protocol", bound=asyncio.Protocol)
+
+# Seconds after which a name's next address is tried too (RFC 8305 has a quarter of that, for
+# TCP without TLS).
+HEAD_START = 1.0
+
+
+async def connect(
+    make: Callable[[], _Protocol],
+    origin: Origin,
+    ssl_context: ssl.SSLContext | None,
+    alpn: str,
+) -> _Protocol:
+    """Open a connection to an origin, through the proxy that the environment names for it.
+
+    :param make: Makes the connection's protocol, which is a `Connection` too.
+    :param ssl_context: For an origin with TLS; its ALPN is overwritten. None makes one that
+        trusts the system's authorities and those in SSL_CERT_FILE and AWS_CA_BUNDLE.
+    :param alpn: The protocol to ask for with TLS.
+    :raises ConnectException: whatever it failed by.
+    """
+    context = None
+    if origin.is_secure:
+        wanted = ContextWithAlpn(alpn, ssl_context or default_context())
+        context = cast(ssl.SSLContext, wanted)
+    loop = asyncio.get_running_loop()
+    proxy = proxy_for(origin)
+    where = f"{origin.host}:{origin.port}"
+    if proxy is not None:
+        where += f" (through the proxy {proxy.where})"
+    try:
+        if proxy is None:
+            protocol = await _first_that_answers(make, origin, context)
+            close_at_shutdown(cast(Connection, protocol))
+            return protocol
+        sock = await open_tunnel(proxy, origin)
+        try:
+            _, protocol = await loop.create_connection(
+                make,
+                sock=sock,
+                ssl=context,
+                server_hostname=origin.host if context is not None else None,
+            )
+        except BaseException:
+            sock.close()
+            raise
+        close_at_shutdown(cast(Connection, protocol))
+        return protocol
+    except (OSError, UnicodeError) as error:
+        raise ConnectException(
+            f"no connection to {where}: {error}", transient=_is_transient(error)
+        ) from error
+
+
+async def _first_that_answers(
+    make: Callable[[], _Protocol], origin: Origin, context: ssl.SSLContext | None
+) -> _Protocol:
+    """Connect to a name's addresses in the resolver's order, each with a head start.
+
+    Some may be dead without a word, and all may be slow.
+
+    :raises OSError: as the last one failed.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        found = socket.getaddrinfo(
+            origin.host, origin.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )
+    except socket.gaierror:  # a name, and the answer may take time
+        found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    name = origin.host if context is not None else None
+    hosts = [str(address[0]) for *_, address in found]
+    running: set[asyncio.Task[tuple[asyncio.Transport, _Protocol]]] = set()
+    failure: BaseException = OSError("the name has no address")
+    try:
+        while hosts or running:
+            if hosts:
+                connecting = loop.create_connection(
+                    make, hosts.pop(0), origin.port, ssl=context, server_hostname=name
+                )
+                running.add(loop.create_task(connecting))
+            head_start = HEAD_START if hosts else None
+            done, _ = await asyncio.wait(running, timeout=head_start, return_when="FIRST_COMPLETED")
+            for task in done:
+                running.remove(task)
+                error = task.exception()
+                if error is None:
+                    return task.result()[1]
+                if isinstance(error, ssl.SSLError) or not isinstance(error, OSError):
+                    raise error
+                failure = error
+    finally:
+        for task in running:
+            task.add_done_callback(_abort)
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
+    raise failure
+
+
+def _abort(task: asyncio.Task[tuple[asyncio.Transport, _Protocol]]) -> None:
+    """Close what was opened when nobody wanted it any more."""
+    if not task.cancelled() and task.exception() is None:
+        task.result()[0].abort()
+
+
+def _is_transient(error: OSError | UnicodeError) -> bool:
+    """Whether a connection may be had if it is tried again."""
+    if isinstance(error, socket.gaierror):
+        return error.errno == socket.EAI_AGAIN
+    if isinstance(error, ssl.SSLError):  # certificates and versions stay what they are
+        return isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
+    return isinstance(error, OSError)

@@ -1,0 +1,79 @@
+"""The `h2` library, as connections here need it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import h2.connection
+from h2.config import H2Configuration
+from h2.connection import ConnectionInputs, ConnectionState, H2ConnectionStateMachine
+from h2.settings import SettingCodes, Settings
+from h2.stream import StreamClosedBy
+
+
+class _StateMachine(H2ConnectionStateMachine):
+    """Lets running streams finish after the peer's GOAWAY, as RFC 9113, 6.8 demands.
+
+    `h2` closes the connection on any GOAWAY (its issue 1181).
+    """
+
+    _transitions = {  # noqa: RUF012  # the library's own class attribute
+        **H2ConnectionStateMachine._transitions,
+        (ConnectionState.CLIENT_OPEN, ConnectionInputs.RECV_GOAWAY): (
+            None,
+            ConnectionState.CLIENT_OPEN,
+        ),
+        (ConnectionState.SERVER_OPEN, ConnectionInputs.RECV_GOAWAY): (
+            None,
+            ConnectionState.SERVER_OPEN,
+        ),
+    }
+
+
+_KNOWN_SETTINGS = frozenset(SettingCodes)
+
+
+class _Values(list[Any]):
+    """A setting's present value and those under way."""
+
+    __slots__ = ()
+
+    def popleft(self) -> Any:
+        return self.pop(0)
+
+
+class _Settings(Settings):
+    """Keeps each setting in a short list.
+
+    `h2` keeps it in a deque of 760 bytes: a seventh of all that a TLS stream takes. And it
+    keeps what it does not know, which may be 65,000 of them.
+    """
+
+    def __init__(self, client: bool, initial_values: dict[SettingCodes, int] | None = None) -> None:
+        super().__init__(client, initial_values)
+        for code, values in self._settings.items():
+            self._settings[code] = _Values(values)  # type: ignore[assignment]
+
+    def __setitem__(self, key: SettingCodes | int, value: int) -> None:
+        if key in _KNOWN_SETTINGS:
+            self._settings.setdefault(key, _Values([None]))  # type: ignore[arg-type]
+            super().__setitem__(key, value)
+
+
+class H2Connection(h2.connection.H2Connection):
+    # Ended streams that are remembered, for frames that come late. The library's 65,536
+    # would take 9 MB of each connection that lives long.
+    MAX_CLOSED_STREAMS = 64
+
+    def __init__(self, config: H2Configuration, settings: dict[SettingCodes, int]) -> None:
+        super().__init__(config)
+        self.state_machine = _StateMachine()
+        self.local_settings = _Settings(config.client_side, settings)
+        self.remote_settings = _Settings(not config.client_side)
+
+    def _stream_closed_by(self, stream_id: int) -> StreamClosedBy | None:
+        """How a stream ended; one that is forgotten may still get frames, as after a reset."""
+        return super()._stream_closed_by(stream_id) or StreamClosedBy.SEND_RST_STREAM
+
+    def clear_outbound_data_buffer(self) -> None:
+        """Keep what was to be sent: `h2` calls this on GOAWAY, and acknowledgements count."""

@@ -1,0 +1,573 @@
+"""An HTTP/2 connection on asyncio, in either role, and its streams.
+
+The `h2` library keeps the state of the protocol. What it costs most in, DATA frames, is
+written and read here against its windows. Writes are gathered and go out once per turn
+of the event loop.
+
+Bounds: a stream holds at most `MAX_UNSENT` bytes unsent (then `write` waits) and
+`MAX_UNREAD` bytes unread (then the peer's window is shut). A peer that makes this side
+answer, by PING or by requests, and reads nothing loses its connection once
+`MAX_UNREAD_ANSWERS` bytes wait for it; one that asks for more than `MAX_ANSWERED` answers
+in a second, by PING or by each setting, loses it even if it reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import cast
+
+from h2.config import H2Configuration
+from h2.errors import ErrorCodes
+from h2.events import (
+    ConnectionTerminated,
+    DataReceived,
+    Event,
+    PingAckReceived,
+    RemoteSettingsChanged,
+    RequestReceived,
+    ResponseReceived,
+    StreamEnded,
+    StreamReset,
+    WindowUpdated,
+)
+from h2.exceptions import FrameTooLargeError, H2Error, ProtocolError
+from h2.settings import SettingCodes
+
+from ..exceptions import (
+    ConnectionLostException,
+    HTTPException,
+    StreamClosedException,
+    StreamException,
+    StreamResetException,
+    TimeoutException,
+)
+from .h2_library import H2Connection
+from .http2_stream import FRAME_HEADER, Headers, Http2Stream
+from .limits import MAX_UNREAD, MAX_UNSENT, PING_INTERVAL
+from .tls import shrink_buffer
+from .waiting import Waiters
+
+# At DEBUG it would write every header to the log, credentials among them.
+if logging.getLogger("hpack").level == logging.NOTSET:
+    logging.getLogger("hpack").setLevel(logging.INFO)
+
+_FIRST_WINDOW = 65_535  # until the peer is told otherwise (RFC 9113, 6.9.2)
+MAX_UNREAD_ANSWERS = 1024 * 1024
+MAX_ANSWERED = 1000  # what costs little to send and much to take (RFC 9113, 10.5)
+_MAX_WINDOW = 2**31 - 1
+_MAX_LAST_WORDS = 200  # bytes of a GOAWAY's text that are kept
+_MAX_STREAM_ID = 2**31 - 1
+_SETTINGS, _PING = 4, 6  # types of frames (RFC 9113, 6)
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # a client's first bytes
+
+# What a stream sends at most before the others of its connection have their turn.
+_SHARE = 64 * 1024
+
+
+class Http2Connection(asyncio.Protocol):
+    """A connection in either role.
+
+    :param client: True in the client's role.
+    :param on_request: In the server's role: called with each new stream and its headers.
+    :param on_change: Called when the connection may take more streams, has fewer, or is
+        gone.
+    :param max_unsent: Bytes of one stream unsent before `write` waits.
+    :param max_streams: How many streams the peer may have open at a time.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: bool,
+        on_request: Callable[[Http2Stream, Headers], None] | None = None,
+        on_change: Callable[[Http2Connection], None] | None = None,
+        max_unsent: int = MAX_UNSENT,
+        max_streams: int = 1000,
+    ) -> None:
+        self.is_client = client
+        self.max_unsent = max_unsent
+        self.streams: dict[int, Http2Stream] = {}
+        self.draining = False
+        self.last_words = ""  # what the peer said with GOAWAY
+        self._last_code = 0
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._on_request = on_request
+        self._on_change = on_change
+        self._h2 = H2Connection(
+            H2Configuration(client_side=client, header_encoding=None),
+            {
+                SettingCodes.MAX_CONCURRENT_STREAMS: max_streams,
+                SettingCodes.MAX_HEADER_LIST_SIZE: 64 * 1024,
+                **(
+                    {SettingCodes.ENABLE_PUSH: 0, SettingCodes.INITIAL_WINDOW_SIZE: MAX_UNREAD}
+                    if client
+                    else {}
+                ),
+            },
+        )
+        self._last_stream_id = _MAX_STREAM_ID  # until GOAWAY is sent
+        self._transport: asyncio.Transport | None = None
+        self._unflushed: dict[int, Http2Stream] = {}  # have something to send
+        self._blocked: dict[int, Http2Stream] = {}  # wait for the peer's window
+        self._flush_due = False
+        self._changed = False
+        self._paused = False
+        self._unread_answers = 0
+        self._answered = 0  # since this second began
+        self._second = 0.0
+        self._partial = b""  # of a frame that has not come whole
+        self._preface = 0 if client else len(_PREFACE)
+        self._heard = self._heard_ever = False
+        self._pinger: asyncio.TimerHandle | None = None
+        self._pongs = Waiters()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        shrink_buffer(transport)
+        self._h2.initiate_connection()
+        # Each stream has its own bound; the connection's window adds none.
+        self._h2.increment_flow_control_window(_MAX_WINDOW - _FIRST_WINDOW)
+        self._flush()
+        self._tell_change()
+
+    def data_received(self, data: bytes) -> None:
+        # A server's first frame is SETTINGS (RFC 9113, 3.4).
+        if self.is_client and not self._heard_ever and data[3:4] not in (bytes([_SETTINGS]), b""):
+            # `h2` would take HTTP/1.1's first bytes for a long frame and wait for its end.
+            self._give_up("the peer does not speak HTTP/2")
+            return
+        self._heard = self._heard_ever = True
+        try:
+            self._receive(data)
+        except H2Error as error:
+            self._give_up(f"the peer broke the HTTP/2 protocol: {error}")
+            return
+        self._flush(answering=True)
+
+    def eof_received(self) -> bool:
+        self._fail_all("the peer closed the connection")
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
+        self.lost.set_result(None)
+        self._fail_all(f"the connection was lost: {error}" if error else "the connection was lost")
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._unread_answers = 0
+        self._flush()
+
+    # Streams
+
+    def request(self, headers: Headers) -> Http2Stream:
+        """Open a stream with these headers, pseudo-headers first."""
+        try:
+            stream_id = self._h2.get_next_available_stream_id()
+            self._h2.send_headers(stream_id, list(headers))
+        except H2Error as error:
+            raise HTTPException(f"the request cannot be sent: {error}") from error
+        if stream_id == _MAX_STREAM_ID:
+            self.draining = True  # no other can be opened (RFC 9113, 5.1.1)
+        stream = self.streams[stream_id] = Http2Stream(self, stream_id)
+        self._flush_soon()
+        self._watch()
+        return stream
+
+    def respond(self, stream: Http2Stream, headers: Headers) -> None:
+        """Send the answer's headers."""
+        state = self._h2.streams.get(stream.id)
+        # An eager task may answer a request of which `h2` knows already that it was taken back.
+        if stream.failure is None and state is not None and not state.closed:
+            self._h2.send_headers(stream.id, list(headers))
+            self._flush_soon()
+
+    @property
+    def capacity(self) -> int:
+        """How many streams the peer lets this side open now."""
+        if self.draining or self._transport is None:
+            return 0
+        return self._h2.remote_settings.max_concurrent_streams - len(self.streams)
+
+    def send_soon(self, stream: Http2Stream) -> None:
+        self._unflushed[stream.id] = stream
+        self._flush_soon()
+
+    def give_back(self, stream: Http2Stream, size: int) -> None:
+        """Let the peer send as much again as was read."""
+        with suppress(H2Error):  # the connection is gone, and its window with it
+            self._h2.acknowledge_received_data(size, stream.id)
+            if self._transport is not None:
+                self._flush_soon()
+
+    def reset(self, stream: Http2Stream, code: int) -> None:
+        if stream.id in self.streams:
+            with suppress(H2Error):  # ended on its own in this very turn
+                self._h2.reset_stream(stream.id, code)
+            self._forget(stream)
+            self._flush_soon()
+
+    # The end
+
+    def close(self) -> None:
+        """Say GOAWAY and close once everything is written; open streams fail."""
+        transport = self._transport
+        if transport is None:
+            return
+        self._fail_all("the connection was closed on this side", StreamClosedException)
+        with suppress(H2Error):  # never got as far as a connection
+            self._h2.close_connection()
+        self._flush()
+        transport.close()
+
+    def abort(self) -> None:
+        """Close at once, whether or not the peer reads."""
+        self.draining = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def retire(self) -> None:
+        """Say GOAWAY and close at once: for a connection on which nothing is under way."""
+        with suppress(H2Error):
+            self._h2.close_connection()
+        self._flush()
+        self.abort()
+
+    def go_away(self, code: int, last_stream_id: int) -> None:
+        """Say GOAWAY and keep the connection, but no stream above the last one.
+
+        The peer sends those again elsewhere: none may be served twice.
+        """
+        if self._transport is not None:
+            self._flush()
+            frame = b"\x00\x00\x08\x07" + bytes(5)  # GOAWAY (RFC 9113, 6.8)
+            last = last_stream_id.to_bytes(4, "big")
+            self._transport.write(frame + last + code.to_bytes(4, "big"))
+        self._last_stream_id = last_stream_id
+        for stream in [s for s in self.streams.values() if s.id > last_stream_id]:
+            stream.fail(StreamResetException("the stream was refused with GOAWAY", code))
+            self._forget(stream)
+
+    def flush(self) -> None:
+        """Write now what the peer's windows allow, not at the end of the loop's turn."""
+        self._flush()
+
+    async def is_alive(self, timeout: float) -> bool:
+        """Ask the peer for a sign of life.
+
+        :param timeout: Seconds to wait for it.
+        """
+        if self.draining or self._transport is None:
+            return False
+        self._h2.ping(b"alive?\x00\x01")
+        self._flush()
+        try:
+            await self._pongs.wait(timeout, "ping")
+        except TimeoutException:
+            return False
+        return not self.draining
+
+    def alpn(self) -> str | None:
+        """The protocol that TLS agreed on; None without TLS."""
+        tls = self._transport and self._transport.get_extra_info("ssl_object")
+        return tls.selected_alpn_protocol() or "none" if tls else None
+
+    def _give_up(self, reason: str) -> None:
+        """End the connection for the peer's fault; `h2` has the GOAWAY ready."""
+        self._flush()
+        self._not_ready(HTTPException(reason))
+        self._fail_all(reason)
+        if self._transport is not None:
+            self._transport.close()
+
+    def _lost(self, reason: str) -> ConnectionLostException:
+        return ConnectionLostException(reason + self.last_words, self._last_code)
+
+    def _fail_all(self, reason: str, kind: Callable[[str], StreamException] | None = None) -> None:
+        kind = kind or self._lost
+        self.draining = True
+        if self._pinger is not None:
+            self._pinger.cancel()
+            self._pinger = None
+        streams, self.streams = list(self.streams.values()), {}
+        self._unflushed.clear()
+        self._blocked.clear()
+        self._pongs.wake()
+        for stream in streams:
+            stream.fail(kind(reason))  # its own: the client writes the stream's ids on it
+        self._not_ready(self._lost(reason))
+        self._tell_change()
+
+    def _not_ready(self, error: HTTPException) -> None:
+        if not self.ready.done():
+            self.ready.set_exception(error)
+            self.ready.exception()  # seen: whoever waits gets it, no one else must
+
+    def _tell_change(self) -> None:
+        self._changed = False
+        if self._on_change is not None:
+            self._on_change(self)
+
+    def _forget(self, stream: Http2Stream) -> None:
+        self.streams.pop(stream.id, None)
+        self._unflushed.pop(stream.id, None)
+        self._blocked.pop(stream.id, None)
+        self._changed = True
+        self._flush_soon()
+
+    # Events from the peer
+
+    def _receive(self, data: bytes) -> None:
+        """Take plain DATA frames and give `h2` all others, whole and in their order."""
+        data = self._partial + data
+        if len(data) < self._preface:
+            self._partial = data
+            return
+        begin, position = 0, self._preface
+        while position + 9 <= len(data):
+            head, flags, stream_id = FRAME_HEADER.unpack_from(data, position)
+            size = head >> 8
+            end = position + 9 + size
+            if size > self._h2.max_inbound_frame_size:
+                self._give_h2(data[begin:position])
+                self._h2.close_connection(ErrorCodes.FRAME_SIZE_ERROR)
+                raise FrameTooLargeError(f"a frame of {size:,} bytes")
+            if end > len(data):
+                break
+            if size and not (head & 0xFF or flags):  # DATA, unpadded and not the last
+                self._give_h2(data[begin:position])
+                begin = position
+                if self._take_data(stream_id, data[position + 9 : end]):
+                    begin = end
+            elif head & 0xFF in (_SETTINGS, _PING):
+                self._count_answered(1 + size // 6)
+            position = end
+        self._give_h2(data[begin:position])
+        self._partial = data[position:]
+
+    def _count_answered(self, count: int) -> None:
+        """Take note of PINGs and settings, which are to be answered; too many are an attack."""
+        now = self._loop.time()
+        if now - self._second >= 1.0:
+            self._second, self._answered = now, 0
+        self._answered += count
+        if self._answered > MAX_ANSWERED:
+            self._h2.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
+            raise ProtocolError("too many PINGs and settings")
+
+    def _give_h2(self, data: bytes) -> None:
+        if data:
+            self._preface = 0
+            for event in self._h2.receive_data(data):
+                self._dispatch(event)
+
+    def _take_data(self, stream_id: int, data: bytes) -> bool:
+        """Take the data of a frame as `h2` would; False for what it must judge."""
+        h2 = self._h2
+        stream, state = self.streams.get(stream_id), h2.streams.get(stream_id)
+        if (
+            stream is None
+            or state is None
+            or stream.input_ended
+            or not state.state_machine.headers_received
+            or state._expected_content_length is not None
+            or h2.incoming_buffer._headers_buffer
+        ):
+            return False
+        windows = (h2._inbound_flow_control_window_manager, state._inbound_window_manager)
+        size = len(data)
+        for window in windows:
+            if window.current_window_size < size:
+                return False
+        for window in windows:
+            window.window_consumed(size)
+        stream.receive(data, size)
+        return True
+
+    def _dispatch(self, event: Event) -> None:
+        if isinstance(event, DataReceived):
+            stream = self.streams.get(event.stream_id)
+            if stream is None:  # reset by us while the bytes were under way
+                self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            else:
+                stream.receive(event.data, event.flow_controlled_length)
+        elif isinstance(event, WindowUpdated):
+            self._unblock(event.stream_id)
+        elif isinstance(event, (ResponseReceived, RequestReceived)):
+            headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in event.headers]
+            if isinstance(event, RequestReceived):
+                if event.stream_id > self._last_stream_id:
+                    return
+                stream = self.streams[event.stream_id] = Http2Stream(self, event.stream_id)
+                self._open_window(stream)
+                if self._on_request is not None:
+                    self._on_request(stream, headers)
+            elif stream := self.streams.get(event.stream_id):
+                stream.take_headers(headers)
+        elif isinstance(event, StreamEnded):
+            if stream := self.streams.get(event.stream_id):
+                stream.receive_end()
+                if stream.done:
+                    self._forget(stream)
+                elif self.is_client:
+                    stream.end()
+        elif isinstance(event, StreamReset):
+            if stream := self.streams.get(event.stream_id):
+                if not (stream.input_ended and event.error_code == ErrorCodes.NO_ERROR):
+                    stream.fail(_reset(event.error_code))
+                if self.is_client and event.error_code == ErrorCodes.REFUSED_STREAM:
+                    self.draining = True  # the next stream is better off elsewhere
+                self._forget(stream)
+        elif isinstance(event, RemoteSettingsChanged):
+            if not self.ready.done():
+                self.ready.set_result(None)
+            self._unblock(0)
+            self._changed = True
+        elif isinstance(event, ConnectionTerminated):
+            self._drain(event)
+        elif isinstance(event, PingAckReceived):
+            self._pongs.wake()
+
+    def _open_window(self, stream: Http2Stream) -> None:
+        """Let the client send `MAX_UNREAD` bytes.
+
+        Not by SETTINGS: where these come after awscrt has used up the first window, it
+        never goes on, for it waits for a WINDOW_UPDATE.
+        """
+        with suppress(H2Error, KeyError):  # reset by the client in this very turn
+            self._h2.increment_flow_control_window(MAX_UNREAD - _FIRST_WINDOW, stream.id)
+
+    def _drain(self, event: ConnectionTerminated) -> None:
+        """The peer opens no more streams; those it has seen may finish."""
+        self.draining = True
+        last = event.last_stream_id or 0
+        code = event.error_code or ErrorCodes.NO_ERROR
+        text = (event.additional_data or b"")[:_MAX_LAST_WORDS].decode("utf-8", "replace")
+        if code or text:
+            self._last_code = int(code)
+            self.last_words = f" after GOAWAY with {_name(code)}" + (f": {text!r}" if text else "")
+        for stream in [s for s in self.streams.values() if self.is_client and s.id > last]:
+            stream.fail(
+                StreamResetException(
+                    f"the peer refused the stream{self.last_words or ' with GOAWAY'}",
+                    int(code or ErrorCodes.REFUSED_STREAM),
+                    unprocessed=True,
+                )
+            )
+            self._forget(stream)
+        self._changed = True
+
+    # Writing
+
+    def _unblock(self, stream_id: int | None) -> None:
+        """The peer's window has opened: a stream's, or with 0 the connection's."""
+        if not stream_id:
+            # Those that were not served when it closed come first.
+            self._blocked.update(self._unflushed)
+            self._unflushed, self._blocked = self._blocked, {}
+        elif stream := self._blocked.pop(stream_id, None):
+            self._unflushed[stream_id] = stream
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self, answering: bool = False) -> None:
+        self._flush_due = False
+        transport = self._transport
+        if transport is None:
+            return
+        h2 = self._h2
+        out: list[bytes | memoryview] = [h2.data_to_send()]
+        if self._paused and (answering or not self.is_client):
+            self._unread_answers += len(out[0])
+            if self._unread_answers > MAX_UNREAD_ANSWERS:
+                self._fail_all("the peer reads none of the answers that it asks for")
+                self.abort()
+                return
+        if self._unflushed and not self._paused:
+            ended = False
+            queue = list(self._unflushed.values())
+            for stream in queue:  # grows while it is gone through
+                state = h2.streams.get(stream.id)
+                if state is None:
+                    del self._unflushed[stream.id]  # closed in this very turn
+                    continue
+                window = min(
+                    h2.outbound_flow_control_window, state.outbound_flow_control_window, _SHARE
+                )
+                taken = 0
+                if window > 0:
+                    taken = stream.fill(out, window, h2.max_outbound_frame_size)
+                    h2.outbound_flow_control_window -= taken
+                    state.outbound_flow_control_window -= taken
+                if stream.end_due:
+                    ended = True
+                    self._end(stream)
+                elif stream.has_unsent:
+                    if taken:
+                        queue.append(stream)  # behind the others, or it would starve them
+                        continue
+                    self._blocked[stream.id] = stream
+                del self._unflushed[stream.id]
+            if ended:
+                out.append(h2.data_to_send())
+        data = b"".join(out)
+        if data:
+            transport.write(data)
+        if self._changed:
+            self._tell_change()
+
+    def _end(self, stream: Http2Stream) -> None:
+        with suppress(H2Error):  # reset by the peer in this very turn
+            self._h2.end_stream(stream.id)
+        stream.end_was_sent()
+        if stream.done:
+            self.streams.pop(stream.id, None)
+            self._changed = True
+
+    # Signs of life
+
+    def _watch(self) -> None:
+        if self._pinger is None:
+            self._heard = True
+            self._pinger = self._loop.call_later(PING_INTERVAL, self._ping)
+
+    def _ping(self) -> None:
+        self._pinger = None
+        if not self.streams:
+            return
+        if not self._heard:
+            self._fail_all(f"the peer gave no sign of life for {PING_INTERVAL:g} s")
+            self.abort()
+            return
+        self._heard = False
+        self._h2.ping(b"alive?\x00\x00")
+        self._flush()
+        self._pinger = self._loop.call_later(PING_INTERVAL, self._ping)
+
+
+def _name(code: ErrorCodes | int) -> str:
+    return code.name if isinstance(code, ErrorCodes) else str(code)
+
+
+def _reset(code: ErrorCodes | int) -> StreamResetException:
+    return StreamResetException(
+        f"the peer reset the stream with {_name(code)}",
+        int(code),
+        unprocessed=code == ErrorCodes.REFUSED_STREAM,
+    )

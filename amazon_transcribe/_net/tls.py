@@ -1,0 +1,70 @@
+"""TLS of connections."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+
+from ..exceptions import ConnectException
+
+
+class ContextWithAlpn:
+    """A TLS context that asks for one protocol, as far as asyncio and uvloop use a context.
+
+    ALPN belongs to the context, which may be the program's own, in use for other
+    connections too, and cannot be copied. What is set counts for those begun from then
+    on: so it is set at the moment in which a connection begins.
+    """
+
+    _beginning = Lock()
+
+    def __init__(self, alpn: str, context: ssl.SSLContext) -> None:
+        self._alpn = alpn
+        self._context = context
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        with self._beginning:
+            self._context.set_alpn_protocols([self._alpn])
+            return self._context.wrap_bio(*args, **kwargs)
+
+
+def default_context() -> ssl.SSLContext:
+    """Trust the system's authorities, and those in SSL_CERT_FILE, SSL_CERT_DIR and AWS_CA_BUNDLE.
+
+    :raises ConnectException: when the authorities do not load.
+    """
+    variables = ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    return _context_of(*map(os.environ.get, variables))
+
+
+@lru_cache(maxsize=8)
+def _context_of(bundle: str | None, cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
+    """Make the context for these values of the variables, once."""
+    try:
+        context = ssl.create_default_context()
+        if bundle:
+            context.load_verify_locations(bundle)
+    except OSError as error:
+        raise ConnectException(
+            f"the authorities in AWS_CA_BUNDLE={bundle} do not load: {error}"
+        ) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+_TLS_READ = 16 * 1024  # one TLS record
+
+
+def shrink_buffer(transport: Any) -> None:
+    """Read TLS in small pieces: asyncio gives each connection a buffer of 256 KiB for it.
+
+    There is no public way. Where the names are others (Python 3.10, uvloop) nothing is done.
+    """
+    protocol = getattr(transport, "_ssl_protocol", None)
+    if isinstance(getattr(protocol, "_ssl_buffer", None), bytearray):
+        protocol.max_size = _TLS_READ  # type: ignore[union-attr]
+        protocol._ssl_buffer = bytearray(_TLS_READ)  # type: ignore[union-attr]
+        protocol._ssl_buffer_view = memoryview(protocol._ssl_buffer)  # type: ignore[union-attr]

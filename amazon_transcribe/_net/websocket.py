@@ -1,0 +1,258 @@
+"""A WebSocket connection on asyncio, in either role; it carries one stream.
+
+The `wsproto` library keeps the state of the protocol (RFC 6455). Binary frames are made
+by a frame writer of their own: the library sends none after the peer's close frame, when
+the server's last results are still due.
+
+Bounds: at most `MAX_UNSENT` bytes unsent (then `write` waits) and about `MAX_UNREAD`
+bytes unread (then nothing more is taken from the socket).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import cast
+
+from wsproto import ConnectionType, WSConnection
+from wsproto.connection import ConnectionState
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
+from wsproto.frame_protocol import CloseReason, FrameProtocol
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+from ..exceptions import (
+    ConnectionLostException,
+    HTTPException,
+    StreamClosedException,
+    StreamResetException,
+)
+from .limits import MAX_UNREAD, MAX_UNSENT
+from .tls import shrink_buffer
+from .waiting import Ending, Waiters
+
+# Close codes with which a peer ends in order. 1005 stands for a frame without a code.
+_CLEAN = (CloseReason.NORMAL_CLOSURE, CloseReason.NO_STATUS_RCVD)
+
+
+class WebSocketStream(asyncio.Protocol, Ending):
+    """The connection and its one stream, less the opening handshake.
+
+    :param client: True in the client's role.
+    :param on_change: Called when the connection is made and when it is gone.
+    :param max_unsent: Bytes unsent before `write` waits.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: bool,
+        on_change: Callable[[WebSocketStream], None] | None = None,
+        max_unsent: int = MAX_UNSENT,
+    ) -> None:
+        self.failure: HTTPException | None = None
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._is_client = client
+        self._on_change = on_change
+        self._max_unsent = max_unsent
+        self._ws = WSConnection(ConnectionType.CLIENT if client else ConnectionType.SERVER)
+        self._frames = FrameProtocol(client, [])
+        self._transport: asyncio.Transport | None = None
+        self._inbox: list[bytes] = []
+        self._unread = 0
+        self._input_ended = False
+        self._close_sent = False
+        self._writing_paused = self._reading_paused = self._discarding = False
+        self._heard = False
+        self._readers = Waiters()
+        self._writers = Waiters()
+
+    # Reading
+
+    async def read(self, timeout: float | None = None) -> bytes:
+        """The bytes that have come, `b""` at the peer's clean end."""
+        while not self._inbox:
+            if self._input_ended:
+                return b""
+            self._check()
+            await self._readers.wait(timeout, "read")
+        return self.read_nowait()
+
+    def read_nowait(self) -> bytes:
+        """The bytes that have come, `b""` when there are none now."""
+        data = self._inbox[0] if len(self._inbox) == 1 else b"".join(self._inbox)
+        self._inbox.clear()
+        self._unread = 0
+        if self._reading_paused and self._transport is not None:
+            self._reading_paused = False
+            self._transport.resume_reading()
+        return data
+
+    # Writing
+
+    async def write(self, data: bytes, timeout: float | None = None) -> None:
+        """Send a binary message; waits while more than `max_unsent` bytes are unsent."""
+        self._check()
+        if self._close_sent or (self._is_client and self._input_ended):
+            raise StreamClosedException("the stream was ended: it takes no more")
+        if data:
+            self._send(self._frames.send_data(data))
+        await self._written(timeout)
+
+    async def _written(self, timeout: float | None) -> None:
+        while self._writing_paused and not (self._is_client and self._input_ended):
+            self._check()
+            await self._writers.wait(timeout, "send")
+
+    def _check(self) -> None:
+        if self.failure is not None:
+            raise self.failure.with_traceback(None)
+
+    def _send(self, data: bytes | bytearray) -> None:
+        if data and self._transport is not None:
+            self._transport.write(data)
+
+    def abort(self, code: int = CloseReason.GOING_AWAY) -> None:
+        """End the stream at once, with a close frame where it is still open."""
+        self._send_close(code)
+        self._fail(StreamClosedException("the stream was closed on this side"))
+        self._drop()
+
+    def _send_close(self, code: int) -> None:
+        if not self._close_sent:
+            self._close_sent = True
+            with suppress(LocalProtocolError):  # no handshake yet, or closed by both
+                self._send(self._ws.send(CloseConnection(code=code)))
+
+    def _drop(self) -> None:
+        self._inbox.clear()
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(self._max_unsent, self._max_unsent)
+        shrink_buffer(transport)
+        self._tell_change()
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = True
+        try:
+            self._ws.receive_data(data)
+            for event in self._ws.events():
+                self._dispatch(event)
+        except (RemoteProtocolError, UnicodeError) as error:  # the latter of odd headers
+            self._refuse_handshake(str(error))
+        except LocalProtocolError:
+            pass  # bytes after both close frames
+
+    def eof_received(self) -> bool:
+        self._fail(ConnectionLostException("the peer closed the connection without a close frame"))
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
+        self.lost.set_result(None)
+        reason = f"the connection was lost: {error}" if error else "the connection was lost"
+        self._fail(ConnectionLostException(reason))
+        self._tell_change()
+
+    def pause_writing(self) -> None:
+        self._writing_paused = True
+
+    def resume_writing(self) -> None:
+        self._writing_paused = False
+        self._writers.wake()
+
+    def _tell_change(self) -> None:
+        if self._on_change is not None:
+            self._on_change(self)
+
+    # Events from the peer
+
+    def _dispatch(self, event: Event) -> None:
+        if isinstance(event, BytesMessage):
+            self._receive(bytes(event.data))
+        elif isinstance(event, TextMessage):
+            self._give_up(CloseReason.UNSUPPORTED_DATA, "it sent text")
+        elif isinstance(event, Ping):
+            # One that reads nothing gets no answers: they would pile up.
+            if not self._writing_paused and not self._close_sent:
+                self._send(self._ws.send(event.response()))
+        elif isinstance(event, CloseConnection):
+            if self._ws.state in (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING):
+                # No close frame of the peer's: the library tells its fault so.
+                self._give_up(event.code, event.reason or "")
+            else:
+                self._receive_close(event.code, event.reason)
+        else:
+            self._shake_hands(event)
+
+    def _receive(self, data: bytes) -> None:
+        if not data or self._discarding:
+            return
+        self._inbox.append(data)
+        self._unread += len(data)
+        if self._unread > MAX_UNREAD and not self._reading_paused and self._transport is not None:
+            self._reading_paused = True
+            self._transport.pause_reading()
+        self._readers.wake()
+
+    def _receive_close(self, code: int, reason: str | None) -> None:
+        if code in _CLEAN:
+            self._end_input()
+        else:
+            told = f": {reason}" if reason else ""
+            self._fail(
+                StreamResetException(
+                    f"the peer closed the stream with code {int(code)}{told}", code
+                )
+            )
+        if self._is_client or self.failure is not None:
+            self._send_close(CloseReason.NORMAL_CLOSURE)
+        if self._close_sent:
+            self._finish_closing()
+
+    def _finish_closing(self) -> None:
+        """Both close frames are there: nothing is left but to close the connection."""
+        if self._transport is None:
+            return
+        if self._is_client:
+            # Everything is said; TLS's own farewell would be waited for in vain.
+            self._transport.abort()
+        else:
+            self._transport.close()
+
+    def _end_input(self) -> None:
+        self._input_ended = True
+        self._readers.wake()
+        self.tell_end()
+        if self._is_client:
+            self._writers.wake()  # what was not sent by now is not wanted
+
+    def _give_up(self, code: int, reason: str) -> None:
+        """End the connection for the peer's fault."""
+        self._send_close(code)
+        self._fail(ConnectionLostException(f"the peer broke the WebSocket protocol: {reason}"))
+        if self._transport is not None:
+            self._transport.close()
+
+    def _fail(self, failure: HTTPException) -> None:
+        over = self._input_ended and (self._is_client or self._close_sent)
+        if self.failure is None and not over:
+            self.failure = failure
+        self._readers.wake()
+        self._writers.wake()
+        self.tell_end()
+
+    # The opening handshake, a role's own
+
+    def _shake_hands(self, event: Event) -> None:
+        raise NotImplementedError
+
+    def _refuse_handshake(self, reason: str) -> None:
+        raise NotImplementedError

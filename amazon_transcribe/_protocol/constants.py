@@ -1,0 +1,35 @@
+"""The service's names, numbers and enumerations."""
+
+from __future__ import annotations
+
+MAX_AUDIO_CHUNK = 32 * 1024
+"""The most bytes of audio that one event may carry (API reference, AudioEvent)."""
+
+PREFIX = "x-amzn-transcribe-"
+SESSION_ID = PREFIX + "session-id"
+
+# Of a refusal too: the service's API reference, common errors.
+REQUEST_ID = "x-amzn-request-id"
+
+LANGUAGE_CODES = tuple(
+    """
+    en-US en-GB es-US fr-CA fr-FR en-AU it-IT de-DE pt-BR ja-JP ko-KR zh-CN th-TH es-ES ar-SA
+    pt-PT ca-ES ar-AE hi-IN zh-HK nl-NL no-NO sv-SE pl-PL fi-FI zh-TW en-IN en-IE en-NZ en-AB
+    en-ZA en-WL de-CH af-ZA eu-ES hr-HR cs-CZ da-DK fa-IR gl-ES el-GR he-IL id-ID lv-LV ms-MY
+    ro-RO ru-RU sr-RS sk-SK so-SO tl-PH uk-UA vi-VN zu-ZA am-ET be-BY bg-BG bn-IN bs-BA ckb-IQ
+    ckb-IR cy-WL es-MX et-ET fa-AF gu-IN ht-HT hu-HU hy-AM is-IS jv-ID ka-GE kab-DZ kk-KZ km-KH
+    kn-IN lg-IN lt-LT mk-MK ml-IN mr-IN my-MM ne-NP or-IN pa-IN ps-AF si-LK sl-SI sq-AL su-ID
+    sw-BI sw-KE sw-RW sw-TZ sw-UG ta-IN te-IN tr-TR uz-UZ
+    """.split()
+)
+
+CALL_ANALYTICS_LANGUAGE_CODES = LANGUAGE_CODES[:9]
+MEDIA_ENCODINGS = ("pcm", "ogg-opus", "flac", "g711-alaw", "g711-ulaw", "g729")
+SERVICE = "transcribe"
+CONTENT_TYPE = "application/vnd.amazon.eventstream"
+
+# The service refuses a signature older than this, of the request and of an event alike.
+SIGNATURE_LIFETIME = 300.0
+
+# Over WebSocket the request is a GET of this path behind the operation's own.
+WEBSOCKET = "-websocket"

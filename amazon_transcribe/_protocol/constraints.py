@@ -1,0 +1,331 @@
+"""What the service takes: the members of its shapes, and the rules that their values obey.
+
+A field of a shape is a member of the service model, and its annotation holds its rule:
+
+    vocabulary_name: Annotated[str | None, NAME] = None
+
+Such a line is the whole mapping: its name in JSON and in a header, what is checked before
+anything is sent, and what the server refuses follow from it. Enumerations, lengths and
+patterns are the service model's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from numbers import Real
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin
+
+from ..exceptions import ValidationException
+from .constants import LANGUAGE_CODES, MEDIA_ENCODINGS, PREFIX
+
+if TYPE_CHECKING:
+    import msgspec
+
+REQUIRED: Final = "required"
+"""In an annotation: the member must be given, though the field has a default."""
+
+
+# Rules
+
+
+@dataclass(frozen=True, repr=False)
+class Rule:
+    """What values a parameter takes. `violation` says what is wrong with one, if anything."""
+
+    def __repr__(self) -> str:
+        return type(self).__name__  # short, as signatures show it
+
+    def violation(self, value: Any) -> str | None:
+        raise NotImplementedError
+
+    def is_unset(self, value: Any) -> bool:
+        """Whether a value says that the parameter is not set: it is not sent then."""
+        return value is None
+
+    def first_violation(self, value: Any, path: str, name_of: NameOf) -> tuple[str, str] | None:
+        """Where in a value something is wrong, and what: `violation` for a value of one piece."""
+        problem = self.violation(value)
+        return (path, problem) if problem else None
+
+    def write(self, value: Any) -> str:
+        """The value as a header's text."""
+        return str(value)
+
+    def read(self, text: str) -> Any:
+        """The value of a header's text; ValueError when there is none."""
+        return text
+
+
+@dataclass(frozen=True, repr=False)
+class OneOf(Rule):
+    """One of a few words."""
+
+    values: tuple[str, ...]
+
+    def violation(self, value: Any) -> str | None:
+        if value in self.values:
+            return None
+        return f"must be one of {', '.join(self.values)}, not {value!r}"
+
+
+@dataclass(frozen=True, repr=False)
+class Integer(Rule):
+    """A whole number from `low` to `high`."""
+
+    low: int
+    high: int | None = None
+    unit: str = ""
+
+    def violation(self, value: Any) -> str | None:
+        if type(value) is int and self.low <= value and (self.high is None or value <= self.high):
+            return None
+        upper = f"from {self.low:,} to {self.high:,}" if self.high else f"of at least {self.low}"
+        return f"must be a whole number {upper}{self.unit}, not {value!r}"
+
+    def read(self, text: str) -> int:
+        if not re.fullmatch("[0-9]+", text):  # int() takes more: 1_6000, a blank before
+            raise ValueError(text)
+        return int(text)
+
+
+@dataclass(frozen=True, repr=False)
+class Boolean(Rule):
+    """True or False."""
+
+    def violation(self, value: Any) -> str | None:
+        return None if type(value) is bool else f"must be True or False, not {value!r}"
+
+    def write(self, value: Any) -> str:
+        return "true" if value else "false"
+
+    def read(self, text: str) -> bool:
+        # The original SDK sends Python's spelling: True.
+        if text.lower() not in ("true", "false"):
+            raise ValueError(text)
+        return text.lower() == "true"
+
+
+@dataclass(frozen=True, repr=False)
+class Text(Rule):
+    """A string of `low` to `high` characters that matches a pattern throughout."""
+
+    low: int = 0
+    high: int | None = None
+    pattern: str = "(?s:.*)"
+
+    def violation(self, value: Any) -> str | None:
+        if not isinstance(value, str):
+            return f"must be a string, not {value!r}"
+        if self.high is not None and not self.low <= len(value) <= self.high:
+            return f"must have {_between(self.low, self.high)} characters, not {len(value):,}"
+        if not re.fullmatch(self.pattern, value):
+            return f"must match {self.pattern}, not {value!r}"
+        return None
+
+
+@dataclass(frozen=True, repr=False)
+class TextList(Text):
+    """A list of strings, or one string with commas between them, as it is sent.
+
+    An empty list is none, as with the original SDK: programs pass the lists they have.
+    """
+
+    def is_unset(self, value: Any) -> bool:
+        return value is None or (isinstance(value, (list, tuple)) and not value)
+
+    def violation(self, value: Any) -> str | None:
+        if isinstance(value, str):
+            return super().violation(value)
+        if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
+            return f"must be a list of strings, not {value!r}"
+        if any("," in v or not v for v in value):
+            return f"must be a list of names without commas, not {value!r}"
+        return super().violation(",".join(value))
+
+    def write(self, value: Any) -> str:
+        return value if isinstance(value, str) else ",".join(value)
+
+    def read(self, text: str) -> list[str]:
+        return [part.strip() for part in text.split(",")]
+
+
+@dataclass(frozen=True, repr=False)
+class ListOf(Rule):
+    """A list of `low` to `high` values that each obey a rule."""
+
+    low: int
+    high: int
+    of: Rule
+
+    def violation(self, value: Any) -> str | None:
+        if not isinstance(value, (list, tuple)):
+            return f"must be a list, not {value!r}"
+        if not self.low <= len(value) <= self.high:
+            return f"must have {_between(self.low, self.high)} members, not {len(value):,}"
+        return None
+
+    def first_violation(self, value: Any, path: str, name_of: NameOf) -> tuple[str, str] | None:
+        found = super().first_violation(value, path, name_of)
+        for position, part in enumerate(() if found else value):
+            found = found or self.of.first_violation(part, f"{path}[{position}]", name_of)
+        return found
+
+
+@dataclass(frozen=True, repr=False)
+class MapOf(Rule):
+    """A mapping of `low` to `high` pairs whose keys and values obey a rule."""
+
+    low: int
+    high: int
+    of: Rule
+
+    def violation(self, value: Any) -> str | None:
+        if not isinstance(value, Mapping):
+            return f"must be a mapping, not {value!r}"
+        if not self.low <= len(value) <= self.high:
+            return f"must have {_between(self.low, self.high)} pairs, not {len(value):,}"
+        for key in value:
+            if problem := self.of.violation(key):
+                return f"must have good keys: {key!r} {problem}"
+        return None
+
+    def first_violation(self, value: Any, path: str, name_of: NameOf) -> tuple[str, str] | None:
+        found = super().first_violation(value, path, name_of)
+        for key, part in () if found else value.items():
+            found = found or self.of.first_violation(part, f"{path}[{key!r}]", name_of)
+        return found
+
+
+@dataclass(frozen=True, repr=False)
+class Structure(Rule):
+    """A JSON shape whose members each obey a rule."""
+
+    shape: type[msgspec.Struct]
+
+    def violation(self, value: Any) -> str | None:
+        if isinstance(value, self.shape):
+            return None
+        return f"must be a {self.shape.__name__}, not {value!r}"
+
+    def first_violation(self, value: Any, path: str, name_of: NameOf) -> tuple[str, str] | None:
+        found = super().first_violation(value, path, name_of)
+        return found or first_violation(members_of(self.shape), value, f"{path}.", name_of)
+
+
+def _between(low: int, high: int) -> str:
+    return f"{low}" if low == high else f"{low} to {high:,}"
+
+
+def check_above_zero(**numbers: Any) -> None:
+    """Refuse what is no number above 0; infinity is one.
+
+    :raises ValidationException: with its name.
+    """
+    for name, number in numbers.items():
+        if not (isinstance(number, Real) and float(number) > 0):
+            raise ValidationException(f"{name} must be a number above 0, not {number!r}")
+
+
+# Members
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of the service model.
+
+    :param name: Its name in Python.
+    :param model_name: Its name in the service model, and in JSON.
+    :param rule: The values it takes.
+    :param required: Whether it must be given.
+    """
+
+    name: str
+    model_name: str
+    rule: Rule
+    required: bool
+
+    @cached_property
+    def header(self) -> str:
+        """Its header: the model's name in kebab-case, but for one."""
+        if self.model_name == "MediaSampleRateHertz":
+            return PREFIX + "sample-rate"
+        return PREFIX + "-".join(re.findall("[A-Z][a-z]*", self.model_name)).lower()
+
+
+NameOf = Callable[[Member], str]
+"""What a side calls a member: the client by its name in Python, the server by the model's."""
+
+
+@cache
+def members_of(shape: type[msgspec.Struct]) -> tuple[Member, ...]:
+    """The members of a shape, in the order of its fields."""
+    from msgspec.structs import fields  # here, as the command's `--help` needs rules alone
+
+    return tuple(
+        Member(
+            field.name,
+            field.encode_name,
+            _rule(field.type),
+            field.required or REQUIRED in get_args(field.type),
+        )
+        for field in fields(shape)
+    )
+
+
+def _rule(annotation: Any) -> Rule:
+    """The rule that an annotation holds, or that its type implies."""
+    for part in get_args(annotation):
+        if isinstance(part, Rule):
+            return part
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    [kind] = [part for part in get_args(annotation) or (annotation,) if part is not type(None)]
+    if kind is bool:
+        return Boolean()
+    return Text() if kind is str else Structure(kind)
+
+
+def first_violation(
+    members: tuple[Member, ...], value: Any, prefix: str, name_of: NameOf
+) -> tuple[str, str] | None:
+    """The path to the first member that is wrong, and what is wrong with it."""
+    for member in members:
+        part = getattr(value, member.name)
+        # A required member that is missing goes on to its rule, whose words name what is allowed.
+        if not member.required and (part is None or member.rule.is_unset(part)):
+            continue
+        if found := member.rule.first_violation(part, prefix + name_of(member), name_of):
+            return found
+    return None
+
+
+def unknown_members(rule: Rule, value: Any, path: str = "") -> Iterator[str]:
+    """The paths of what is set in a value, as plain JSON, and of which the model knows nothing."""
+    if isinstance(rule, Structure) and value is not None:
+        known = {member.model_name: member.rule for member in members_of(rule.shape)}
+        for name, part in value.items():
+            if name in known:
+                yield from unknown_members(known[name], part, f"{path}{name}.")
+            elif part is not None and part is not False:
+                yield path + ascii(name[:100])[1:-1]  # anyone's name, and it goes to the log
+    elif isinstance(rule, ListOf):
+        for part in value or ():
+            yield from unknown_members(rule.of, part, path)
+
+
+LANGUAGE = OneOf(LANGUAGE_CODES)
+ENCODING = OneOf(MEDIA_ENCODINGS)
+SAMPLE_RATE = Integer(8000, 48000, " Hz")
+CHANNELS = Integer(2)
+CHANNEL = Integer(0, 1)
+NAME = Text(1, 200, "[0-9a-zA-Z._-]+")
+NAMES = TextList(1, 3000, "[a-zA-Z0-9,._-]+")
+UUID = Text(36, 36, "[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{12}")
+FILTER_METHOD = OneOf(("remove", "mask", "tag"))
+STABILITY = OneOf(("high", "medium", "low"))
+PII = OneOf(("PII",))
+PII_TYPES = TextList(1, 300, "[A-Z_, ]+")
+LANGUAGES = TextList(1, 200, "[a-zA-Z,-]+")

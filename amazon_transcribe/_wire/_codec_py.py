@@ -1,0 +1,706 @@
+"""The event-stream codec in Python: the readable specification of its compiled twin.
+
+`docs/topics/wire-format.md` draws the layout. It and its limits come from the Smithy
+"Amazon Event Stream Specification". What that forbids is refused, always with a subclass
+of `ParserError`, and checked in this order: lengths against the limits, prelude CRC,
+lengths against each other, message CRC, headers.
+
+`_codec/codec.pyx` does the same with the same names, exceptions and messages.
+"""
+
+from __future__ import annotations
+
+import datetime
+import operator
+import uuid
+from _thread import allocate_lock
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from hashlib import sha256
+from struct import Struct
+from typing import Any
+from zlib import crc32 as _crc32
+
+from ..exceptions import (
+    ChecksumMismatch,
+    DuplicateHeader,
+    HeaderBytesExceedMaxLength,
+    HeaderValueBytesExceedMaxLength,
+    InvalidHeader,
+    InvalidHeadersLength,
+    InvalidHeaderValue,
+    InvalidMessageLength,
+    InvalidPayloadLength,
+    ParserError,
+    PayloadBytesExceedMaxLength,
+    TruncatedStreamException,
+)
+from .values import (
+    ENCODE_MAX_HEADERS_LENGTH,
+    ENCODE_MAX_PAYLOAD_LENGTH,
+    MAX_HEADER_VALUE_LENGTH,
+    MAX_HEADERS_LENGTH,
+    MAX_PAYLOAD_LENGTH,
+    Buffer,
+    HeaderValueInput,
+    HeaderValueOutput,
+    Int8HeaderValue,
+    Int16HeaderValue,
+    Int32HeaderValue,
+    Int64HeaderValue,
+)
+
+IMPLEMENTATION = "python"
+
+_PRELUDE_LENGTH = 12
+_CRC_LENGTH = 4
+_OVERHEAD = _PRELUDE_LENGTH + _CRC_LENGTH
+
+_TRUE, _FALSE, _INT8, _INT16, _INT32, _INT64, _BYTES, _STRING, _TIMESTAMP, _UUID = range(10)
+
+_uint16 = Struct(">H")
+_uint32 = Struct(">I")
+_lengths = Struct(">II")
+_prelude = Struct(">III")
+_int64 = Struct(">q")
+_integers = {_INT8: Struct(">b"), _INT16: Struct(">h"), _INT32: Struct(">i"), _INT64: _int64}
+_integers_read = {**_integers, _TIMESTAMP: _int64}
+
+_DATE_HEADER = b"\x05:date\x08"
+_SIGNATURE_HEADER = b"\x10:chunk-signature\x06\x00\x20"
+_SIGNATURE_LENGTH = 32
+
+# Header blocks seen lately and what they mean: a stream repeats a few. Only blocks whose
+# values are all text are kept; others (dates, signatures) hardly ever come back.
+_remembered: dict[bytes, dict[str, HeaderValueOutput]] = {}
+_written: dict[tuple[tuple[str, HeaderValueInput], ...], bytes] = {}
+_REMEMBERED_BLOCKS = 8
+_REMEMBERED_LENGTH = 512
+
+
+def crc32(data: Buffer, value: int = 0) -> int:
+    """Calculate the CRC-32 of the wire format (the one of zlib and gzip).
+
+    :param data: Any contiguous bytes-like object.
+    :param value: The CRC of the bytes before `data`; only its low 32 bits count.
+    :returns: The CRC, 0 to 2**32 − 1.
+    :raises TypeError: If `data` is not a contiguous bytes-like object.
+    """
+    return _crc32(_contiguous(data), operator.index(value) & 0xFFFFFFFF)
+
+
+def encode_headers(headers: Mapping[str, HeaderValueInput]) -> bytes:
+    """Write a header block, in the mapping's order.
+
+    `bool`, `bytes` (also `bytearray` and `memoryview`), `str` and `uuid.UUID` become the
+    types of their names, an `int` an int32 (other widths: `Int8HeaderValue` and its
+    kind), a `datetime` a timestamp in milliseconds (a naive one is local time).
+
+    :param headers: Names (1 to 255 bytes of UTF-8) to values.
+    :returns: The block, at most 131,072 bytes.
+    :raises InvalidHeaderValue: For a name or value of a type or range that the format
+        cannot carry.
+    :raises HeaderValueBytesExceedMaxLength: For a text or byte array over 32,767 bytes.
+    :raises HeaderBytesExceedMaxLength: For a block over 131,072 bytes.
+    """
+    items = tuple(headers.items())
+    try:
+        return _written[items]
+    except (KeyError, TypeError, ValueError):  # not remembered, or with an unhashable value
+        return _write_headers(items)
+
+
+def encode_message(headers: Mapping[str, HeaderValueInput], payload: Buffer) -> bytes:
+    """Write one whole message.
+
+    :param headers: As for `encode_headers`.
+    :param payload: Any contiguous bytes-like object of at most 16 MiB.
+    :returns: The message with its lengths and both CRCs.
+    :raises PayloadBytesExceedMaxLength: For a payload over 16 MiB.
+    :raises SerializationError: As `encode_headers` raises it.
+    :raises TypeError: If `payload` is not a contiguous bytes-like object.
+    """
+    payload = _contiguous(payload)
+    if len(payload) > ENCODE_MAX_PAYLOAD_LENGTH:
+        raise PayloadBytesExceedMaxLength(len(payload))
+    return _frame(encode_headers(headers), payload)
+
+
+class HmacSha256:
+    """HMAC-SHA256 (RFC 2104) with one key, whose two pads are hashed once and for all.
+
+    Called with bytes it returns their 32-byte signature. For a short text this is twice
+    as fast as copying an `hmac` object.
+
+    :param key: The key.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        block = key if len(key) <= 64 else sha256(key).digest()
+        block = block.ljust(64, b"\0")
+        self._inner = sha256(bytes([byte ^ 0x36 for byte in block]))
+        self._outer = sha256(bytes([byte ^ 0x5C for byte in block]))
+
+    def __call__(self, data: bytes) -> bytes:
+        """Sign `data`."""
+        inner = self._inner.copy()
+        inner.update(data)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.digest()
+
+
+def encode_signed_event(
+    encoded_headers: Buffer | None,
+    payload: Buffer,
+    date_ms: int,
+    string_to_sign_head: Buffer,
+    prior_signature: Buffer,
+    sign: Callable[[bytes], bytes],
+) -> tuple[bytes, bytes]:
+    """Write one signed event: a message wrapped in a message with date and signature.
+
+    The string to sign is `string_to_sign_head`, hex of the prior signature, hex of the
+    SHA-256 of the encoded date header and hex of the SHA-256 of the inner message, the
+    last three on a line each (AWS Signature Version 4, event streams).
+
+    :param encoded_headers: The inner message's header block, from `encode_headers`.
+        `None` wraps `payload` as it is: a message encoded before, or `b""` for the
+        frame that ends the stream.
+    :param payload: The inner message's payload, at most 16 MiB.
+    :param date_ms: The event's time, milliseconds since 1970-01-01T00:00Z.
+    :param string_to_sign_head: Algorithm, timestamp and scope, each with its newline.
+    :param prior_signature: The signature before this one in the chain, raw.
+    :param sign: Makes the 32-byte signature of the string to sign; an `HmacSha256` is
+        the fastest.
+    :returns: The outer message and its signature.
+    :raises PayloadBytesExceedMaxLength: For a payload, or an inner message, over 16 MiB.
+    :raises HeaderBytesExceedMaxLength: For a header block over 131,072 bytes.
+    :raises InvalidHeaderValue: If `date_ms` does not fit in 64 bits.
+    :raises TypeError: If a bytes argument is not a contiguous bytes-like object, or
+        `sign` returns something other than bytes.
+    :raises ValueError: If `sign` does not return 32 bytes.
+    """
+    inner = _contiguous(payload)
+    if len(inner) > ENCODE_MAX_PAYLOAD_LENGTH:
+        raise PayloadBytesExceedMaxLength(len(inner))
+    if encoded_headers is not None:
+        encoded_headers = _contiguous(encoded_headers)
+        if len(encoded_headers) > ENCODE_MAX_HEADERS_LENGTH:
+            raise HeaderBytesExceedMaxLength(len(encoded_headers))
+        inner = _frame(encoded_headers, inner)
+        if len(inner) > ENCODE_MAX_PAYLOAD_LENGTH:
+            raise PayloadBytesExceedMaxLength(len(inner))
+    if not -(2**63) <= operator.index(date_ms) < 2**63:
+        raise InvalidHeaderValue(date_ms, "Header value does not fit in a timestamp")
+    date_header = _DATE_HEADER + _int64.pack(date_ms)
+    head = _contiguous(string_to_sign_head)
+    prior = _contiguous(prior_signature).hex()
+    hashes = f"{prior}\n{_date_hash(date_header)}\n{sha256(inner).hexdigest()}"
+    signature = sign(b"".join((head, hashes.encode())))
+    if not isinstance(signature, bytes):
+        raise TypeError(f"sign() must return bytes, not {type(signature).__name__!r}")
+    if len(signature) != _SIGNATURE_LENGTH:
+        raise ValueError(f"sign() must return 32 bytes, not {len(signature)}")
+    return _frame(date_header + _SIGNATURE_HEADER + signature, inner), signature
+
+
+@lru_cache(maxsize=1)
+def _date_hash(date_header: bytes) -> str:
+    # All events of a millisecond, be they of one stream or of a thousand, share their date.
+    return sha256(date_header).hexdigest()
+
+
+def decode_message(data: Buffer) -> EventStreamMessage:
+    """Read exactly one whole message of at most 24 MiB payload and 128 KiB headers.
+
+    :param data: The message and nothing else, in any contiguous bytes-like object.
+    :raises ParserError: The subclass that names the fault; bytes that are missing or
+        left over are an `InvalidMessageLength`.
+    :raises TypeError: If `data` is not a contiguous bytes-like object.
+    """
+    data = _contiguous(data)
+    if len(data) < _PRELUDE_LENGTH:
+        raise InvalidMessageLength(
+            f"Message is incomplete: {len(data)} bytes of at least {_OVERHEAD}", len(data)
+        )
+    prelude = _read_prelude(data, 0, MAX_PAYLOAD_LENGTH, MAX_HEADERS_LENGTH)
+    if len(data) < prelude.total_length:
+        raise InvalidMessageLength(
+            f"Message is incomplete: {len(data)} bytes of {prelude.total_length}", len(data)
+        )
+    if len(data) > prelude.total_length:
+        raise InvalidMessageLength(
+            f"{len(data) - prelude.total_length} bytes left over after the message",
+            prelude.total_length,
+        )
+    return _read_message(data, 0, prelude)
+
+
+class MessagePrelude:
+    """The first twelve bytes of a message.
+
+    :param total_length: Length of the whole message in bytes.
+    :param headers_length: Length of the header block in bytes.
+    :param crc: CRC-32 of the two lengths as written.
+    """
+
+    __slots__ = ("crc", "headers_length", "total_length")
+
+    def __init__(self, total_length: int, headers_length: int, crc: int) -> None:
+        self.total_length = total_length
+        self.headers_length = headers_length
+        self.crc = crc
+
+    @property
+    def payload_length(self) -> int:
+        """Length of the payload in bytes."""
+        return self.total_length - self.headers_length - _OVERHEAD
+
+    @property
+    def headers_end(self) -> int:
+        """Offset of the first byte after the header block."""
+        return _PRELUDE_LENGTH + self.headers_length
+
+    @property
+    def payload_end(self) -> int:
+        """Offset of the first byte after the payload."""
+        return self.total_length - _CRC_LENGTH
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, MessagePrelude):
+            return NotImplemented
+        return (
+            self.total_length == other.total_length
+            and self.headers_length == other.headers_length
+            and self.crc == other.crc
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return (
+            f"MessagePrelude(total_length={self.total_length!r}, "
+            f"headers_length={self.headers_length!r}, crc={self.crc!r})"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MessagePrelude, (self.total_length, self.headers_length, self.crc)
+
+
+class EventStreamMessage:
+    """One message as it was read.
+
+    :param prelude: Its lengths and their CRC.
+    :param headers: Names to values.
+    :param payload: Its payload.
+    :param crc: CRC-32 of everything before it.
+    """
+
+    __slots__ = ("crc", "headers", "payload", "prelude")
+
+    def __init__(
+        self,
+        prelude: MessagePrelude,
+        headers: dict[str, HeaderValueOutput],
+        payload: bytes,
+        crc: int,
+    ) -> None:
+        self.prelude = prelude
+        self.headers = headers
+        self.payload = payload
+        self.crc = crc
+
+    def to_response_dict(self, status_code: int = 200) -> dict[str, Any]:
+        """Show the message in the shape of an HTTP response.
+
+        :param status_code: The status of a message that is neither of type `error` nor
+            of type `exception`; those get 400.
+        :returns: `status_code`, `headers` and `body`.
+        """
+        if self.headers.get(":message-type") in ("error", "exception"):
+            status_code = 400
+        return {"status_code": status_code, "headers": self.headers, "body": self.payload}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, EventStreamMessage):
+            return NotImplemented
+        return (
+            self.prelude == other.prelude
+            and self.headers == other.headers
+            and self.payload == other.payload
+            and self.crc == other.crc
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return (
+            f"EventStreamMessage(prelude={self.prelude!r}, headers={self.headers!r}, "
+            f"payload={self.payload!r}, crc={self.crc!r})"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return EventStreamMessage, (self.prelude, self.headers, self.payload, self.crc)
+
+
+class EventStreamDecoder:
+    """Turns the bytes of a stream, however they are cut, into whole messages.
+
+    It takes time linear in the bytes fed and holds no more than the one unfinished
+    message. After a fault it stays failed: the format has no resynchronisation.
+
+    :param max_payload_length: Longest payload taken, in bytes.
+    :param max_headers_length: Longest header block taken, in bytes.
+    :raises ValueError: For a negative limit.
+    """
+
+    __slots__ = ("_error", "_lock", "_max_headers", "_max_payload", "_prelude", "_unfinished")
+
+    def __init__(
+        self,
+        max_payload_length: int = MAX_PAYLOAD_LENGTH,
+        max_headers_length: int = MAX_HEADERS_LENGTH,
+    ) -> None:
+        self._max_payload = _limit(max_payload_length)
+        self._max_headers = _limit(max_headers_length)
+        self._unfinished = bytearray()
+        self._prelude: MessagePrelude | None = None
+        self._error: ParserError | None = None
+        self._lock = allocate_lock()
+
+    @property
+    def error(self) -> ParserError | None:
+        """The fault that stopped this decoder, if there was one."""
+        return self._error
+
+    def feed(self, data: Buffer) -> list[EventStreamMessage]:
+        """Take the next bytes of the stream and return the messages they complete.
+
+        If whole messages stand before a fault they are returned first; the fault is then
+        kept in `error` and raised by the next `feed` or `close`.
+
+        :param data: Any contiguous bytes-like object.
+        :raises ParserError: The fault, in this and every further call.
+        :raises TypeError: If `data` is not a contiguous bytes-like object.
+        :raises RuntimeError: If another thread is feeding this decoder.
+        """
+        view = _contiguous(data)
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError("EventStreamDecoder is in use by another thread")
+        try:
+            return self._feed(view)
+        finally:
+            self._lock.release()
+            if type(view) is memoryview:
+                view.release()  # a kept fault's traceback must not pin the caller's buffer
+
+    def close(self) -> None:
+        """State that the stream has ended.
+
+        :raises TruncatedStreamException: If it ended inside a message.
+        :raises ParserError: The fault that stopped the decoder before.
+        :raises RuntimeError: If another thread is feeding this decoder.
+        """
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError("EventStreamDecoder is in use by another thread")
+        try:
+            if self._error is None and self._unfinished:
+                length = len(self._unfinished)
+                self._fail(
+                    TruncatedStreamException(f"Stream ended {length} bytes into a message", length)
+                )
+            if self._error is not None:
+                raise self._error.with_traceback(None)
+        finally:
+            self._lock.release()
+
+    def _feed(self, data: bytes | memoryview) -> list[EventStreamMessage]:
+        if self._error is not None:
+            raise self._error.with_traceback(None)
+        messages: list[EventStreamMessage] = []
+        try:
+            position = self._finish(data, messages) if self._unfinished else 0
+            while len(data) - position >= _PRELUDE_LENGTH:
+                prelude = _read_prelude(data, position, self._max_payload, self._max_headers)
+                if len(data) - position < prelude.total_length:
+                    self._prelude = prelude
+                    break
+                messages.append(_read_message(data, position, prelude))
+                position += prelude.total_length
+            if position < len(data):
+                self._unfinished += data[position:]
+        except ParserError as error:
+            self._fail(error)
+            if not messages:
+                raise
+            error.__traceback__ = None
+        return messages
+
+    def _finish(self, data: bytes | memoryview, messages: list[EventStreamMessage]) -> int:
+        """Complete the unfinished message as far as `data` goes; return the bytes taken."""
+        unfinished = self._unfinished
+        taken = 0
+        if self._prelude is None:
+            taken = min(_PRELUDE_LENGTH - len(unfinished), len(data))
+            unfinished += data[:taken]
+            if len(unfinished) < _PRELUDE_LENGTH:
+                return taken
+            self._prelude = _read_prelude(unfinished, 0, self._max_payload, self._max_headers)
+        rest = data[taken : taken + self._prelude.total_length - len(unfinished)]
+        unfinished += rest
+        if len(unfinished) == self._prelude.total_length:
+            messages.append(_read_message(memoryview(unfinished), 0, self._prelude))
+            self._unfinished = bytearray()
+            self._prelude = None
+        return taken + len(rest)
+
+    def _fail(self, error: ParserError) -> None:
+        self._error = error
+        self._unfinished = bytearray()
+        self._prelude = None
+
+
+def _contiguous(data: Buffer) -> bytes | memoryview:
+    """Show `data` as a flat sequence of bytes without copying it."""
+    if type(data) is bytes:
+        return data
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}") from None
+    if not view.c_contiguous:
+        raise TypeError("a contiguous bytes-like object is required")
+    if view.nbytes == 0:
+        return b""
+    try:
+        return view.cast("B")
+    except TypeError:  # an item format that memoryview cannot cast
+        return view.tobytes()
+
+
+def _limit(length: int) -> int:
+    number = operator.index(length)
+    if number < 0:
+        raise ValueError("a limit must not be negative")
+    return number
+
+
+def _frame(block: bytes | memoryview, payload: bytes | memoryview) -> bytes:
+    """Put lengths and CRCs around a header block and a payload."""
+    lengths = _lengths.pack(len(block) + len(payload) + _OVERHEAD, len(block))
+    prelude_crc = _uint32.pack(_crc32(lengths))
+    head = b"".join((lengths, prelude_crc, block))
+    return b"".join((head, payload, _uint32.pack(_crc32(payload, _crc32(head)))))
+
+
+def _write_headers(items: tuple[tuple[str, HeaderValueInput], ...]) -> bytes:
+    parts: list[bytes] = []
+    only_text = True
+    for name, value in items:
+        parts.append(_encode_name(name))
+        parts.append(_encode_value(value))
+        only_text = only_text and type(name) is str and type(value) is str
+    block = b"".join(parts)
+    if len(block) > ENCODE_MAX_HEADERS_LENGTH:
+        raise HeaderBytesExceedMaxLength(len(block))
+    if only_text and len(block) <= _REMEMBERED_LENGTH:
+        if len(_written) >= _REMEMBERED_BLOCKS:
+            _written.clear()
+        _written[items] = block
+    return block
+
+
+def _encode_name(name: str) -> bytes:
+    if not isinstance(name, str):
+        raise InvalidHeaderValue(name, f"Header name must be a string, not {type(name).__name__!r}")
+    encoded = _utf8(name, "name")
+    if not 1 <= len(encoded) <= 255:
+        raise InvalidHeaderValue(name, f"Header name must be 1 to 255 bytes, not {len(encoded)}")
+    return b"%c%b" % (len(encoded), encoded)
+
+
+def _encode_value(value: HeaderValueInput) -> bytes:
+    if value is True:
+        return b"\x00"
+    if value is False:
+        return b"\x01"
+    if isinstance(value, str):
+        return _with_length(_STRING, _utf8(value, "value"))
+    if isinstance(value, int):
+        return _encode_integer(_INT32, "int32", value)
+    if isinstance(value, Int8HeaderValue):
+        return _encode_integer(_INT8, "int8", value.value)
+    if isinstance(value, Int16HeaderValue):
+        return _encode_integer(_INT16, "int16", value.value)
+    if isinstance(value, Int32HeaderValue):
+        return _encode_integer(_INT32, "int32", value.value)
+    if isinstance(value, Int64HeaderValue):
+        return _encode_integer(_INT64, "int64", value.value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return _with_length(_BYTES, bytes(value))
+    if isinstance(value, datetime.datetime):
+        try:
+            milliseconds = int(value.timestamp() * 1000)
+        except (OverflowError, OSError, ValueError):
+            raise InvalidHeaderValue(value, "Header value does not fit in a timestamp") from None
+        return b"\x08" + _int64.pack(milliseconds)
+    if isinstance(value, uuid.UUID):
+        return b"\x09" + value.bytes
+    raise InvalidHeaderValue(value)
+
+
+def _encode_integer(kind: int, name: str, value: int) -> bytes:
+    width = _integers[kind]
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise InvalidHeaderValue(value) from None
+    limit = 1 << (8 * width.size - 1)
+    if not -limit <= number < limit:
+        raise InvalidHeaderValue(value, f"Header value does not fit in {name}")
+    return b"%c%b" % (kind, width.pack(number))
+
+
+def _with_length(kind: int, value: bytes) -> bytes:
+    if len(value) > MAX_HEADER_VALUE_LENGTH:
+        raise HeaderValueBytesExceedMaxLength(len(value))
+    return b"%c%b%b" % (kind, _uint16.pack(len(value)), value)
+
+
+def _utf8(text: str, field: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise InvalidHeaderValue(text, f"Header {field} cannot be encoded as UTF-8") from None
+
+
+def _read_prelude(
+    data: bytes | bytearray | memoryview, start: int, max_payload: int, max_headers: int
+) -> MessagePrelude:
+    """Read and check the twelve bytes at `start`, which the caller knows to be there."""
+    total_length, headers_length, crc = _prelude.unpack_from(data, start)
+    if headers_length > max_headers:
+        raise InvalidHeadersLength(headers_length, max_headers)
+    payload_length = total_length - headers_length - _OVERHEAD
+    if payload_length > max_payload:
+        raise InvalidPayloadLength(payload_length, max_payload)
+    calculated = _crc32(data[start : start + 8])
+    if crc != calculated:
+        raise ChecksumMismatch(crc, calculated, 8)
+    if total_length < _OVERHEAD:
+        raise InvalidMessageLength(
+            f"Message length of {total_length} is under the minimum of {_OVERHEAD}", 0
+        )
+    if payload_length < 0:
+        raise InvalidMessageLength(
+            f"Header length of {headers_length} does not fit in a message of {total_length} bytes",
+            4,
+        )
+    return MessagePrelude(total_length, headers_length, crc)
+
+
+def _read_message(
+    data: bytes | memoryview, start: int, prelude: MessagePrelude
+) -> EventStreamMessage:
+    """Read the message at `start`, which the caller knows to be whole."""
+    headers_end = start + _PRELUDE_LENGTH + prelude.headers_length
+    payload_end = start + prelude.total_length - _CRC_LENGTH
+    if type(data) is bytes:
+        crc_and_block = data[start + 8 : headers_end]
+        payload = data[headers_end:payload_end]
+    else:
+        crc_and_block = bytes(data[start + 8 : headers_end])
+        payload = bytes(data[headers_end:payload_end])
+    (crc,) = _uint32.unpack_from(data, payload_end)
+    calculated = _crc32(payload, _crc32(crc_and_block, prelude.crc))
+    if crc != calculated:
+        raise ChecksumMismatch(crc, calculated, payload_end - start)
+    return EventStreamMessage(prelude, _headers_of(crc_and_block[4:]), payload, crc)
+
+
+def _headers_of(block: bytes) -> dict[str, HeaderValueOutput]:
+    remembered = _remembered.get(block)
+    if remembered is not None:
+        return remembered.copy()
+    headers, only_text = _read_headers(block)
+    if only_text and len(block) <= _REMEMBERED_LENGTH:
+        if len(_remembered) >= _REMEMBERED_BLOCKS:
+            _remembered.clear()
+        _remembered[block] = headers.copy()
+    return headers
+
+
+def _read_headers(block: bytes) -> tuple[dict[str, HeaderValueOutput], bool]:
+    """Read a header block; also say whether all its values are text."""
+    headers: dict[str, HeaderValueOutput] = {}
+    only_text = True
+    end = len(block)
+    position = 0
+    while position < end:
+        header = position
+        name_length = block[position]
+        position += 1
+        if name_length == 0:
+            raise _invalid("Header name is empty", header)
+        if name_length > end - position:
+            raise _invalid("Header name runs past the header block", header)
+        name = _text(block, position, name_length, "name")
+        position += name_length
+        if position == end:
+            raise _invalid("Header type is missing", position)
+        kind = block[position]
+        position += 1
+        value: HeaderValueOutput
+        if kind in (_STRING, _BYTES):
+            if end - position < 2:
+                raise _invalid("Header value runs past the header block", position)
+            (length,) = _uint16.unpack_from(block, position)
+            if length > MAX_HEADER_VALUE_LENGTH:
+                raise _invalid(
+                    f"Header value length of {length} exceeded the maximum of "
+                    f"{MAX_HEADER_VALUE_LENGTH}",
+                    position,
+                )
+            if length > end - position - 2:
+                raise _invalid("Header value runs past the header block", position)
+            position += 2
+            if kind == _STRING:
+                value = _text(block, position, length, "value")
+            else:
+                value = block[position : position + length]
+        elif kind in (_TRUE, _FALSE):
+            value = kind == _TRUE
+            length = 0
+        elif kind in _integers_read:
+            width = _integers_read[kind]
+            length = width.size
+            if length > end - position:
+                raise _invalid("Header value runs past the header block", position)
+            (value,) = width.unpack_from(block, position)
+        elif kind == _UUID:
+            length = 16
+            if length > end - position:
+                raise _invalid("Header value runs past the header block", position)
+            value = block[position : position + length]
+        else:
+            raise _invalid(f"Header type {kind} is unknown", position - 1)
+        if name in headers:
+            raise DuplicateHeader(name, _PRELUDE_LENGTH + header)
+        headers[name] = value
+        only_text = only_text and kind == _STRING
+        position += length
+    return headers, only_text
+
+
+def _text(block: bytes, start: int, length: int, field: str) -> str:
+    try:
+        return block[start : start + length].decode()
+    except UnicodeDecodeError as error:
+        raise _invalid(f"Header {field} is not UTF-8", start + error.start) from None
+
+
+def _invalid(reason: str, position: int) -> InvalidHeader:
+    return InvalidHeader(reason, _PRELUDE_LENGTH + position)

@@ -1,0 +1,74 @@
+"""The local server, as `serve` and `transcribe --local` start it."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._protocol.constraints import Integer
+from ..exceptions import SDKError
+from .arguments import whole
+from .errors import Unusable, reason
+
+if TYPE_CHECKING:
+    from ..local import LocalTranscribe
+
+ENGINES = ("moonshine", "pocketsphinx", "scripted")
+
+
+def add_engine(parser: argparse.ArgumentParser, when: str = "") -> None:
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        help=f"{when}what recognises the speech (default: moonshine; scripted with --script)",
+    )
+    parser.add_argument(
+        "--script",
+        metavar="FILE",
+        help=f"{when}text that the scripted engine speaks, one segment a line",
+    )
+    parser.add_argument(
+        "--alternatives",
+        type=whole(Integer(1, 10)),
+        metavar="N",
+        help=f"{when}the most alternatives of a final result, 1 to 10 (default: 1)",
+    )
+
+
+def engine_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of a `LocalTranscribe` that choose what recognises."""
+    script = arguments.script
+    engine = arguments.engine or ("scripted" if script else "moonshine")
+    if script is not None:
+        if engine != "scripted":
+            raise Unusable(f"--script goes with --engine scripted, not {engine}")
+        check_readable("--script", script)
+    return {
+        "engine": engine,
+        "script": Path(script) if script else None,
+        "alternatives": arguments.alternatives or 1,
+    }
+
+
+def check_readable(option: str, path: str) -> None:
+    try:
+        with Path(path).open("rb") as file:
+            file.read(1)
+    except (OSError, ValueError) as error:
+        raise Unusable(f"{option}: cannot read {path}: {reason(error)}") from error
+
+
+async def start_server(stack: AsyncExitStack, **options: Any) -> LocalTranscribe:
+    from ..local import LocalTranscribe
+    from ..local.engines import EngineUnavailable
+
+    try:
+        return await stack.enter_async_context(LocalTranscribe(**options))
+    except (EngineUnavailable, ValueError) as error:  # ValueError: a host that cannot be one
+        raise Unusable(str(error)) from error
+    except OSError as error:
+        if error.filename is None:  # an address that cannot be listened on
+            raise SDKError(reason(error)) from error
+        raise Unusable(f"{error.filename}: {reason(error)}") from error

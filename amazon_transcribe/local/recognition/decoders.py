@@ -1,0 +1,202 @@
+"""The encodings of the audio: bytes as they come in, 16-bit samples out, chunk by chunk.
+
+| Encoding | How | Rate of the samples |
+|---|---|---|
+| `pcm` | as it is | the request's |
+| `g711-alaw`, `g711-ulaw` | a table of 256 values | the request's |
+| `flac`, `ogg-opus` | the container taken apart here, its packets decoded by PyAV | 16 kHz |
+
+What a container says about its own rate holds; the request's rate is not looked at then.
+Samples of several channels are interleaved. Several channels become one where one is
+asked for. An unfinished packet at the end is dropped, as a recording that was cut off has
+one; anything else that is no such audio raises.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol, cast
+
+from ...exceptions import BadRequestException, missing_extra
+from .containers import FlacFrames, Malformed, OggPackets
+
+if TYPE_CHECKING:
+    import av
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["Decoder", "obstacle", "open_decoder"]
+
+_CONTAINER_RATE = 16_000  # what the recognisers work at
+_BLOCK = 128 * 1024  # bytes of samples that are handed on at a time
+
+
+class Decoder(Protocol):
+    """The decoding of one stream; memory does not grow with what comes in one call.
+
+    :ivar sample_rate: The rate of the samples that come out.
+    """
+
+    sample_rate: int
+
+    def accept(self, data: bytes) -> Iterator[bytes]:
+        """The samples that the next bytes bring.
+
+        :raises BadRequestException: for bytes that are not of this encoding.
+        """
+
+    def finish(self) -> Iterator[bytes]:
+        """The samples that are left."""
+
+
+def obstacle(encoding: str) -> str | None:
+    """Why an encoding cannot be taken, None if it can."""
+    if encoding not in _DECODERS:
+        return f"{encoding} is not supported by the local server"
+    if encoding in _CONTAINERS and importlib.util.find_spec("av") is None:
+        return missing_extra(encoding, "local", "No module named 'av'")
+    return None
+
+
+def open_decoder(encoding: str, sample_rate: int, channels: int) -> Decoder:
+    """Begin a stream.
+
+    :param encoding: One to which there is no `obstacle`.
+    :param sample_rate: The rate that the request names, in hertz.
+    :param channels: How many channels the samples shall have.
+    """
+    return _DECODERS[encoding](sample_rate, channels)
+
+
+class _Plain:
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        self.sample_rate = sample_rate
+
+    def accept(self, data: bytes) -> Iterator[bytes]:
+        yield data
+
+    def finish(self) -> Iterator[bytes]:
+        return iter(())
+
+
+class _ALaw(_Plain):
+    def accept(self, data: bytes) -> Iterator[bytes]:
+        yield _expanded(data, _a_law())
+
+
+class _MuLaw(_Plain):
+    def accept(self, data: bytes) -> Iterator[bytes]:
+        yield _expanded(data, _mu_law())
+
+
+def _expanded(data: bytes, table: npt.NDArray[np.int16]) -> bytes:
+    import numpy as np
+
+    return table[np.frombuffer(data, np.uint8)].tobytes()
+
+
+@lru_cache(maxsize=1)
+def _a_law() -> npt.NDArray[np.int16]:
+    """ITU-T G.711, table 1: every other bit inverted, segments of 16 steps."""
+    import numpy as np
+
+    code = np.arange(256) ^ 0x55
+    segment, step = (code >> 4) & 7, code & 15
+    low = (step << 4) + 8
+    size = np.where(segment == 0, low, (low + 0x100) << np.maximum(segment - 1, 0))
+    return np.where(code & 0x80, size, -size).astype("<i2")
+
+
+@lru_cache(maxsize=1)
+def _mu_law() -> npt.NDArray[np.int16]:
+    """ITU-T G.711, table 2: all bits inverted, a bias of 33 (132 of 16 bits)."""
+    import numpy as np
+
+    code = ~np.arange(256) & 0xFF
+    segment, step = (code >> 4) & 7, code & 15
+    size = (((step << 3) + 132) << segment) - 132
+    return np.where(code & 0x80, -size, size).astype("<i2")
+
+
+class _Container:
+    """Audio in a container, decoded by PyAV.
+
+    :param codec: PyAV's name of the codec.
+    :param packets: Takes the container apart.
+    """
+
+    sample_rate = _CONTAINER_RATE
+
+    def __init__(self, codec: str, packets: FlacFrames | OggPackets, channels: int) -> None:
+        import av
+
+        self._packets = packets
+        self._channels = channels
+        self._codec = cast("av.AudioCodecContext", av.CodecContext.create(codec, "r"))
+        self._resampler = av.AudioResampler(
+            format="s16", layout="mono" if channels == 1 else "stereo", rate=_CONTAINER_RATE
+        )
+        self._begun = False
+
+    def accept(self, data: bytes) -> Iterator[bytes]:
+        return self._decode(self._packets.accept(data), last=False)
+
+    def finish(self) -> Iterator[bytes]:
+        return self._decode(self._packets.finish(), last=True)
+
+    def _decode(self, packets: Iterator[bytes], *, last: bool) -> Iterator[bytes]:
+        import av
+
+        block = bytearray()
+        try:
+            for packet in packets:
+                block += self._samples(packet)
+                if len(block) >= _BLOCK:
+                    yield bytes(block)
+                    block.clear()
+            if last and self._begun:
+                for frame in self._codec.decode(None):
+                    block += self._resampled(frame)
+                block += self._resampled(None)
+        except (Malformed, av.FFmpegError, ValueError) as error:  # the last: PyAV's own checks
+            reason = getattr(error, "strerror", None) or str(error)  # FFmpeg's without its number
+            raise BadRequestException(f"Could not decode the audio: {reason}") from None
+        if block:
+            yield bytes(block)
+
+    def _samples(self, packet: bytes) -> bytes:
+        import av
+
+        if not self._begun:
+            self._begin()
+        return b"".join(self._resampled(f) for f in self._codec.decode(av.Packet(packet)))
+
+    def _begin(self) -> None:
+        header = self._packets.header
+        if header.channels < self._channels:
+            raise BadRequestException(
+                f"NumberOfChannels is {self._channels}, but the audio has {header.channels}."
+            )
+        self._codec.extradata = header.setup
+        self._codec.sample_rate = header.sample_rate
+        self._codec.layout = "mono" if header.channels == 1 else "stereo"
+        self._begun = True
+
+    def _resampled(self, frame: av.AudioFrame | None) -> bytes:
+        samples = bytearray()
+        for part in self._resampler.resample(frame):
+            # A plane may be longer than its samples.
+            samples += bytes(part.planes[0])[: part.samples * 2 * self._channels]
+        return bytes(samples)
+
+
+_CONTAINERS = ("flac", "ogg-opus")
+_DECODERS: Mapping[str, Callable[[int, int], Decoder]] = {
+    "pcm": _Plain,
+    "g711-alaw": _ALaw,
+    "g711-ulaw": _MuLaw,
+    "flac": lambda _, channels: _Container("flac", FlacFrames(), channels),
+    "ogg-opus": lambda _, channels: _Container("opus", OggPackets(), channels),
+}

@@ -1,0 +1,62 @@
+"""Categories of call analytics: rules in a file, matched by what the participants say.
+
+The file is a JSON object: each category's name, and the phrases of which one is enough.
+
+    {"Cancellation": ["cancel my contract", "close my account"], "Praise": ["thank you"]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from ...exceptions import ValidationException
+from ...model import CategoryEvent, PointsOfInterest, TimestampRange
+from ...transcription import Result
+from .phrases import Phrases
+
+__all__ = ["Categories", "millis", "read_categories"]
+
+
+def read_categories(path: Path) -> dict[str, list[str]]:
+    """Read a rules file.
+
+    :raises OSError: It cannot be read.
+    :raises ValidationException: It holds no such rules.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, list[str]])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValidationException(f"{path}: no rules of categories: {error}") from None
+
+
+class Categories:
+    """The rules.
+
+    :param rules: The phrases of each category by its name.
+    """
+
+    def __init__(self, rules: Mapping[str, Sequence[str]]) -> None:
+        self._rules = {name: Phrases(phrases) for name, phrases in rules.items()}
+
+    def match(self, result: Result) -> CategoryEvent | None:
+        """The categories that a result matches, and where; None without any."""
+        items = result.alternatives[0].items if result.alternatives else []
+        spoken = [i for i in items if i.item_type == "pronunciation"]
+        words = [item.content or "" for item in spoken]
+        details: dict[str, PointsOfInterest] = {}
+        for name, phrases in self._rules.items():
+            ranges = [
+                TimestampRange(millis(spoken[begin].start_time), millis(spoken[end - 1].end_time))
+                for begin, end in phrases.find(words)
+            ]
+            if ranges:
+                details[name] = PointsOfInterest(ranges)
+        return CategoryEvent(list(details), details) if details else None
+
+
+def millis(seconds: float | None) -> int | None:
+    """A time as call analytics tells it."""
+    return None if seconds is None else round(seconds * 1000)

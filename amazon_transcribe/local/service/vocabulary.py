@@ -1,0 +1,109 @@
+"""Vocabulary filters: words removed, masked or tagged, in partial and final results.
+
+A filter in force sets `VocabularyFilterMatch` on every word: true on the filter's own
+(`tag`, and `mask` beside its `***`), false on the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ...exceptions import ValidationException
+from ...transcription import Alternative, Item, Result
+from .phrases import Phrases
+
+__all__ = ["DEFAULT_METHOD", "VocabularyFilter", "read_phrases"]
+
+DEFAULT_METHOD = "mask"
+"""What a filter does when the request names no method."""
+
+_MASK = "***"
+_MARK = "punctuation"
+
+
+def read_phrases(source: Iterable[str] | Path | str) -> list[str]:
+    """The words of a filter: as given, or from a file of one word or phrase per line.
+
+    :param source: A string is a path.
+
+    :raises OSError: The file cannot be read.
+    :raises ValidationException: It is not UTF-8.
+    """
+    if isinstance(source, (Path, str)):
+        try:
+            source = Path(source).read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise ValidationException(f"{source}: not UTF-8: {error}") from None
+    return [line.strip() for line in source if line.strip()]
+
+
+class VocabularyFilter:
+    """One stream's filter.
+
+    :param lists: Its words and phrases; all of the lists count.
+    :param method: `"remove"`, `"mask"` or `"tag"`.
+    """
+
+    def __init__(self, lists: Sequence[Phrases], method: str) -> None:
+        self._lists = lists
+        self._method = method
+
+    def apply(self, result: Result) -> Result:
+        """The result with the filter's words removed, masked or tagged, in place.
+
+        Alternatives that differed in such words only become one.
+        """
+        distinct: dict[str, Alternative] = {}
+        for alternative in result.alternatives or ():
+            self._apply(alternative, is_partial=bool(result.is_partial))
+            distinct.setdefault(alternative.transcript, alternative)
+        result.alternatives = list(distinct.values())
+        return result
+
+    def _apply(self, alternative: Alternative, *, is_partial: bool) -> None:
+        spoken = [item for item in alternative.items if item.item_type != _MARK]
+        words = [item.content or "" for item in spoken]
+        for item in spoken:
+            item.vocabulary_filter_match = False
+        for phrases in self._lists:
+            for begin, end in phrases.find(words):
+                for item in spoken[begin:end]:
+                    item.vocabulary_filter_match = True
+            if is_partial and (count := phrases.open_end(words)):
+                # The next word may complete a phrase, and these go with it.
+                _unsettle(alternative.items, spoken[-count])
+        if self._method == "mask":
+            for item in spoken:
+                if item.vocabulary_filter_match:
+                    item.content = _MASK
+        elif self._method == "remove":
+            alternative.items = _without_matches(alternative.items)
+        alternative.transcript = _text(alternative.items)
+
+
+def _unsettle(items: list[Item], first: Item) -> None:
+    """Mark what comes from an item on as open, where the stream is stabilised at all."""
+    at = next(number for number, item in enumerate(items) if item is first)
+    for item in items[at:]:
+        if item.stable:
+            item.stable = False
+
+
+def _without_matches(items: list[Item]) -> list[Item]:
+    """The items that stay; of the marks that meet, the first."""
+    kept: list[Item] = []
+    for item in items:
+        if item.item_type == _MARK:
+            if kept and kept[-1].item_type != _MARK:
+                kept.append(item)
+        elif not item.vocabulary_filter_match:
+            kept.append(item)
+    return kept
+
+
+def _text(items: list[Item]) -> str:
+    text = ""
+    for item in items:
+        text += f" {item.content}" if text and item.item_type != _MARK else item.content or ""
+    return text

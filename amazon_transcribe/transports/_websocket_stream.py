@@ -1,0 +1,117 @@
+"""The client's end of a WebSocket connection: the upgrade and its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
+
+from wsproto import events
+from wsproto.connection import ConnectionState
+from wsproto.events import AcceptConnection, Event, Ping, RejectConnection, RejectData
+
+from .._net.limits import PING_INTERVAL
+from .._net.websocket import WebSocketStream
+from ..exceptions import ConnectException, ConnectionLostException, HTTPException
+from .base import Request
+
+
+class ClientStream(WebSocketStream):
+    """One stream; sends its upgrade request as soon as the connection is there."""
+
+    def __init__(
+        self,
+        request: Request,
+        *,
+        on_change: Callable[[ClientStream], None],
+        max_unsent: int,
+    ) -> None:
+        super().__init__(
+            client=True,
+            on_change=cast("Callable[[WebSocketStream], None]", on_change),
+            max_unsent=max_unsent,
+        )
+        self._request = request
+        self._answer: tuple[int, dict[str, str]] | None = None
+        self._pinger: asyncio.TimerHandle | None = None
+
+    async def response(self, timeout: float | None = None) -> tuple[int, Mapping[str, str]]:
+        """Wait for the answer to the upgrade: status 200 stands for an open stream."""
+        while self._answer is None:
+            self._check()
+            await self._readers.wait(timeout, "response")
+        return self._answer
+
+    def end(self) -> None:
+        """Nothing to send: the signed empty message has told the end."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        headers = [
+            (name.encode("ascii"), value.encode("latin-1"))
+            for name, value in self._request.headers
+            if name != "host"
+        ]
+        origin, target = self._request.origin, self._request.target
+        self._send(self._ws.send(events.Request(origin.authority, target, extra_headers=headers)))
+        self._heard = True
+        self._pinger = asyncio.get_running_loop().call_later(PING_INTERVAL, self._ping)
+
+    def eof_received(self) -> bool:
+        if self._ws.state is ConnectionState.REJECTING:
+            self.data_received(b"")  # the end of a refusal's body without a length
+        return super().eof_received()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._pinger is not None:
+            self._pinger.cancel()
+            self._pinger = None
+        super().connection_lost(error)
+
+    def _shake_hands(self, event: Event) -> None:
+        if isinstance(event, AcceptConnection):
+            self._take_answer(200, event.extra_headers)
+        elif isinstance(event, RejectConnection):
+            if event.status_code // 100 == 2:
+                self._refuse_handshake(f"HTTP {event.status_code}")
+                return
+            self._take_answer(event.status_code, event.headers)
+            if not event.has_body:
+                self._end_refusal()
+        elif isinstance(event, RejectData):
+            self._receive(event.data)
+            if event.body_finished:
+                self._end_refusal()
+
+    def _take_answer(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        self._answer = (
+            status,
+            {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers},
+        )
+        self._readers.wake()
+
+    def _end_refusal(self) -> None:
+        self._end_input()
+        self._finish_closing()
+
+    def _refuse_handshake(self, reason: str) -> None:
+        origin = self._request.origin
+        where = f"{origin.host}:{origin.port}"
+        failure: HTTPException = ConnectException(f"{where} does not speak WebSocket: {reason}")
+        if self._answer is not None:  # a refusal whose body broke off
+            failure = ConnectionLostException("the answer to the upgrade broke off")
+        self._fail(failure)
+        self._drop()
+
+    def _ping(self) -> None:
+        """Ask for a sign of life, as long as what comes is read."""
+        if not self._heard and not self._reading_paused:
+            self._fail(
+                ConnectionLostException(f"the peer gave no sign of life for {PING_INTERVAL:g} s")
+            )
+            self._drop()
+            return
+        self._heard = False
+        if self._ws.state is ConnectionState.OPEN:
+            self._send(self._ws.send(Ping(b"alive?")))
+        self._pinger = asyncio.get_running_loop().call_later(PING_INTERVAL, self._ping)

@@ -1,0 +1,375 @@
+"""Audio sources: what is read, what is refused with which remedy, and when it is handed on."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import struct
+import sys
+import threading
+from collections.abc import AsyncIterator, Coroutine
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amazon_transcribe.audio import open_audio
+from amazon_transcribe.audio._source import AudioFileException
+from amazon_transcribe.audio.pacing import Lookahead, paced
+from amazon_transcribe.exceptions import InvalidParameterException, SDKError
+
+T = TypeVar("T")
+
+PCM_SUBFORMAT = bytes.fromhex("0100000000001000800000aa00389b71")
+
+
+def chunk(name: bytes, body: bytes, length: int | None = None) -> bytes:
+    size = len(body) if length is None else length
+    return name + struct.pack("<I", size) + body + b"\0" * (len(body) % 2)
+
+
+def fmt(tag: int = 1, channels: int = 1, rate: int = 16_000, bits: int = 16) -> bytes:
+    width = channels * bits // 8
+    return struct.pack("<HHIIHH", tag, channels, rate, rate * width & 0xFFFFFFFF, width, bits)
+
+
+def riff(*chunks: bytes, length: int | None = None) -> bytes:
+    body = b"WAVE" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(body) if length is None else length) + body
+
+
+def wav(pcm: bytes, **format_fields: int) -> bytes:
+    return riff(chunk(b"fmt ", fmt(**format_fields)), chunk(b"data", pcm))
+
+
+def pcm(samples: int) -> bytes:
+    return b"".join(struct.pack("<h", n % 30_000) for n in range(samples))
+
+
+async def read(source: Any, **options: Any) -> tuple[int, list[bytes]]:
+    async with open_audio(source, **options) as audio:
+        return audio.sample_rate_hz, [data async for data in audio.chunks]
+
+
+async def read_all(source: Any, **options: Any) -> bytes:
+    return b"".join((await read(source, **options))[1])
+
+
+class TestWav:
+    async def test_is_read_by_its_header_in_chunks_of_100_ms(self, tmp_path: Path) -> None:
+        path = tmp_path / "talk.wav"
+        path.write_bytes(wav(pcm(20_000), rate=16_000))
+        rate, chunks = await read(path)
+        assert rate == 16_000
+        assert [len(data) for data in chunks] == [3200] * 12 + [1600]
+        assert b"".join(chunks) == pcm(20_000)
+
+    @pytest.mark.parametrize("rate", [8_000, 11_025, 44_100, 48_000])
+    async def test_sample_rate_decides_the_chunk_length(self, rate: int) -> None:
+        found, chunks = await read(io.BytesIO(wav(pcm(rate), rate=rate)))
+        assert found == rate
+        assert {len(data) for data in chunks[:-1]} == {round(rate / 10) * 2}
+        assert b"".join(chunks) == pcm(rate)
+
+    async def test_other_chunks_around_the_audio_are_passed_over(self) -> None:
+        data = riff(
+            chunk(b"LIST", b"INFOodd"),
+            chunk(b"fmt ", fmt() + b"\0\0"),
+            chunk(b"fact", b"\1\2\3\4"),
+            chunk(b"data", pcm(10)),
+            chunk(b"LIST", b"INFO and not audio"),
+        )
+        assert await read_all(io.BytesIO(data)) == pcm(10)
+
+    async def test_extensible_format_with_pcm_is_pcm(self) -> None:
+        extension = struct.pack("<HHI", 22, 16, 4) + PCM_SUBFORMAT
+        data = riff(chunk(b"fmt ", fmt(tag=0xFFFE) + extension), chunk(b"data", pcm(10)))
+        assert await read_all(io.BytesIO(data)) == pcm(10)
+
+    @pytest.mark.parametrize("length", [0, 0xFFFFFFFF, 0x7FFFF000, 21])
+    async def test_length_as_written_into_a_pipe_means_to_the_end(self, length: int) -> None:
+        data = riff(chunk(b"fmt ", fmt()), chunk(b"data", pcm(10), length), length=length)
+        assert await read_all(io.BytesIO(data)) == pcm(10)
+
+    async def test_half_a_sample_at_the_end_is_dropped(self) -> None:
+        data = riff(chunk(b"fmt ", fmt()), b"data\0\0\0\0" + pcm(10) + b"\x7f")
+        assert await read_all(io.BytesIO(data)) == pcm(10)
+
+    async def test_named_sample_rate_may_repeat_the_header(self) -> None:
+        assert await read_all(io.BytesIO(wav(pcm(9))), sample_rate_hz=16_000) == pcm(9)
+
+    async def test_contradicting_sample_rate_is_refused(self) -> None:
+        with pytest.raises(AudioFileException, match="16000 Hz, not 8000 Hz"):
+            await read(io.BytesIO(wav(pcm(9))), sample_rate_hz=8_000)
+
+    @pytest.mark.parametrize(
+        ("data", "reason"),
+        [
+            (wav(pcm(8), channels=2), r"2 \(stereo\) channels.* ffmpeg -i in.wav -ac 1 .*out.wav"),
+            (wav(pcm(8), channels=6), "6 channels.* -ac 1 "),
+            (wav(pcm(8), channels=0), "no channels"),
+            (wav(pcm(8), bits=8), "8 bits per sample.* -c:a pcm_s16le "),
+            (wav(pcm(8), bits=24), "24 bits per sample.* -c:a pcm_s16le "),
+            (wav(pcm(8), bits=32), "32 bits per sample.* -c:a pcm_s16le "),
+            (wav(pcm(8), tag=3, bits=32), "floating point, only 16-bit PCM.* -c:a pcm_s16le "),
+            (wav(pcm(8), tag=7, bits=8), "µ-law, only 16-bit PCM"),
+            (wav(pcm(8), tag=0x1234), "format 0x1234"),
+            (wav(pcm(8), tag=0xFFFE), "format 0xFFFE"),
+            (wav(pcm(8), rate=7_999), "8,000 to 48,000 Hz, not 7999; .* -ar 16000 "),
+            (wav(pcm(8), rate=96_000), "not 96000"),
+            (wav(b""), "holds no audio"),
+            (b"", "is empty"),
+            (b"RIFF", "not a WAV"),
+            (riff(), "cut off before its audio"),
+            (riff(chunk(b"fmt ", fmt())), "cut off before its audio"),
+            (riff(chunk(b"fmt ", fmt()[:10], 16)), "cut off before its audio"),
+            (riff(chunk(b"fmt ", fmt()[:14])), "format chunk of 14 bytes"),
+            (riff(chunk(b"fmt ", fmt(), 0xFFFFFFF0)), "format chunk of 4294967280 bytes"),
+            (riff(chunk(b"data", pcm(8))), "no format before its audio"),
+            (riff(chunk(b"LIST", b"", 0xFFFFFFFF)), "no audio in its first 16 MiB"),
+            (b"RIFF\4\0\0\0AVI LIST", "not a WAV file"),
+            (b"fLaC\0\0\0\x22", "is FLAC.* ffmpeg"),
+            (b"\0\0\0\x1cftypM4A ", "is MP4"),
+            (pcm(100), "not a WAV file, and raw PCM needs its sample rate"),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    async def test_what_the_service_would_not_take_is_refused(
+        self, data: bytes, reason: str
+    ) -> None:
+        with pytest.raises(AudioFileException, match=reason):
+            await read(io.BytesIO(data))
+
+    async def test_remedy_names_the_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "our meeting.wav"
+        path.write_bytes(wav(pcm(8), channels=2))
+        with pytest.raises(AudioFileException, match=r"ffmpeg -i 'our meeting\.wav' -ac 1 "):
+            await read(path)
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.data())
+    def test_any_header_is_read_or_refused_as_documented(self, data: st.DataObject) -> None:
+        header = bytearray(riff(chunk(b"LIST", b"abc"), chunk(b"fmt ", fmt()), b"data\x40\0\0\0"))
+        for _ in range(data.draw(st.integers(0, 4))):
+            header[data.draw(st.integers(0, len(header) - 1))] = data.draw(st.integers(0, 255))
+        cut = data.draw(st.integers(0, len(header)) | st.just(len(header)))
+        whole = bytes(header[:cut]) + data.draw(st.binary(max_size=80))
+        rate = data.draw(st.none() | st.just(16_000))
+        try:
+            found, chunks = asyncio.run(read(io.BytesIO(whole), sample_rate_hz=rate))
+        except AudioFileException:
+            return
+        assert 8_000 <= found <= 48_000
+        assert all(0 < len(part) <= 32_768 and len(part) % 2 == 0 for part in chunks)
+
+
+class TestRaw:
+    async def test_needs_only_a_sample_rate(self, tmp_path: Path) -> None:
+        path = tmp_path / "talk.raw"
+        path.write_bytes(pcm(1000))
+        assert await read_all(path, sample_rate_hz=8_000) == pcm(1000)
+
+    async def test_a_few_bytes_are_audio(self) -> None:
+        assert await read_all(io.BytesIO(pcm(1)), sample_rate_hz=8_000) == pcm(1)
+
+    @pytest.mark.parametrize("rate", [-1, 0, 7_999, 48_001])
+    async def test_sample_rate_outside_the_limits_is_refused(self, rate: int) -> None:
+        with pytest.raises(InvalidParameterException, match="8,000 to 48,000"):
+            await read(io.BytesIO(pcm(10)), sample_rate_hz=rate)
+
+    @pytest.mark.parametrize("seconds", [0.0, -0.1, 1.01, float("nan")])
+    async def test_chunk_length_outside_the_limits_is_refused(self, seconds: float) -> None:
+        with pytest.raises(InvalidParameterException, match="at most 1 second"):
+            await read(io.BytesIO(pcm(10)), sample_rate_hz=8_000, chunk_seconds=seconds)
+
+    async def test_chunk_of_too_many_bytes_is_refused(self) -> None:
+        with pytest.raises(InvalidParameterException, match="32768 bytes"):
+            await read(io.BytesIO(pcm(10)), sample_rate_hz=48_000, chunk_seconds=0.5)
+
+
+class TestFiles:
+    @pytest.mark.parametrize("name", ["missing.wav", "no\0such.wav"])
+    async def test_missing_file_is_refused(self, tmp_path: Path, name: str) -> None:
+        with pytest.raises(AudioFileException, match=r"cannot read .*(No such file|null)"):
+            await read(str(tmp_path / name))
+
+    async def test_directory_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(AudioFileException, match="directory"):
+            await read(tmp_path)
+
+    @pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs /dev/null")
+    async def test_device_that_cannot_be_watched_is_read(self) -> None:
+        with pytest.raises(AudioFileException, match="is empty"):
+            await read("/dev/null")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes of POSIX")
+class TestPipes:
+    async def test_named_pipe_is_read_as_the_audio_comes(self, tmp_path: Path) -> None:
+        path = tmp_path / "pipe"
+        os.mkfifo(path)
+        parts = [wav(pcm(5000))[:20], wav(pcm(5000))[20:5000], wav(pcm(5000))[5000:]]
+
+        def write() -> None:
+            with path.open("wb", buffering=0) as pipe:
+                for part in parts:
+                    pipe.write(part)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        assert await read_all(path) == pcm(5000)
+        writer.join()
+
+    async def test_cancelled_read_leaves_nothing_behind(self) -> None:
+        read_end, write_end = os.pipe()
+        try:
+            threads = threading.active_count()
+            os.write(write_end, pcm(100))
+            async with open_audio(f"/dev/fd/{read_end}", sample_rate_hz=8_000) as audio:
+                reading = asyncio.ensure_future(anext(audio.chunks))
+                await asyncio.wait({reading}, timeout=0)
+                reading.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await reading
+            assert threading.active_count() == threads
+            assert len(asyncio.all_tasks()) == 1
+        finally:
+            os.close(read_end)
+            os.close(write_end)
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock jumps to the next timer instead of waiting for it."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        super().__init__()
+        selector: Any = self._selector  # type: ignore[attr-defined]
+        select = selector.select
+
+        def jump(timeout: float | None) -> Any:
+            self._now += timeout or 0.0
+            return select(0)
+
+        selector.select = jump
+
+    def time(self) -> float:
+        return self._now
+
+
+def run_in_virtual_time(coroutine: Coroutine[Any, Any, T]) -> T:
+    loop = VirtualTimeLoop()
+    try:
+        return loop.run_until_complete(coroutine)
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def tenths(count: int) -> AsyncIterator[bytes]:
+    """So many chunks of 100 ms at 8 kHz."""
+    for _ in range(count):
+        yield bytes(1600)
+
+
+class TestPaced:
+    def test_chunks_come_at_the_speed_of_speech(self) -> None:
+        async def moments() -> list[float]:
+            return [now() async for _ in paced(tenths(100), 8_000)]
+
+        assert run_in_virtual_time(moments()) == pytest.approx([n / 10 for n in range(100)])
+
+    def test_delays_do_not_add_up(self) -> None:
+        async def moments() -> list[float]:
+            found = []
+            async for _ in paced(tenths(100), 8_000):
+                found.append(now())
+                await asyncio.sleep(0.35 if len(found) == 10 else 0.01)
+            return found
+
+        found = run_in_virtual_time(moments())
+        assert found[10] == pytest.approx(0.9 + 0.35)
+        assert found[-1] == pytest.approx(9.9)
+
+
+class TestLookahead:
+    def test_audio_waits_for_results(self) -> None:
+        async def seconds_sent() -> list[int]:
+            lookahead = Lookahead(240.0)
+            sent = 0
+
+            async def send() -> None:
+                nonlocal sent
+                async for _ in lookahead.limit(tenths(6000), 8_000):
+                    sent += 1
+
+            sending = asyncio.create_task(send())
+            found = []
+            for position in (None, 0.0, 30.0, 10.0, 90.5):
+                lookahead.advance(position)
+                await asyncio.sleep(1)
+                found.append(sent)
+            sending.cancel()
+            await asyncio.wait({sending})
+            return found
+
+        assert run_in_virtual_time(seconds_sent()) == [2400, 2400, 2700, 2700, 3305]
+
+    def test_silence_without_results_goes_on_in_real_time(self) -> None:
+        async def gaps() -> list[float]:
+            lookahead = Lookahead(10.0)
+            found = [now() async for _ in lookahead.limit(tenths(150), 8_000)]
+            return [round(b - a, 3) for a, b in pairwise(found)]
+
+        assert run_in_virtual_time(gaps()) == [0.0] * 99 + [12.0] + [0.1] * 49
+
+    @pytest.mark.parametrize("seconds", [0.0, -1.0, 300.0, float("nan")])
+    def test_span_outside_the_limits_is_refused(self, seconds: float) -> None:
+        with pytest.raises(InvalidParameterException):
+            Lookahead(seconds)
+
+
+class TestMicrophone:
+    @pytest.fixture
+    def without_sounddevice(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "sounddevice", None)
+
+    @pytest.mark.usefixtures("without_sounddevice")
+    async def test_missing_extra_is_named(self) -> None:
+        with pytest.raises(SDKError, match="the microphone needs the extra 'mic'"):
+            await read("mic")
+
+    async def test_recorded_blocks_become_chunks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from types import SimpleNamespace
+
+        events: list[str] = []
+
+        class RawInputStream:
+            def __init__(self, *, samplerate: int, blocksize: int, callback: Any, **_: Any) -> None:
+                assert (samplerate, blocksize) == (16_000, 1600)
+                self.callback = callback
+
+            def __enter__(self) -> None:
+                events.append("on")
+                for value in (b"\1", b"\2"):
+                    self.callback(value * 3200, 1600, None, None)
+
+            def __exit__(self, *_: object) -> None:
+                events.append("off")
+
+        fake = SimpleNamespace(RawInputStream=RawInputStream, PortAudioError=OSError)
+        monkeypatch.setitem(sys.modules, "sounddevice", fake)  # type: ignore[arg-type]
+        async with open_audio("mic") as audio:
+            assert audio.stop is not None
+            assert await anext(audio.chunks) == b"\1" * 3200
+            audio.stop()
+            assert [chunk async for chunk in audio.chunks] == [b"\2" * 3200]
+        assert events == ["on", "off"]
