@@ -226,7 +226,7 @@ def test_an_outdated_request_is_refused(clock: Clock, later: float) -> None:
 
 def test_a_signed_request_with_wrong_parameters_is_a_bad_request(clock: Clock) -> None:
     client = client_of(clock)
-    client._fields = [("x-amzn-transcribe-language-code", "xx")]
+    client._parameters = [("x-amzn-transcribe-language-code", "xx")]
     with pytest.raises(RequestRefused, match="LanguageCode") as refused:
         ServerSession(SECRETS, OPERATIONS, clock=clock).receive_request(
             "POST", "/stream-transcription", client.headers()
