@@ -6,7 +6,7 @@ Offsets are milliseconds from the beginning of the stream.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, get_args
 
 from msgspec import Struct, field
 
@@ -16,7 +16,7 @@ from ._protocol.combinations import (
     check_personal_information,
     check_vocabularies,
 )
-from ._protocol.constants import CALL_ANALYTICS_LANGUAGE_CODES
+from ._protocol.constants import CallAnalyticsLanguageCode
 from ._protocol.constraints import (
     CHANNEL,
     ENCODING,
@@ -38,7 +38,7 @@ from ._protocol.events import EventParser, EventShape, Shape
 from ._protocol.operation import InputEvent, Operation
 from ._stream.open_stream import AudioStream, OpenStream, ResultStream
 
-_LANGUAGE = OneOf(CALL_ANALYTICS_LANGUAGE_CODES)
+_LANGUAGE = OneOf(get_args(CallAnalyticsLanguageCode))
 
 # Sent
 
@@ -329,14 +329,18 @@ class CallAnalyticsInputStream(AudioStream):
         await self.send_event(configuration)
 
 
-class CallAnalyticsTranscriptResultStream(ResultStream):
+class CallAnalyticsTranscriptResultStream(ResultStream["UtteranceEvent | CategoryEvent"]):
     """The events of a call: `UtteranceEvent` and `CategoryEvent`."""
 
     events = CALL_ANALYTICS_EVENTS
 
 
 class StartCallAnalyticsStreamTranscriptionEventStream(
-    OpenStream[CallAnalyticsInputStream, StartCallAnalyticsStreamTranscriptionResponse]
+    OpenStream[
+        CallAnalyticsInputStream,
+        StartCallAnalyticsStreamTranscriptionResponse,
+        "UtteranceEvent | CategoryEvent",
+    ]
 ):
     """An open call: audio in by `input_stream`, events out by `output_stream`."""
 

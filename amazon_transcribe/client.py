@@ -3,57 +3,65 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import re
 import ssl
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
-from ._calls import Call, MedicalTranscription, ScribeSession, Transcription, takes
 from ._net.origin import Origin
-from ._protocol.constraints import check_above_zero
-from ._protocol.operation import Operation, check_configuration
-from ._protocol.rest_json import write_request
-from ._stream.idle import check_idle
-from ._stream.live import IDLE_TIMEOUT
-from ._stream.start import _Start
-from .auth import AwsCrtCredentialResolver, CredentialResolver, Credentials
-from .call_analytics import START_CALL_ANALYTICS_STREAM_TRANSCRIPTION
-from .endpoints import BaseEndpointResolver, StaticEndpointResolver, default_resolver
-from .eventstream import BaseEvent
-from .exceptions import (
-    CredentialsException,
-    InvalidParameterException,
-    StreamClosedException,
-    TimeoutException,
-    ValidationException,
+from ._protocol.constants import (
+    CallAnalyticsLanguageCode,
+    LanguageCode,
+    MediaEncoding,
+    MedicalTranscriptionType,
+    PartialResultsStability,
+    ScribeMediaEncoding,
+    Specialty,
+    TranscriptFormat,
+    VocabularyFilterMethod,
 )
-from .limiter import StreamLimiter
-from .medical import START_MEDICAL_STREAM_TRANSCRIPTION
-from .medical_scribe import GET_MEDICAL_SCRIBE_STREAM, START_MEDICAL_SCRIBE_STREAM
-from .model import (
-    AudioStream,
+from ._protocol.constraints import check_above_zero
+from ._stream.idle import IDLE_AFTER, Idle
+from ._stream.live import RESULT_TIMEOUT
+from ._stream.open_stream import AudioStream
+from ._stream.start import Starter
+from .auth import AwsCrtCredentialResolver, CredentialResolver
+from .call_analytics import (
+    START_CALL_ANALYTICS_STREAM_TRANSCRIPTION,
     CallAnalyticsInputStream,
+    ConfigurationEvent,
+    StartCallAnalyticsStreamTranscriptionEventStream,
+    StartCallAnalyticsStreamTranscriptionRequest,
+)
+from .endpoints import BaseEndpointResolver, StaticEndpointResolver, default_resolver
+from .exceptions import InvalidParameterException, StreamClosedException, ValidationException
+from .limiter import StreamLimiter
+from .medical import (
+    START_MEDICAL_STREAM_TRANSCRIPTION,
+    StartMedicalStreamTranscriptionEventStream,
+    StartMedicalStreamTranscriptionRequest,
+)
+from .medical_scribe import (
+    GET_MEDICAL_SCRIBE_STREAM,
+    START_MEDICAL_SCRIBE_STREAM,
     GetMedicalScribeStreamRequest,
     GetMedicalScribeStreamResponse,
+    MedicalScribeConfigurationEvent,
     MedicalScribeInputStream,
-    StartCallAnalyticsStreamTranscriptionEventStream,
     StartMedicalScribeStreamEventStream,
-    StartMedicalStreamTranscriptionEventStream,
+    StartMedicalScribeStreamRequest,
 )
 from .observe import Observer
-from .transcription import START_STREAM_TRANSCRIPTION, StartStreamTranscriptionEventStream
+from .transcription import (
+    START_STREAM_TRANSCRIPTION,
+    StartStreamTranscriptionEventStream,
+    StartStreamTranscriptionRequest,
+)
 from .transports.base import Transport
 from .transports.h2 import H2Transport
 from .transports.websocket import WebSocketTransport
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from typing_extensions import Self
-
-logger = logging.getLogger("amazon_transcribe")
-_T = TypeVar("_T")
 
 
 class TranscribeStreamingClient:
@@ -119,7 +127,7 @@ class TranscribeStreamingClient:
         connect_timeout: float = 5.0,
         start_timeout: float = 12.0,
         start_attempts: int = 3,
-        idle_timeout: float = IDLE_TIMEOUT,
+        idle_timeout: float = RESULT_TIMEOUT,
         max_unsent: int = 1024 * 1024,
         ssl_context: ssl.SSLContext | None = None,
         limiter: StreamLimiter | None = None,
@@ -139,23 +147,16 @@ class TranscribeStreamingClient:
         if endpoint_url is not None:
             Origin.parse(endpoint_url)
             endpoint_resolver = StaticEndpointResolver(endpoint_url)
-        self.region = region
-        self.start_timeout = start_timeout
-        self.start_attempts = start_attempts
-        self.idle_timeout = idle_timeout
-        self.limiter = limiter
-        self.observer = observer
-        # Seconds by which the service's clock is ahead of ours, as far as it matters.
-        self.clock_skew = 0.0
-        self._endpoint_resolver = endpoint_resolver or default_resolver()
-        self._credential_resolver = credential_resolver or AwsCrtCredentialResolver()
         if isinstance(transport, str) and transport != "websocket":
             raise ValidationException(
                 f"transport must be 'websocket' or an object, not {transport!r}"
             )
-        self._by_websocket = transport == "websocket"
+        self.region = region
+        self._endpoint_resolver = endpoint_resolver or default_resolver()
+        self._credential_resolver = credential_resolver or AwsCrtCredentialResolver()
         self._transport: Transport
         self._websocket: Transport
+        self._transports: list[Transport]
         if transport is None or isinstance(transport, str):
             self._transport = H2Transport(
                 max_streams_per_connection=max_streams_per_connection,
@@ -166,14 +167,69 @@ class TranscribeStreamingClient:
             self._websocket = WebSocketTransport(
                 connect_timeout=connect_timeout, ssl_context=ssl_context, max_unsent=max_unsent
             )
+            self._transports = [self._transport, self._websocket]
         else:
             self._transport = self._websocket = transport
-        self._closed = False
-        self._close_told: asyncio.Future[None] | None = None
+            self._transports = [transport]
+        self._starter = Starter(
+            region=region,
+            endpoint_resolver=self._endpoint_resolver,
+            credential_resolver=self._credential_resolver,
+            transport=self._transport,
+            websocket=self._websocket,
+            by_websocket=transport == "websocket",
+            limiter=limiter,
+            observer=Observer() if observer is None else observer,
+            start_timeout=start_timeout,
+            start_attempts=start_attempts,
+            result_timeout=idle_timeout,
+        )
 
-    @takes(Transcription)
+    @property
+    def limiter(self) -> StreamLimiter | None:
+        """The limiter that starts wait at."""
+        return self._starter.limiter
+
+    @property
+    def observer(self) -> Observer:
+        """The observer; one that does nothing where none was given."""
+        return self._starter.observer
+
+    @property
+    def clock_skew(self) -> float:
+        """Seconds by which the service's clock is ahead of ours; 0 up to a minute."""
+        return self._starter.clock_skew
+
     async def start_stream_transcription(
-        self, parameters: Transcription
+        self,
+        *,
+        media_sample_rate_hz: int,
+        media_encoding: MediaEncoding | str,
+        language_code: LanguageCode | str | None = None,
+        identify_language: bool | None = None,
+        identify_multiple_languages: bool | None = None,
+        language_options: Sequence[str] | str | None = None,
+        preferred_language: LanguageCode | str | None = None,
+        session_id: str | None = None,
+        session_resume_window: int | None = None,
+        enable_partial_results_stabilization: bool | None = None,
+        partial_results_stability: PartialResultsStability | str | None = None,
+        show_speaker_label: bool | None = None,
+        enable_channel_identification: bool | None = None,
+        number_of_channels: int | None = None,
+        vocabulary_name: str | None = None,
+        vocabulary_names: Sequence[str] | str | None = None,
+        vocab_filter_name: str | None = None,
+        vocabulary_filter_names: Sequence[str] | str | None = None,
+        vocab_filter_names: Sequence[str] | str | None = None,
+        vocab_filter_method: VocabularyFilterMethod | str | None = None,
+        language_model_name: str | None = None,
+        content_identification_type: Literal["PII"] | str | None = None,
+        content_redaction_type: Literal["PII"] | str | None = None,
+        pii_entity_types: Sequence[str] | str | None = None,
+        transcript_format: TranscriptFormat | str | None = None,
+        idle: Idle = "wait",
+        idle_after: float = IDLE_AFTER,
     ) -> StartStreamTranscriptionEventStream:
         """Start a transcription; wrong parameters are refused before anything is sent.
 
@@ -181,58 +237,294 @@ class TranscribeStreamingClient:
         `utils.apply_realtime_delay`), or the signatures of its events grow older than
         the five minutes for which the service accepts them.
 
+        :param media_sample_rate_hz: The sample rate, 8,000–48,000 Hz.
+        :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"`, `"flac"`,
+            `"g711-alaw"`, `"g711-ulaw"` or `"g729"`.
+        :param language_code: The spoken language, e.g. `"en-US"`; leave it out with
+            `identify_language` or `identify_multiple_languages`.
+        :param identify_language: Identify the language; needs `language_options`.
+        :param identify_multiple_languages: Identify the languages as they change; needs
+            `language_options`.
+        :param language_options: At least two languages to choose from, a list or one string
+            with commas, at most 200 characters.
+        :param preferred_language: The likeliest of them.
+        :param session_id: A UUID of 36 characters; the service makes one when None.
+        :param session_resume_window: Minutes, 1–300, from the stream's start on, in which the
+            session can be resumed.
+        :param enable_partial_results_stabilization: Let only the last few words of a partial
+            result change.
+        :param partial_results_stability: How few: `"high"`, `"medium"` or `"low"`. Means nothing
+            without stabilisation.
+        :param show_speaker_label: Label the speakers; not with `enable_channel_identification`.
+        :param enable_channel_identification: Transcribe each channel by itself; needs
+            `number_of_channels`.
+        :param number_of_channels: The channels in the audio, at least 2.
+        :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
+        :param vocabulary_names: With language identification: custom vocabularies, a list or
+            one string with commas, at most 3,000 characters in all.
+        :param vocab_filter_name: A vocabulary filter, 1–200 of `[0-9a-zA-Z._-]`.
+        :param vocabulary_filter_names: The same for vocabulary filters. The service intends both
+            for language identification only; without, they are sent as they are.
         :param vocab_filter_names: The original SDK's name for `vocabulary_filter_names`.
+        :param vocab_filter_method: What the filter does: `"remove"`, `"mask"` or `"tag"`. Means
+            nothing without a filter.
+        :param language_model_name: A custom language model, 1–200 of `[0-9a-zA-Z._-]`.
+        :param content_identification_type: `"PII"` marks personal information; not with
+            `content_redaction_type`.
+        :param content_redaction_type: `"PII"` replaces personal information.
+        :param pii_entity_types: Which kinds, a list or one string with commas, at most 300
+            characters of `[A-Z_, ]`; needs one of the two above.
+        :param transcript_format: `"spoken"` or `"written"`.
+        :param idle: What to do when the program sends no audio for `idle_after` seconds:
+            `"wait"`, until the service ends the stream after 15 s; `"silence"` sends a
+            tenth of a second of it, again and again, with pcm only (it counts as audio:
+            in the transcript's times, in `audio_bytes_sent` and on the bill); `"end"`
+            ends the input, so that the stream ends cleanly with its last results.
+        :param idle_after: Above 0 and under 15 s.
         :returns: The open stream: audio in by `input_stream`, events by `output_stream`.
+        :raises InvalidParameterException: for what the service would refuse, before anything
+            is sent. It is a `ValidationException` and a `BadRequestException`, and its
+            `parameter` names what is wrong: `media_encoding`, or
+            `configuration.channel_definitions[0].channel_id`.
+        :raises CredentialsException: when there are no credentials.
+        :raises ConnectException: when no connection can be made.
+        :raises TimeoutException: when the start takes longer than `start_timeout`.
+        :raises StreamException: when the connection breaks before the answer, or the client
+            is closed.
+        :raises ServiceException: when the service refuses.
         """
-        if parameters.vocab_filter_names is not None:
-            if parameters.vocabulary_filter_names is not None:
+        if vocab_filter_names is not None:
+            if vocabulary_filter_names is not None:
                 raise InvalidParameterException(
                     "vocab_filter_names",
                     "vocab_filter_names and vocabulary_filter_names are the same parameter:"
                     " set only one of them",
                 )
-            parameters.vocabulary_filter_names = parameters.vocab_filter_names
-        live, response = await self._start(START_STREAM_TRANSCRIPTION, parameters)
-        return StartStreamTranscriptionEventStream(AudioStream(input_stream=live), response)
+            vocabulary_filter_names = vocab_filter_names
+        request = StartStreamTranscriptionRequest(
+            media_sample_rate_hz=media_sample_rate_hz,
+            media_encoding=media_encoding,
+            language_code=language_code,
+            identify_language=identify_language,
+            identify_multiple_languages=identify_multiple_languages,
+            language_options=language_options,
+            preferred_language=preferred_language,
+            session_id=session_id,
+            session_resume_window=session_resume_window,
+            enable_partial_results_stabilization=enable_partial_results_stabilization,
+            partial_results_stability=partial_results_stability,
+            show_speaker_label=show_speaker_label,
+            enable_channel_identification=enable_channel_identification,
+            number_of_channels=number_of_channels,
+            vocabulary_name=vocabulary_name,
+            vocabulary_names=vocabulary_names,
+            vocab_filter_name=vocab_filter_name,
+            vocabulary_filter_names=vocabulary_filter_names,
+            vocab_filter_method=vocab_filter_method,
+            language_model_name=language_model_name,
+            content_identification_type=content_identification_type,
+            content_redaction_type=content_redaction_type,
+            pii_entity_types=pii_entity_types,
+            transcript_format=transcript_format,
+        )
+        live, response = await self._starter.start(
+            START_STREAM_TRANSCRIPTION, request, idle=idle, idle_after=idle_after
+        )
+        return StartStreamTranscriptionEventStream(AudioStream(live), response)
 
-    @takes(Call)
     async def start_call_analytics_stream_transcription(
-        self, parameters: Call
+        self,
+        *,
+        media_sample_rate_hz: int,
+        media_encoding: MediaEncoding | str,
+        configuration: ConfigurationEvent | None = None,
+        language_code: CallAnalyticsLanguageCode | str | None = None,
+        identify_language: bool | None = None,
+        language_options: Sequence[str] | str | None = None,
+        preferred_language: CallAnalyticsLanguageCode | str | None = None,
+        session_id: str | None = None,
+        enable_partial_results_stabilization: bool | None = None,
+        partial_results_stability: PartialResultsStability | str | None = None,
+        vocabulary_name: str | None = None,
+        vocabulary_names: Sequence[str] | str | None = None,
+        vocab_filter_name: str | None = None,
+        vocabulary_filter_names: Sequence[str] | str | None = None,
+        vocab_filter_method: VocabularyFilterMethod | str | None = None,
+        language_model_name: str | None = None,
+        content_identification_type: Literal["PII"] | str | None = None,
+        content_redaction_type: Literal["PII"] | str | None = None,
+        pii_entity_types: Sequence[str] | str | None = None,
+        idle: Idle = "wait",
+        idle_after: float = IDLE_AFTER,
     ) -> StartCallAnalyticsStreamTranscriptionEventStream:
         """Start the analysis of a call between an agent and a customer.
 
         Recorded audio must be paced: see `start_stream_transcription`.
 
+        :param media_sample_rate_hz: The sample rate, 8,000–48,000 Hz.
+        :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"`, `"flac"`,
+            `"g711-alaw"`, `"g711-ulaw"` or `"g729"`.
         :param configuration: Who speaks on which channel, and what becomes of the call
             after its end. It is sent first, before any audio. When it is not at hand
             yet, leave it out here and send it by
             `input_stream.send_configuration_event` before any audio.
+        :param language_code: The spoken language: `"en-US"`, `"en-GB"`, `"es-US"`, `"fr-CA"`,
+            `"fr-FR"`, `"en-AU"`, `"it-IT"`, `"de-DE"` or `"pt-BR"`; leave it out with
+            `identify_language`.
+        :param identify_language: Identify the language; needs `language_options`.
+        :param language_options: At least two languages to choose from, a list or one string
+            with commas, at most 200 characters.
+        :param preferred_language: The likeliest of them.
+        :param session_id: A UUID of 36 characters; the service makes one when None.
+        :param enable_partial_results_stabilization: Let only the last few words of a partial
+            result change.
+        :param partial_results_stability: How few: `"high"`, `"medium"` or `"low"`. Means nothing
+            without stabilisation.
+        :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
+        :param vocabulary_names: With language identification: custom vocabularies, a list or
+            one string with commas, at most 3,000 characters in all.
+        :param vocab_filter_name: A vocabulary filter, 1–200 of `[0-9a-zA-Z._-]`.
+        :param vocabulary_filter_names: The same for vocabulary filters. The service intends both
+            for language identification only; without, they are sent as they are.
+        :param vocab_filter_method: What the filter does: `"remove"`, `"mask"` or `"tag"`. Means
+            nothing without a filter.
+        :param language_model_name: A custom language model, 1–200 of `[0-9a-zA-Z._-]`.
+        :param content_identification_type: `"PII"` marks personal information; not with
+            `content_redaction_type`.
+        :param content_redaction_type: `"PII"` replaces personal information.
+        :param pii_entity_types: Which kinds, a list or one string with commas, at most 300
+            characters of `[A-Z_, ]`; needs one of the two above.
+        :param idle: What to do when the program sends no audio for `idle_after` seconds:
+            `"wait"`, until the service ends the stream after 15 s; `"silence"` sends a
+            tenth of a second of it, again and again, with pcm only (it counts as audio:
+            in the transcript's times, in `audio_bytes_sent` and on the bill); `"end"`
+            ends the input, so that the stream ends cleanly with its last results.
+        :param idle_after: Above 0 and under 15 s.
         :returns: The open call: audio in by `input_stream`, utterances and matched
             categories by `output_stream`.
+        :raises InvalidParameterException: for what the service would refuse, before anything
+            is sent. It is a `ValidationException` and a `BadRequestException`, and its
+            `parameter` names what is wrong: `media_encoding`, or
+            `configuration.channel_definitions[0].channel_id`.
+        :raises CredentialsException: when there are no credentials.
+        :raises ConnectException: when no connection can be made.
+        :raises TimeoutException: when the start takes longer than `start_timeout`.
+        :raises StreamException: when the connection breaks before the answer, or the client
+            is closed.
+        :raises ServiceException: when the service refuses.
         """
-        live, response = await self._start(
-            START_CALL_ANALYTICS_STREAM_TRANSCRIPTION, parameters, parameters.configuration
+        request = StartCallAnalyticsStreamTranscriptionRequest(
+            media_sample_rate_hz=media_sample_rate_hz,
+            media_encoding=media_encoding,
+            language_code=language_code,
+            identify_language=identify_language,
+            language_options=language_options,
+            preferred_language=preferred_language,
+            session_id=session_id,
+            enable_partial_results_stabilization=enable_partial_results_stabilization,
+            partial_results_stability=partial_results_stability,
+            vocabulary_name=vocabulary_name,
+            vocabulary_names=vocabulary_names,
+            vocab_filter_name=vocab_filter_name,
+            vocabulary_filter_names=vocabulary_filter_names,
+            vocab_filter_method=vocab_filter_method,
+            language_model_name=language_model_name,
+            content_identification_type=content_identification_type,
+            content_redaction_type=content_redaction_type,
+            pii_entity_types=pii_entity_types,
+        )
+        live, response = await self._starter.start(
+            START_CALL_ANALYTICS_STREAM_TRANSCRIPTION,
+            request,
+            configuration=configuration,
+            idle=idle,
+            idle_after=idle_after,
         )
         return StartCallAnalyticsStreamTranscriptionEventStream(
-            CallAnalyticsInputStream(input_stream=live), response
+            CallAnalyticsInputStream(live), response
         )
 
-    @takes(MedicalTranscription)
     async def start_medical_stream_transcription(
-        self, parameters: MedicalTranscription
+        self,
+        *,
+        language_code: LanguageCode | str,
+        media_sample_rate_hz: int,
+        media_encoding: MediaEncoding | str,
+        specialty: Specialty | str,
+        type: MedicalTranscriptionType | str,  # noqa: A002  # the service's name
+        vocabulary_name: str | None = None,
+        show_speaker_label: bool | None = None,
+        session_id: str | None = None,
+        enable_channel_identification: bool | None = None,
+        number_of_channels: int | None = None,
+        content_identification_type: Literal["PHI"] | str | None = None,
+        idle: Idle = "wait",
+        idle_after: float = IDLE_AFTER,
     ) -> StartMedicalStreamTranscriptionEventStream:
         """Start a medical transcription.
 
         Recorded audio must be paced: see `start_stream_transcription`.
 
+        :param language_code: The spoken language, e.g. `"en-US"`.
+        :param media_sample_rate_hz: The sample rate, 8,000–48,000 Hz.
+        :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"`, `"flac"`,
+            `"g711-alaw"`, `"g711-ulaw"` or `"g729"`.
+        :param specialty: `"PRIMARYCARE"`, `"CARDIOLOGY"`, `"NEUROLOGY"`, `"ONCOLOGY"`,
+            `"RADIOLOGY"` or `"UROLOGY"`.
+        :param type: `"CONVERSATION"` between people, or `"DICTATION"` by one.
+        :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
+        :param show_speaker_label: Label the speakers; not with `enable_channel_identification`.
+        :param session_id: A UUID of 36 characters; the service makes one when None.
+        :param enable_channel_identification: Transcribe each channel by itself; needs
+            `number_of_channels`.
+        :param number_of_channels: The channels in the audio, at least 2.
+        :param content_identification_type: `"PHI"` marks personal health information.
+        :param idle: What to do when the program sends no audio for `idle_after` seconds:
+            `"wait"`, until the service ends the stream after 15 s; `"silence"` sends a
+            tenth of a second of it, again and again, with pcm only (it counts as audio:
+            in the transcript's times, in `audio_bytes_sent` and on the bill); `"end"`
+            ends the input, so that the stream ends cleanly with its last results.
+        :param idle_after: Above 0 and under 15 s.
         :returns: The open stream: audio in by `input_stream`, events by `output_stream`.
+        :raises InvalidParameterException: for what the service would refuse, before anything
+            is sent. It is a `ValidationException` and a `BadRequestException`, and its
+            `parameter` names what is wrong: `media_encoding`, or
+            `configuration.channel_definitions[0].channel_id`.
+        :raises CredentialsException: when there are no credentials.
+        :raises ConnectException: when no connection can be made.
+        :raises TimeoutException: when the start takes longer than `start_timeout`.
+        :raises StreamException: when the connection breaks before the answer, or the client
+            is closed.
+        :raises ServiceException: when the service refuses.
         """
-        live, response = await self._start(START_MEDICAL_STREAM_TRANSCRIPTION, parameters)
-        return StartMedicalStreamTranscriptionEventStream(AudioStream(input_stream=live), response)
+        request = StartMedicalStreamTranscriptionRequest(
+            language_code=language_code,
+            media_sample_rate_hz=media_sample_rate_hz,
+            media_encoding=media_encoding,
+            specialty=specialty,
+            type=type,
+            vocabulary_name=vocabulary_name,
+            show_speaker_label=show_speaker_label,
+            session_id=session_id,
+            enable_channel_identification=enable_channel_identification,
+            number_of_channels=number_of_channels,
+            content_identification_type=content_identification_type,
+        )
+        live, response = await self._starter.start(
+            START_MEDICAL_STREAM_TRANSCRIPTION, request, idle=idle, idle_after=idle_after
+        )
+        return StartMedicalStreamTranscriptionEventStream(AudioStream(live), response)
 
-    @takes(ScribeSession)
     async def start_medical_scribe_stream(
-        self, parameters: ScribeSession
+        self,
+        *,
+        language_code: Literal["en-US"] | str,
+        media_sample_rate_hz: int,
+        media_encoding: ScribeMediaEncoding | str,
+        configuration: MedicalScribeConfigurationEvent,
+        session_id: str | None = None,
+        idle: Idle = "wait",
+        idle_after: float = IDLE_AFTER,
     ) -> StartMedicalScribeStreamEventStream:
         """Start scribing a session between a clinician and a patient, or go on with it.
 
@@ -242,16 +534,44 @@ class TranscribeStreamingClient:
 
         Recorded audio must be paced: see `start_stream_transcription`.
 
+        :param language_code: The spoken language: `"en-US"`.
+        :param media_sample_rate_hz: The sample rate, 16,000–48,000 Hz.
+        :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"` or `"flac"`.
         :param configuration: How the session is scribed and what becomes of it; it is
             sent first, before any audio.
+        :param session_id: A UUID of 36 characters; the service makes one when None.
+        :param idle: What to do when the program sends no audio for `idle_after` seconds:
+            `"wait"`, until the service ends the stream after 15 s; `"silence"` sends a
+            tenth of a second of it, again and again, with pcm only (it counts as audio:
+            in the transcript's times, in `audio_bytes_sent` and on the bill); `"end"`
+            ends the input, so that the stream ends cleanly with its last results.
+        :param idle_after: Above 0 and under 15 s.
         :returns: The open session: audio in by `input_stream`, events by `output_stream`.
+        :raises InvalidParameterException: for what the service would refuse, before anything
+            is sent. It is a `ValidationException` and a `BadRequestException`, and its
+            `parameter` names what is wrong: `media_encoding`, or
+            `configuration.channel_definitions[0].channel_id`.
+        :raises CredentialsException: when there are no credentials.
+        :raises ConnectException: when no connection can be made.
+        :raises TimeoutException: when the start takes longer than `start_timeout`.
+        :raises StreamException: when the connection breaks before the answer, or the client
+            is closed.
+        :raises ServiceException: when the service refuses.
         """
-        live, response = await self._start(
-            START_MEDICAL_SCRIBE_STREAM, parameters, parameters.configuration
+        request = StartMedicalScribeStreamRequest(
+            language_code=language_code,
+            media_sample_rate_hz=media_sample_rate_hz,
+            media_encoding=media_encoding,
+            session_id=session_id,
         )
-        return StartMedicalScribeStreamEventStream(
-            MedicalScribeInputStream(input_stream=live), response
+        live, response = await self._starter.start(
+            START_MEDICAL_SCRIBE_STREAM,
+            request,
+            configuration=configuration,
+            idle=idle,
+            idle_after=idle_after,
         )
+        return StartMedicalScribeStreamEventStream(MedicalScribeInputStream(live), response)
 
     async def get_medical_scribe_stream(self, *, session_id: str) -> GetMedicalScribeStreamResponse:
         """Look up a scribe's session: how far it is, and where its notes are.
@@ -272,7 +592,7 @@ class TranscribeStreamingClient:
         :raises ServiceException: when the service refuses.
         """
         request = GetMedicalScribeStreamRequest(session_id=session_id)
-        answer: GetMedicalScribeStreamResponse = await self._start(
+        answer: GetMedicalScribeStreamResponse = await self._starter.ask(
             GET_MEDICAL_SCRIBE_STREAM, request
         )
         return answer
@@ -293,90 +613,22 @@ class TranscribeStreamingClient:
         """
         if not connections >= 1:
             raise ValidationException(f"connections must be at least 1, not {connections!r}")
-        if self._closed:
+        if self._starter.closed:
             raise StreamClosedException("the client is closed")
-        origin = await self._origin(is_stream=True)
+        origin = await self._starter.origin(is_stream=True)
         if origin.is_websocket or not isinstance(self._transport, H2Transport):
             raise ValidationException("only HTTP/2 connections of asyncio can be opened beforehand")
-        await self._transport.prewarm(origin, connections, self.start_timeout)
+        await self._transport.prewarm(origin, connections, self._starter.start_timeout)
 
     async def close(self) -> None:
         """Close every connection, within 4 s; streams still open and starts that wait fail."""
-        self._closed = True
-        closing = self._closing()
-        if not closing.done():
-            closing.set_result(None)
-        transports = {id(t): t for t in (self._transport, self._websocket)}
-        await asyncio.gather(*(transport.close() for transport in transports.values()))
+        self._starter.close()
+        await asyncio.gather(*(transport.close() for transport in self._transports))
 
     async def __aenter__(self) -> Self:
         if isinstance(self._transport, H2Transport):
             self._transport.keep_idle = True
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         await self.close()
-
-    async def _start(
-        self, operation: Operation, request: Any, configuration: BaseEvent | None = None
-    ) -> Any:
-        """Make a request, if it can be right; see `_Start`."""
-        if self._closed:
-            raise StreamClosedException("the client is closed")
-        write_request(operation, request)
-        check_configuration(operation, configuration)
-        if operation.result_stream is not None:
-            check_idle(request)
-        return await _Start(self, operation, request, configuration).run()
-
-    async def _origin(self, *, is_stream: bool) -> Origin:
-        endpoint = await self._within(
-            self.start_timeout, "endpoint", self._endpoint_resolver.resolve(self.region)
-        )
-        if is_stream:
-            return Origin.parse(endpoint, websocket=self._by_websocket)
-        return Origin.parse(re.sub("^ws", "http", endpoint))  # no stream, so no WebSocket
-
-    async def _credentials(self, timeout: float) -> Credentials:
-        found = await self._within(
-            timeout, "credentials", self._credential_resolver.get_credentials()
-        )
-        if found is None or not found.access_key_id or not found.secret_access_key:
-            raise CredentialsException(
-                "the credential resolver gave no access key and secret: set AWS_ACCESS_KEY_ID"
-                " and AWS_SECRET_ACCESS_KEY, a profile, or credential_resolver"
-            )
-        return found
-
-    async def _within(self, timeout: float, phase: str, call: Awaitable[_T]) -> _T:
-        """The result of a resolver, which may be anyone's code, in time."""
-        # Not `asyncio.wait_for`: up to Python 3.11 it can swallow a cancellation.
-        task = asyncio.ensure_future(call)
-        try:
-            await self._wait({task, self._closing()}, timeout)
-            if not task.done():
-                raise TimeoutException(phase, timeout)
-            return task.result()
-        finally:
-            if task.cancel():
-                await asyncio.wait({task}, timeout=1)
-
-    async def _wait(self, until: set[asyncio.Future[Any]], timeout: float) -> None:
-        """Wait for any of them; not on in a client that is closed."""
-        await asyncio.wait(until, timeout=timeout, return_when="FIRST_COMPLETED")
-        if self._closed:
-            raise StreamClosedException("the client was closed")
-
-    def _closing(self) -> asyncio.Future[None]:
-        """What is done once the client is closed, for those who wait in the running loop."""
-        loop = asyncio.get_running_loop()
-        if self._close_told is None or self._close_told.get_loop() is not loop:
-            self._close_told = loop.create_future()
-            if self._closed:
-                self._close_told.set_result(None)
-        return self._close_told

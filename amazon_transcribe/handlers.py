@@ -1,6 +1,16 @@
-"""Handlers: one method per kind of event."""
+"""Handlers: one method for each kind of event.
+
+class Printer(TranscriptResultStreamHandler):
+    async def handle_transcript_event(self, transcript_event):
+        for result in transcript_event.transcript.results:
+            print(result.alternatives[0].transcript)
+
+await Printer(stream.output_stream).handle_events()
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from .model import (
     CallAnalyticsTranscriptResultStream,
@@ -9,15 +19,37 @@ from .model import (
     MedicalScribeTranscriptEvent,
     MedicalTranscriptEvent,
     MedicalTranscriptResultStream,
+    ResultStream,
+    TranscriptEvent,
+    TranscriptResultStream,
     UnknownEvent,
     UtteranceEvent,
 )
-from .transcription import TranscriptEvent, TranscriptResultStream
 
 
 class _Handler:
+    """Reads a result stream and hands each event to its method.
+
+    :param stream: The stream.
+    """
+
+    def __init__(self, stream: ResultStream[Any]) -> None:
+        self._stream = stream
+
+    async def handle_events(self) -> None:
+        """Handle every event until the stream ends; raise what the stream raises."""
+        async for event in self._stream.including_unknown():
+            if isinstance(event, UnknownEvent):
+                await self.handle_unknown_event(event)
+            else:
+                await self._handle(event)
+
+    async def _handle(self, event: Any) -> None:
+        """Hand an event of the operation's own to its method."""
+        raise NotImplementedError
+
     async def handle_unknown_event(self, event: UnknownEvent) -> None:
-        """Handle an event of a kind this version does not know; by default it is passed over.
+        """Handle an event of a type that this version does not know; by default do nothing.
 
         The result stream counts them in `unknown_events`.
 
@@ -26,24 +58,21 @@ class _Handler:
 
 
 class TranscriptResultStreamHandler(_Handler):
-    """Reads a result stream and hands each event to its method. Meant to be subclassed.
+    """Reads a transcription's events and hands each to its method. Meant to be subclassed.
 
     :param transcript_result_stream: The `output_stream` of an open transcription.
     """
 
     def __init__(self, transcript_result_stream: TranscriptResultStream) -> None:
+        super().__init__(transcript_result_stream)
         self._transcript_result_stream = transcript_result_stream
 
-    async def handle_events(self) -> None:
-        """Handle every event until the stream ends; what the stream raises is raised here."""
-        async for event in self._transcript_result_stream:
-            if isinstance(event, TranscriptEvent):
-                await self.handle_transcript_event(event)
-            elif isinstance(event, UnknownEvent):
-                await self.handle_unknown_event(event)
+    async def _handle(self, event: Any) -> None:
+        if isinstance(event, TranscriptEvent):
+            await self.handle_transcript_event(event)
 
     async def handle_transcript_event(self, transcript_event: TranscriptEvent) -> None:
-        """Handle a set of results; to be written by the program.
+        """Handle a set of results; the program writes this method.
 
         :param transcript_event: The results, partial and final.
         """
@@ -57,52 +86,43 @@ class CallAnalyticsStreamHandler(_Handler):
     """
 
     def __init__(self, result_stream: CallAnalyticsTranscriptResultStream) -> None:
-        self._result_stream = result_stream
+        super().__init__(result_stream)
 
-    async def handle_events(self) -> None:
-        """Handle every event until the stream ends; what the stream raises is raised here."""
-        async for event in self._result_stream:
-            if isinstance(event, UtteranceEvent):
-                await self.handle_utterance_event(event)
-            elif isinstance(event, CategoryEvent):
-                await self.handle_category_event(event)
-            elif isinstance(event, UnknownEvent):
-                await self.handle_unknown_event(event)
+    async def _handle(self, event: Any) -> None:
+        if isinstance(event, UtteranceEvent):
+            await self.handle_utterance_event(event)
+        elif isinstance(event, CategoryEvent):
+            await self.handle_category_event(event)
 
     async def handle_utterance_event(self, event: UtteranceEvent) -> None:
-        """Handle what one participant said; to be written by the program.
+        """Handle what one participant said; the program writes this method.
 
         :param event: The utterance, partial or final.
         """
         raise NotImplementedError("handle_utterance_event")
 
     async def handle_category_event(self, event: CategoryEvent) -> None:
-        """Handle the categories that the call has come to match; by default passed over.
+        """Handle the categories that the call has come to match; by default do nothing.
 
         :param event: The categories, and where they matched.
         """
 
 
 class MedicalTranscriptStreamHandler(_Handler):
-    """Reads a medical transcription's events and hands each to its method. Meant to be
-    subclassed.
+    """Reads a medical transcription's events. Meant to be subclassed.
 
     :param result_stream: The `output_stream` of an open medical transcription.
     """
 
     def __init__(self, result_stream: MedicalTranscriptResultStream) -> None:
-        self._result_stream = result_stream
+        super().__init__(result_stream)
 
-    async def handle_events(self) -> None:
-        """Handle every event until the stream ends; what the stream raises is raised here."""
-        async for event in self._result_stream:
-            if isinstance(event, MedicalTranscriptEvent):
-                await self.handle_transcript_event(event)
-            elif isinstance(event, UnknownEvent):
-                await self.handle_unknown_event(event)
+    async def _handle(self, event: Any) -> None:
+        if isinstance(event, MedicalTranscriptEvent):
+            await self.handle_transcript_event(event)
 
     async def handle_transcript_event(self, event: MedicalTranscriptEvent) -> None:
-        """Handle a set of results; to be written by the program.
+        """Handle a set of results; the program writes this method.
 
         :param event: The results, partial and final.
         """
@@ -116,18 +136,14 @@ class MedicalScribeStreamHandler(_Handler):
     """
 
     def __init__(self, result_stream: MedicalScribeResultStream) -> None:
-        self._result_stream = result_stream
+        super().__init__(result_stream)
 
-    async def handle_events(self) -> None:
-        """Handle every event until the stream ends; what the stream raises is raised here."""
-        async for event in self._result_stream:
-            if isinstance(event, MedicalScribeTranscriptEvent):
-                await self.handle_transcript_event(event)
-            elif isinstance(event, UnknownEvent):
-                await self.handle_unknown_event(event)
+    async def _handle(self, event: Any) -> None:
+        if isinstance(event, MedicalScribeTranscriptEvent):
+            await self.handle_transcript_event(event)
 
     async def handle_transcript_event(self, event: MedicalScribeTranscriptEvent) -> None:
-        """Handle a segment of the transcript; to be written by the program.
+        """Handle a segment of the transcript; the program writes this method.
 
         :param event: The segment, partial or final.
         """

@@ -5,11 +5,12 @@ Times are offsets in seconds from the beginning of the stream.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from msgspec import Struct, field
 
 from ._protocol.combinations import check_channels
+from ._protocol.constants import MedicalTranscriptionType, Specialty
 from ._protocol.constraints import (
     CHANNELS,
     ENCODING,
@@ -24,7 +25,7 @@ from ._protocol.events import EventParser, EventShape, Shape
 from ._protocol.operation import Operation
 from ._stream.open_stream import AudioStream, OpenStream, ResultStream
 
-_SPECIALTY = OneOf(("PRIMARYCARE", "CARDIOLOGY", "NEUROLOGY", "ONCOLOGY", "RADIOLOGY", "UROLOGY"))
+_SPECIALTY = OneOf(get_args(Specialty))
 
 # Results
 
@@ -132,7 +133,7 @@ class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
     media_encoding: Annotated[str | None, ENCODING, REQUIRED] = None
     vocabulary_name: Annotated[str | None, NAME] = None
     specialty: Annotated[str | None, _SPECIALTY, REQUIRED] = None
-    type: Annotated[str | None, OneOf(("CONVERSATION", "DICTATION")), REQUIRED] = None
+    type: Annotated[str | None, OneOf(get_args(MedicalTranscriptionType)), REQUIRED] = None
     show_speaker_label: bool | None = None
     session_id: Annotated[str | None, UUID] = None
     enable_channel_identification: bool | None = None
@@ -179,14 +180,14 @@ class StartMedicalStreamTranscriptionResponse(_Settings):
 # The open stream
 
 
-class MedicalTranscriptResultStream(ResultStream):
+class MedicalTranscriptResultStream(ResultStream[MedicalTranscriptEvent]):
     """The events of a medical transcription: `MedicalTranscriptEvent`."""
 
     events = MEDICAL_TRANSCRIPT_EVENTS
 
 
 class StartMedicalStreamTranscriptionEventStream(
-    OpenStream[AudioStream, StartMedicalStreamTranscriptionResponse]
+    OpenStream[AudioStream, StartMedicalStreamTranscriptionResponse, MedicalTranscriptEvent]
 ):
     """An open transcription: audio in by `input_stream`, events out by `output_stream`."""
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, get_args
 
 from msgspec import Struct, field
 
 from ._protocol.combinations import check_channels_once
+from ._protocol.constants import ScribeMediaEncoding
 from ._protocol.constraints import (
     CHANNEL,
     FILTER_METHOD,
@@ -297,7 +298,7 @@ class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
     media_sample_rate_hz: Annotated[int | None, Integer(16000, 48000, " Hz"), REQUIRED] = field(
         default=None, name="MediaSampleRateHertz"
     )
-    media_encoding: Annotated[str | None, OneOf(("pcm", "ogg-opus", "flac")), REQUIRED] = None
+    media_encoding: Annotated[str | None, OneOf(get_args(ScribeMediaEncoding)), REQUIRED] = None
 
 
 class StartMedicalScribeStreamRequest(_Settings):
@@ -346,14 +347,16 @@ class MedicalScribeInputStream(AudioStream):
         await self.send_event(MedicalScribeSessionControlEvent(type))
 
 
-class MedicalScribeResultStream(ResultStream):
+class MedicalScribeResultStream(ResultStream[MedicalScribeTranscriptEvent]):
     """The events of a session: `MedicalScribeTranscriptEvent`."""
 
     events = MEDICAL_SCRIBE_EVENTS
 
 
 class StartMedicalScribeStreamEventStream(
-    OpenStream[MedicalScribeInputStream, StartMedicalScribeStreamResponse]
+    OpenStream[
+        MedicalScribeInputStream, StartMedicalScribeStreamResponse, MedicalScribeTranscriptEvent
+    ]
 ):
     """An open session: audio in by `input_stream`, events out by `output_stream`."""
 

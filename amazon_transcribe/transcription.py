@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, get_args
 
 from msgspec import Struct, field
 
@@ -13,6 +13,7 @@ from ._protocol.combinations import (
     check_personal_information,
     check_vocabularies,
 )
+from ._protocol.constants import TranscriptFormat
 from ._protocol.constraints import (
     CHANNELS,
     ENCODING,
@@ -174,7 +175,7 @@ class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
     vocabulary_names: Annotated[Sequence[str] | str | None, NAMES] = None
     vocabulary_filter_names: Annotated[Sequence[str] | str | None, NAMES] = None
     session_resume_window: Annotated[int | None, Integer(1, 300, " minutes")] = None
-    transcript_format: Annotated[str | None, OneOf(("spoken", "written"))] = None
+    transcript_format: Annotated[str | None, OneOf(get_args(TranscriptFormat))] = None
 
 
 class _RequestSettings(_Settings, kw_only=True):
@@ -267,14 +268,14 @@ TRANSCRIPT_EVENTS = EventParser({"TranscriptEvent": TranscriptEvent})
 """The events of StartStreamTranscription."""
 
 
-class TranscriptResultStream(ResultStream):
+class TranscriptResultStream(ResultStream[TranscriptEvent]):
     """The events of a transcription: `TranscriptEvent`."""
 
     events = TRANSCRIPT_EVENTS
 
 
 class StartStreamTranscriptionEventStream(
-    OpenStream[AudioStream, StartStreamTranscriptionResponse]
+    OpenStream[AudioStream, StartStreamTranscriptionResponse, TranscriptEvent]
 ):
     """An open transcription: audio in by `input_stream`, events out by `output_stream`."""
 

@@ -16,9 +16,11 @@ from .tls import ContextWithAlpn, default_context
 
 _Protocol = TypeVar("_Protocol", bound=asyncio.Protocol)
 
-# Seconds after which a name's next address is tried too (RFC 8305 has a quarter of that, for
-# TCP without TLS).
 HEAD_START = 1.0
+"""Seconds after which a name's next address is tried too.
+
+RFC 8305 has a quarter of that, for TCP without TLS.
+"""
 
 
 async def connect(
@@ -26,6 +28,7 @@ async def connect(
     origin: Origin,
     ssl_context: ssl.SSLContext | None,
     alpn: str,
+    head_start: float = HEAD_START,
 ) -> _Protocol:
     """Open a connection to an origin, through the proxy that the environment names for it.
 
@@ -33,6 +36,7 @@ async def connect(
     :param ssl_context: For an origin with TLS; its ALPN is overwritten. None makes one that
         trusts the system's authorities and those in SSL_CERT_FILE and AWS_CA_BUNDLE.
     :param alpn: The protocol to ask for with TLS.
+    :param head_start: See `HEAD_START`.
     :raises ConnectException: whatever it failed by.
     """
     context = None
@@ -46,7 +50,7 @@ async def connect(
         where += f" (through the proxy {proxy.where})"
     try:
         if proxy is None:
-            protocol = await _first_that_answers(make, origin, context)
+            protocol = await _first_that_answers(make, origin, context, head_start)
             close_at_shutdown(cast(Connection, protocol))
             return protocol
         sock = await open_tunnel(proxy, origin)
@@ -69,7 +73,10 @@ async def connect(
 
 
 async def _first_that_answers(
-    make: Callable[[], _Protocol], origin: Origin, context: ssl.SSLContext | None
+    make: Callable[[], _Protocol],
+    origin: Origin,
+    context: ssl.SSLContext | None,
+    head_start: float,
 ) -> _Protocol:
     """Connect to a name's addresses in the resolver's order, each with a head start.
 
@@ -95,8 +102,8 @@ async def _first_that_answers(
                     make, hosts.pop(0), origin.port, ssl=context, server_hostname=name
                 )
                 running.add(loop.create_task(connecting))
-            head_start = HEAD_START if hosts else None
-            done, _ = await asyncio.wait(running, timeout=head_start, return_when="FIRST_COMPLETED")
+            patience = head_start if hosts else None
+            done, _ = await asyncio.wait(running, timeout=patience, return_when="FIRST_COMPLETED")
             for task in done:
                 running.remove(task)
                 error = task.exception()

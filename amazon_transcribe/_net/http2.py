@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import cast
+from typing import Any, ClassVar, cast
 
 from h2.config import H2Configuration
 from h2.errors import ErrorCodes
@@ -56,7 +56,7 @@ if logging.getLogger("hpack").level == logging.NOTSET:
 
 _FIRST_WINDOW = 65_535  # until the peer is told otherwise (RFC 9113, 6.9.2)
 MAX_UNREAD_ANSWERS = 1024 * 1024
-MAX_ANSWERED = 1000  # what costs little to send and much to take (RFC 9113, 10.5)
+MAX_ANSWERED = 1000  # frames that cost little to send and much to take (RFC 9113, 10.5)
 _MAX_WINDOW = 2**31 - 1
 _MAX_LAST_WORDS = 200  # bytes of a GOAWAY's text that are kept
 _MAX_STREAM_ID = 2**31 - 1
@@ -76,6 +76,11 @@ class Http2Connection(asyncio.Protocol):
         gone.
     :param max_unsent: Bytes of one stream unsent before `write` waits.
     :param max_streams: How many streams the peer may have open at a time.
+    :param max_unread_answers: Bytes of answers that the peer asks for and does not read,
+        until it loses the connection.
+    :param max_answered: Answers that the peer may ask for in a second, by PING or SETTINGS.
+    :param ping_interval: Seconds between two questions for a sign of life, asked while
+        streams are open. A connection that gives none for a whole interval is dead.
     """
 
     def __init__(
@@ -86,9 +91,15 @@ class Http2Connection(asyncio.Protocol):
         on_change: Callable[[Http2Connection], None] | None = None,
         max_unsent: int = MAX_UNSENT,
         max_streams: int = 1000,
+        max_unread_answers: int = MAX_UNREAD_ANSWERS,
+        max_answered: int = MAX_ANSWERED,
+        ping_interval: float = PING_INTERVAL,
     ) -> None:
         self.is_client = client
         self.max_unsent = max_unsent
+        self._max_unread_answers = max_unread_answers
+        self._max_answered = max_answered
+        self._ping_interval = ping_interval
         self.streams: dict[int, Http2Stream] = {}
         self.draining = False
         self.last_words = ""  # what the peer said with GOAWAY
@@ -341,20 +352,23 @@ class Http2Connection(asyncio.Protocol):
             size = head >> 8
             end = position + 9 + size
             if size > self._h2.max_inbound_frame_size:
-                self._give_h2(data[begin:position])
+                if begin < position:
+                    self._give_h2(data[begin:position])
                 self._h2.close_connection(ErrorCodes.FRAME_SIZE_ERROR)
                 raise FrameTooLargeError(f"a frame of {size:,} bytes")
             if end > len(data):
                 break
             if size and not (head & 0xFF or flags):  # DATA, unpadded and not the last
-                self._give_h2(data[begin:position])
-                begin = position
+                if begin < position:
+                    self._give_h2(data[begin:position])
+                    begin = position
                 if self._take_data(stream_id, data[position + 9 : end]):
                     begin = end
             elif head & 0xFF in (_SETTINGS, _PING):
                 self._count_answered(1 + size // 6)
             position = end
-        self._give_h2(data[begin:position])
+        if begin < position:
+            self._give_h2(data[begin:position])
         self._partial = data[position:]
 
     def _count_answered(self, count: int) -> None:
@@ -363,94 +377,71 @@ class Http2Connection(asyncio.Protocol):
         if now - self._second >= 1.0:
             self._second, self._answered = now, 0
         self._answered += count
-        if self._answered > MAX_ANSWERED:
+        if self._answered > self._max_answered:
             self._h2.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
             raise ProtocolError("too many PINGs and settings")
 
     def _give_h2(self, data: bytes) -> None:
-        if data:
-            self._preface = 0
-            for event in self._h2.receive_data(data):
-                self._dispatch(event)
+        self._preface = 0
+        for event in self._h2.receive_data(data):
+            handle = self._HANDLERS.get(type(event))
+            if handle is not None:
+                handle(self, event)
 
     def _take_data(self, stream_id: int, data: bytes) -> bool:
-        """Take the data of a frame as `h2` would; False for what it must judge."""
-        h2 = self._h2
-        stream, state = self.streams.get(stream_id), h2.streams.get(stream_id)
-        if (
-            stream is None
-            or state is None
-            or stream.input_ended
-            or not state.state_machine.headers_received
-            or state._expected_content_length is not None
-            or h2.incoming_buffer._headers_buffer
-        ):
+        """Take the data of a frame past `h2`; False for what the library must judge."""
+        stream = self.streams.get(stream_id)
+        if stream is None or stream.ended or not self._h2.take_data(stream_id, data):
             return False
-        windows = (h2._inbound_flow_control_window_manager, state._inbound_window_manager)
-        size = len(data)
-        for window in windows:
-            if window.current_window_size < size:
-                return False
-        for window in windows:
-            window.window_consumed(size)
-        stream.receive(data, size)
+        stream.receive(data, len(data))
         return True
 
-    def _dispatch(self, event: Event) -> None:
-        if isinstance(event, DataReceived):
-            stream = self.streams.get(event.stream_id)
-            if stream is None:  # reset by us while the bytes were under way
-                self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-            else:
-                stream.receive(event.data, event.flow_controlled_length)
-        elif isinstance(event, WindowUpdated):
-            self._unblock(event.stream_id)
-        elif isinstance(event, (ResponseReceived, RequestReceived)):
-            headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in event.headers]
-            if isinstance(event, RequestReceived):
-                if event.stream_id > self._last_stream_id:
-                    return
-                stream = self.streams[event.stream_id] = Http2Stream(self, event.stream_id)
-                self._open_window(stream)
-                if self._on_request is not None:
-                    self._on_request(stream, headers)
-            elif stream := self.streams.get(event.stream_id):
-                stream.take_headers(headers)
-        elif isinstance(event, StreamEnded):
-            if stream := self.streams.get(event.stream_id):
-                stream.receive_end()
-                if stream.done:
-                    self._forget(stream)
-                elif self.is_client:
-                    stream.end()
-        elif isinstance(event, StreamReset):
-            if stream := self.streams.get(event.stream_id):
-                if not (stream.input_ended and event.error_code == ErrorCodes.NO_ERROR):
-                    stream.fail(_reset(event.error_code))
-                if self.is_client and event.error_code == ErrorCodes.REFUSED_STREAM:
-                    self.draining = True  # the next stream is better off elsewhere
+    def _on_data(self, event: DataReceived) -> None:
+        stream = self.streams.get(event.stream_id)
+        if stream is None:  # reset by us while the bytes were under way
+            self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        else:
+            stream.receive(event.data, event.flow_controlled_length)
+
+    def _on_window(self, event: WindowUpdated) -> None:
+        self._unblock(event.stream_id)
+
+    def _on_new_request(self, event: RequestReceived) -> None:
+        if event.stream_id > self._last_stream_id:
+            return
+        stream = self.streams[event.stream_id] = Http2Stream(self, event.stream_id)
+        self._open_window(stream)
+        if self._on_request is not None:
+            self._on_request(stream, _decoded(event.headers))
+
+    def _on_response(self, event: ResponseReceived) -> None:
+        if stream := self.streams.get(event.stream_id):
+            stream.receive_headers(_decoded(event.headers))
+
+    def _on_end(self, event: StreamEnded) -> None:
+        if stream := self.streams.get(event.stream_id):
+            stream.receive_end()
+            if stream.done:
                 self._forget(stream)
-        elif isinstance(event, RemoteSettingsChanged):
-            if not self.ready.done():
-                self.ready.set_result(None)
-            self._unblock(0)
-            self._changed = True
-        elif isinstance(event, ConnectionTerminated):
-            self._drain(event)
-        elif isinstance(event, PingAckReceived):
-            self._pongs.wake()
+            elif self.is_client:
+                stream.end()
 
-    def _open_window(self, stream: Http2Stream) -> None:
-        """Let the client send `MAX_UNREAD` bytes.
+    def _on_reset(self, event: StreamReset) -> None:
+        if stream := self.streams.get(event.stream_id):
+            if not (stream.ended and event.error_code == ErrorCodes.NO_ERROR):
+                stream.fail(_reset(event.error_code))
+            if self.is_client and event.error_code == ErrorCodes.REFUSED_STREAM:
+                self.draining = True  # the next stream is better off elsewhere
+            self._forget(stream)
 
-        Not by SETTINGS: where these come after awscrt has used up the first window, it
-        never goes on, for it waits for a WINDOW_UPDATE.
-        """
-        with suppress(H2Error, KeyError):  # reset by the client in this very turn
-            self._h2.increment_flow_control_window(MAX_UNREAD - _FIRST_WINDOW, stream.id)
+    def _on_settings(self, event: RemoteSettingsChanged) -> None:
+        if not self.ready.done():
+            self.ready.set_result(None)
+        self._unblock(0)
+        self._changed = True
 
-    def _drain(self, event: ConnectionTerminated) -> None:
-        """The peer opens no more streams; those it has seen may finish."""
+    def _on_goaway(self, event: ConnectionTerminated) -> None:
+        """Open no more streams; those that the peer has seen may finish."""
         self.draining = True
         last = event.last_stream_id or 0
         code = event.error_code or ErrorCodes.NO_ERROR
@@ -468,6 +459,30 @@ class Http2Connection(asyncio.Protocol):
             )
             self._forget(stream)
         self._changed = True
+
+    def _on_pong(self, event: PingAckReceived) -> None:
+        self._pongs.wake()
+
+    _HANDLERS: ClassVar[Mapping[type[Event], Callable[[Http2Connection, Any], None]]] = {
+        DataReceived: _on_data,
+        WindowUpdated: _on_window,
+        RequestReceived: _on_new_request,
+        ResponseReceived: _on_response,
+        StreamEnded: _on_end,
+        StreamReset: _on_reset,
+        RemoteSettingsChanged: _on_settings,
+        ConnectionTerminated: _on_goaway,
+        PingAckReceived: _on_pong,
+    }
+
+    def _open_window(self, stream: Http2Stream) -> None:
+        """Let the client send `MAX_UNREAD` bytes.
+
+        Not by SETTINGS: where these come after awscrt has used up the first window, it
+        never goes on, for it waits for a WINDOW_UPDATE.
+        """
+        with suppress(H2Error, KeyError):  # reset by the client in this very turn
+            self._h2.increment_flow_control_window(MAX_UNREAD - _FIRST_WINDOW, stream.id)
 
     # Writing
 
@@ -495,7 +510,7 @@ class Http2Connection(asyncio.Protocol):
         out: list[bytes | memoryview] = [h2.data_to_send()]
         if self._paused and (answering or not self.is_client):
             self._unread_answers += len(out[0])
-            if self._unread_answers > MAX_UNREAD_ANSWERS:
+            if self._unread_answers > self._max_unread_answers:
                 self._fail_all("the peer reads none of the answers that it asks for")
                 self.abort()
                 return
@@ -545,20 +560,24 @@ class Http2Connection(asyncio.Protocol):
     def _watch(self) -> None:
         if self._pinger is None:
             self._heard = True
-            self._pinger = self._loop.call_later(PING_INTERVAL, self._ping)
+            self._pinger = self._loop.call_later(self._ping_interval, self._ping)
 
     def _ping(self) -> None:
         self._pinger = None
         if not self.streams:
             return
         if not self._heard:
-            self._fail_all(f"the peer gave no sign of life for {PING_INTERVAL:g} s")
+            self._fail_all(f"the peer gave no sign of life for {self._ping_interval:g} s")
             self.abort()
             return
         self._heard = False
         self._h2.ping(b"alive?\x00\x00")
         self._flush()
-        self._pinger = self._loop.call_later(PING_INTERVAL, self._ping)
+        self._pinger = self._loop.call_later(self._ping_interval, self._ping)
+
+
+def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
 
 
 def _name(code: ErrorCodes | int) -> str:

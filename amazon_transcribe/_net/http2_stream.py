@@ -10,11 +10,13 @@ from typing import Protocol
 
 from h2.errors import ErrorCodes
 
-from ..exceptions import HTTPException, StreamClosedException, StreamException, TimeoutException
+from ..exceptions import HTTPException, StreamClosedException, TimeoutException
+from .inbox import Inbox
 from .limits import MAX_UNREAD
-from .waiting import Ending, Waiters
+from .waiting import Waiters
 
 FRAME_HEADER = Struct(">LBL")  # length and type, flags, stream (RFC 9113, 4.1); DATA has type 0
+
 Headers = Sequence[tuple[str, str]]
 
 
@@ -34,57 +36,30 @@ class Connection(Protocol):
         """End the stream with RST_STREAM where it is still open."""
 
 
-class Http2Stream(Ending):
-    """One stream: a request and its answer. Made by its connection."""
+class Http2Stream(Inbox):
+    """One stream in either role. Its connection makes it.
+
+    :param connection: The connection that carries it.
+    :param stream_id: Its number there (RFC 9113, 5.1.1).
+    """
 
     def __init__(self, connection: Connection, stream_id: int) -> None:
+        super().__init__()
         self.id = stream_id
         self.connection = connection
         self.reused = False  # whether its connection lay idle before
-        self.failure: StreamException | None = None
-        self._headers: Headers | None = None
-        self._inbox: list[bytes] = []
         self._to_give_back = 0  # flow-control bytes that came, padding included
-        self._input_ended = False
         self._outbox: deque[bytes | memoryview] = deque()
         self._unsent = 0
         self._output_ended = False
         self._end_sent = False
-        self._readers = Waiters()
         self._writers = Waiters()
 
     # Reading
 
-    async def receive_headers(self, timeout: float | None = None) -> Headers:
-        """Wait for the peer's headers, pseudo-headers first."""
-        while self._headers is None:
-            if self.failure is not None:
-                raise self.failure.with_traceback(None)
-            await self._readers.wait(timeout, "response")
-        return self._headers
-
-    async def response(self, timeout: float | None = None) -> tuple[int, dict[str, str]]:
-        """Wait for the answer's status and headers."""
-        headers = dict(await self.receive_headers(timeout))
-        status = headers.get(":status", "")
-        if not (status.isascii() and status.isdecimal()):
-            raise HTTPException(f"the peer answers with {status[:20]!r} for a status")
-        return int(status), headers
-
-    async def read(self, timeout: float | None = None) -> bytes:
-        """The bytes that have come, `b""` at the peer's clean end."""
-        while not self._inbox:
-            if self._input_ended:
-                return b""
-            if self.failure is not None:
-                raise self.failure.with_traceback(None)
-            await self._readers.wait(timeout, "read")
-        return self.read_nowait()
-
     def read_nowait(self) -> bytes:
-        """The bytes that have come, `b""` when there are none now."""
-        data = self._inbox[0] if len(self._inbox) == 1 else b"".join(self._inbox)
-        self._inbox.clear()
+        """Return the bytes that have come, and open the window for as many again."""
+        data = super().read_nowait()
         if self._to_give_back >= MAX_UNREAD // 4:
             self._give_back()
         return data
@@ -96,25 +71,33 @@ class Http2Stream(Ending):
 
     # Writing
 
-    async def write(self, data: bytes, timeout: float | None = None) -> None:
-        """Send bytes; waits while more than `max_unsent` are unsent."""
-        self._check_open()
+    def write(self, data: bytes) -> None:
+        """Take bytes to send; the connection sends them at the end of the loop's turn."""
+        if self.failure is not None or self.ended or self._output_ended:
+            self._refuse_writing()
         if data:
             self._outbox.append(data)
             self._unsent += len(data)
             self.connection.send_soon(self)
-        while self._unsent > self.connection.max_unsent:
-            await self._writers.wait(timeout, "send")
-            if self.failure is not None:
-                raise self.failure.with_traceback(None)
 
-    def _check_open(self) -> None:
-        if self.failure is not None:
-            raise self.failure.with_traceback(None)
-        if self._input_ended and self.connection.is_client:
-            raise StreamClosedException("the peer has ended the stream: it takes no more")
+    def _refuse_writing(self) -> None:
+        self.check()
         if self._output_ended:
             raise StreamClosedException("the stream was ended: nothing more can be sent")
+        if self.connection.is_client:
+            raise StreamClosedException("the peer has ended the stream: it takes no more")
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more than `max_unsent` bytes are unsent."""
+        return self._unsent > self.connection.max_unsent
+
+    async def drain(self, timeout: float | None = None) -> None:
+        """Wait until no more than `max_unsent` bytes are unsent."""
+        self.check()
+        while self._unsent > self.connection.max_unsent:
+            await self._writers.wait(timeout, "send")
+            self.check()
 
     def end(self) -> None:
         """End our bytes."""
@@ -128,14 +111,13 @@ class Http2Stream(Ending):
         What the peer still sends is thrown away.
 
         :param sending: Seconds to wait for the peer to take our bytes, without progress.
-        :param lingering: Seconds to wait for its end afterwards.
+        :param lingering: Seconds to wait for the peer's end afterwards.
         """
         self.end()
         loop = asyncio.get_running_loop()
         due, unsent, end_sent = loop.time() + sending, self._unsent, False
         while not self.done:
-            if self.failure is not None:
-                raise self.failure.with_traceback(None)
+            self.check()
             self.read_nowait()
             if self._end_sent and not end_sent:
                 due, end_sent = loop.time() + lingering, True
@@ -161,47 +143,50 @@ class Http2Stream(Ending):
     # Called by the connection
 
     def receive(self, data: bytes, flow_controlled: int) -> None:
+        """Take a DATA frame's bytes.
+
+        :param flow_controlled: The frame's size in the windows, padding included.
+        """
         if not data:  # nothing, or padding alone: no end (RFC 9113, 6.1)
             self.connection.give_back(self, flow_controlled)
             return
-        self._inbox.append(data)
         self._to_give_back += flow_controlled
-        self._readers.wake()
+        self.feed_data(data)
 
     def receive_end(self) -> None:
-        self._input_ended = True
+        """Take the peer's END_STREAM."""
+        self.ended = True
         self._give_back()  # the connection's window outlives the stream's
-        self._readers.wake()
-        self.tell_end()
         if self.connection.is_client and self._unsent:
             # The service has said all: what was not sent by now is not wanted.
             self._drop_unsent()
+        self.feed_end()
 
-    def take_headers(self, headers: Headers) -> None:
-        if self._headers is None:  # trailers and late informational headers say nothing
-            self._headers = headers
-            self._readers.wake()
+    def receive_headers(self, headers: Headers) -> None:
+        """Take the answer's headers, pseudo-headers first; trailers say nothing."""
+        fields = dict(headers)
+        status = fields.get(":status", "")
+        if status.isascii() and status.isdecimal():
+            self.feed_answer(int(status), fields)
+        else:
+            self.fail(HTTPException(f"the peer answers with {status[:20]!r} for a status"))
 
-    def fail(self, failure: StreamException) -> None:
-        if self.failure is None and not self.done:
-            self.failure = failure
+    def fail(self, failure: HTTPException) -> None:
+        """Take a failure, unless both directions have ended in order."""
         self._give_back()
         self._drop_unsent()
-        self._readers.wake()
-        self.tell_end()
+        if self.done:
+            self._changed()
+        else:
+            super().fail(failure)
 
     @property
     def done(self) -> bool:
         """Whether both directions have ended."""
-        return self._input_ended and self._end_sent
-
-    @property
-    def input_ended(self) -> bool:
-        """Whether the peer has ended its bytes."""
-        return self._input_ended
+        return self.ended and self._end_sent
 
     def fill(self, out: list[bytes | memoryview], window: int, frame_size: int) -> int:
-        """Append DATA frames of at most `window` bytes in all; the bytes taken."""
+        """Append DATA frames of at most `window` bytes in all; return how many bytes."""
         taken = 0
         while self._outbox and taken < window:
             data = self._outbox.popleft()
@@ -215,19 +200,22 @@ class Http2Stream(Ending):
         self._unsent -= taken
         if self._output_ended:
             self._readers.wake()  # `finish` waits anew
-        if self._writers and self._unsent <= self.connection.max_unsent:
+        if self._writers and not self.is_full:
             self._writers.wake()
         return taken
 
     @property
     def has_unsent(self) -> bool:
+        """Whether bytes wait to be sent."""
         return bool(self._outbox)
 
     @property
     def end_due(self) -> bool:
+        """Whether nothing is left to send but the end."""
         return self._output_ended and not self._outbox and not self._end_sent
 
     def end_was_sent(self) -> None:
+        """Note that END_STREAM is on its way."""
         self._end_sent = True
         self._readers.wake()
 

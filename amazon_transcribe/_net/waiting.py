@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from ..exceptions import TimeoutException
 
@@ -43,25 +42,6 @@ class Waiters:
             self._futures.discard(future)
             if timer is not None:
                 timer.cancel()
-
-
-class Ending:
-    """What all streams share: telling their end, once."""
-
-    _has_ended = False
-    _on_end: Callable[[], None] | None = None
-
-    def when_ended(self, call: Callable[[], None]) -> None:
-        """See `base.Stream`."""
-        self._on_end = call
-        if self._has_ended:
-            self.tell_end()
-
-    def tell_end(self) -> None:
-        self._has_ended = True
-        if self._on_end is not None:
-            asyncio.get_running_loop().call_soon(self._on_end)
-            self._on_end = None
 
 
 def _expire(future: asyncio.Future[None], phase: str, timeout: float) -> None:

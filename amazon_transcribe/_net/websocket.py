@@ -27,15 +27,16 @@ from ..exceptions import (
     StreamClosedException,
     StreamResetException,
 )
+from .inbox import Inbox
 from .limits import MAX_UNREAD, MAX_UNSENT
 from .tls import shrink_buffer
-from .waiting import Ending, Waiters
+from .waiting import Waiters
 
 # Close codes with which a peer ends in order. 1005 stands for a frame without a code.
 _CLEAN = (CloseReason.NORMAL_CLOSURE, CloseReason.NO_STATUS_RCVD)
 
 
-class WebSocketStream(asyncio.Protocol, Ending):
+class WebSocketStream(asyncio.Protocol, Inbox):
     """The connection and its one stream, less the opening handshake.
 
     :param client: True in the client's role.
@@ -50,39 +51,26 @@ class WebSocketStream(asyncio.Protocol, Ending):
         on_change: Callable[[WebSocketStream], None] | None = None,
         max_unsent: int = MAX_UNSENT,
     ) -> None:
-        self.failure: HTTPException | None = None
+        Inbox.__init__(self)
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._is_client = client
-        self._on_change = on_change
+        self._on_connection_change = on_change
         self._max_unsent = max_unsent
         self._ws = WSConnection(ConnectionType.CLIENT if client else ConnectionType.SERVER)
         self._frames = FrameProtocol(client, [])
         self._transport: asyncio.Transport | None = None
-        self._inbox: list[bytes] = []
-        self._unread = 0
-        self._input_ended = False
+        self._unread_size = 0
         self._close_sent = False
         self._writing_paused = self._reading_paused = self._discarding = False
         self._heard = False
-        self._readers = Waiters()
         self._writers = Waiters()
 
     # Reading
 
-    async def read(self, timeout: float | None = None) -> bytes:
-        """The bytes that have come, `b""` at the peer's clean end."""
-        while not self._inbox:
-            if self._input_ended:
-                return b""
-            self._check()
-            await self._readers.wait(timeout, "read")
-        return self.read_nowait()
-
     def read_nowait(self) -> bytes:
-        """The bytes that have come, `b""` when there are none now."""
-        data = self._inbox[0] if len(self._inbox) == 1 else b"".join(self._inbox)
-        self._inbox.clear()
-        self._unread = 0
+        """Return the bytes that have come, and take more from the socket again."""
+        data = super().read_nowait()
+        self._unread_size = 0
         if self._reading_paused and self._transport is not None:
             self._reading_paused = False
             self._transport.resume_reading()
@@ -90,23 +78,25 @@ class WebSocketStream(asyncio.Protocol, Ending):
 
     # Writing
 
-    async def write(self, data: bytes, timeout: float | None = None) -> None:
-        """Send a binary message; waits while more than `max_unsent` bytes are unsent."""
-        self._check()
-        if self._close_sent or (self._is_client and self._input_ended):
+    def write(self, data: bytes) -> None:
+        """Send a binary message."""
+        self.check()
+        if self._close_sent or (self._is_client and self.ended):
             raise StreamClosedException("the stream was ended: it takes no more")
         if data:
             self._send(self._frames.send_data(data))
-        await self._written(timeout)
 
-    async def _written(self, timeout: float | None) -> None:
-        while self._writing_paused and not (self._is_client and self._input_ended):
-            self._check()
+    @property
+    def is_full(self) -> bool:
+        """Whether more than `max_unsent` bytes are unsent."""
+        return self._writing_paused and not (self._is_client and self.ended)
+
+    async def drain(self, timeout: float | None = None) -> None:
+        """Wait until no more than `max_unsent` bytes are unsent."""
+        self.check()
+        while self.is_full:
             await self._writers.wait(timeout, "send")
-
-    def _check(self) -> None:
-        if self.failure is not None:
-            raise self.failure.with_traceback(None)
+            self.check()
 
     def _send(self, data: bytes | bytearray) -> None:
         if data and self._transport is not None:
@@ -115,7 +105,7 @@ class WebSocketStream(asyncio.Protocol, Ending):
     def abort(self, code: int = CloseReason.GOING_AWAY) -> None:
         """End the stream at once, with a close frame where it is still open."""
         self._send_close(code)
-        self._fail(StreamClosedException("the stream was closed on this side"))
+        self.fail(StreamClosedException("the stream was closed on this side"))
         self._drop()
 
     def _send_close(self, code: int) -> None:
@@ -125,7 +115,7 @@ class WebSocketStream(asyncio.Protocol, Ending):
                 self._send(self._ws.send(CloseConnection(code=code)))
 
     def _drop(self) -> None:
-        self._inbox.clear()
+        self._unread.clear()
         if self._transport is not None:
             self._transport.abort()
 
@@ -149,7 +139,7 @@ class WebSocketStream(asyncio.Protocol, Ending):
             pass  # bytes after both close frames
 
     def eof_received(self) -> bool:
-        self._fail(ConnectionLostException("the peer closed the connection without a close frame"))
+        self.fail(ConnectionLostException("the peer closed the connection without a close frame"))
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -158,7 +148,7 @@ class WebSocketStream(asyncio.Protocol, Ending):
             transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
         self.lost.set_result(None)
         reason = f"the connection was lost: {error}" if error else "the connection was lost"
-        self._fail(ConnectionLostException(reason))
+        self.fail(ConnectionLostException(reason))
         self._tell_change()
 
     def pause_writing(self) -> None:
@@ -169,8 +159,8 @@ class WebSocketStream(asyncio.Protocol, Ending):
         self._writers.wake()
 
     def _tell_change(self) -> None:
-        if self._on_change is not None:
-            self._on_change(self)
+        if self._on_connection_change is not None:
+            self._on_connection_change(self)
 
     # Events from the peer
 
@@ -195,19 +185,22 @@ class WebSocketStream(asyncio.Protocol, Ending):
     def _receive(self, data: bytes) -> None:
         if not data or self._discarding:
             return
-        self._inbox.append(data)
-        self._unread += len(data)
-        if self._unread > MAX_UNREAD and not self._reading_paused and self._transport is not None:
+        self._unread_size += len(data)
+        if (
+            self._unread_size > MAX_UNREAD
+            and not self._reading_paused
+            and self._transport is not None
+        ):
             self._reading_paused = True
             self._transport.pause_reading()
-        self._readers.wake()
+        self.feed_data(data)
 
     def _receive_close(self, code: int, reason: str | None) -> None:
         if code in _CLEAN:
             self._end_input()
         else:
             told = f": {reason}" if reason else ""
-            self._fail(
+            self.fail(
                 StreamResetException(
                     f"the peer closed the stream with code {int(code)}{told}", code
                 )
@@ -228,26 +221,24 @@ class WebSocketStream(asyncio.Protocol, Ending):
             self._transport.close()
 
     def _end_input(self) -> None:
-        self._input_ended = True
-        self._readers.wake()
-        self.tell_end()
         if self._is_client:
             self._writers.wake()  # what was not sent by now is not wanted
+        self.feed_end()
 
     def _give_up(self, code: int, reason: str) -> None:
         """End the connection for the peer's fault."""
         self._send_close(code)
-        self._fail(ConnectionLostException(f"the peer broke the WebSocket protocol: {reason}"))
+        self.fail(ConnectionLostException(f"the peer broke the WebSocket protocol: {reason}"))
         if self._transport is not None:
             self._transport.close()
 
-    def _fail(self, failure: HTTPException) -> None:
-        over = self._input_ended and (self._is_client or self._close_sent)
-        if self.failure is None and not over:
-            self.failure = failure
-        self._readers.wake()
+    def fail(self, failure: HTTPException) -> None:
+        """Take a failure, unless both directions have ended in order."""
         self._writers.wake()
-        self.tell_end()
+        if self.ended and (self._is_client or self._close_sent):
+            self._changed()
+        else:
+            super().fail(failure)
 
     # The opening handshake, a role's own
 

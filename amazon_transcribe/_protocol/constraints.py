@@ -19,7 +19,13 @@ from numbers import Real
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin
 
 from ..exceptions import ValidationException
-from .constants import LANGUAGE_CODES, MEDIA_ENCODINGS, PREFIX
+from .constants import (
+    PREFIX,
+    LanguageCode,
+    MediaEncoding,
+    PartialResultsStability,
+    VocabularyFilterMethod,
+)
 
 if TYPE_CHECKING:
     import msgspec
@@ -316,16 +322,16 @@ def unknown_members(rule: Rule, value: Any, path: str = "") -> Iterator[str]:
             yield from unknown_members(rule.of, part, path)
 
 
-LANGUAGE = OneOf(LANGUAGE_CODES)
-ENCODING = OneOf(MEDIA_ENCODINGS)
+LANGUAGE = OneOf(get_args(LanguageCode))
+ENCODING = OneOf(get_args(MediaEncoding))
 SAMPLE_RATE = Integer(8000, 48000, " Hz")
 CHANNELS = Integer(2)
 CHANNEL = Integer(0, 1)
 NAME = Text(1, 200, "[0-9a-zA-Z._-]+")
 NAMES = TextList(1, 3000, "[a-zA-Z0-9,._-]+")
 UUID = Text(36, 36, "[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{12}")
-FILTER_METHOD = OneOf(("remove", "mask", "tag"))
-STABILITY = OneOf(("high", "medium", "low"))
+FILTER_METHOD = OneOf(get_args(VocabularyFilterMethod))
+STABILITY = OneOf(get_args(PartialResultsStability))
 PII = OneOf(("PII",))
 PII_TYPES = TextList(1, 300, "[A-Z_, ]+")
 LANGUAGES = TextList(1, 200, "[a-zA-Z,-]+")

@@ -32,6 +32,7 @@ from .constants import (
     WEBSOCKET,
 )
 from .constraints import unknown_members
+from .events import EventShape
 from .operation import Operation
 from .rest_json import (
     read_event,
@@ -93,7 +94,7 @@ class ServerSession:
         self.unknown_members: list[str] = []
         self.input_ended = False
         self.session_ended = False
-        self.configuration: BaseEvent | None = None
+        self.configuration: EventShape | None = None
         self.operation: Operation
         self._audio_came = False
         self.request: Any = None

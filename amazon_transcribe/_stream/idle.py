@@ -1,36 +1,135 @@
-"""What to do when a program sends no audio."""
+"""The idle policy: what to do when a program sends no audio."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import asyncio
+import weakref
+from typing import Any, Literal, Protocol
 
-from ..exceptions import InvalidParameterException
+from .._protocol.constants import AUDIO_TIMEOUT, MAX_AUDIO_CHUNK
+from ..exceptions import InvalidParameterException, TimeoutException
 
 Idle = Literal["wait", "silence", "end"]
 
-# The service ends a stream that got no audio for 15 s.
 IDLE_AFTER = 10.0
-AUDIO_TIMEOUT = 15.0
-_SILENCE = 0.1  # seconds sent at a time: enough to count as audio
+"""Seconds without audio after which the policy acts."""
+
+_SILENCE_SECONDS = 0.1  # enough to count as audio
 
 
-def check_idle(request: Any) -> None:
-    """Refuse a request's idle policy that cannot be kept.
+def check_idle(idle: object, idle_after: float, media_encoding: object) -> None:
+    """Refuse an idle policy that cannot be kept.
 
     :raises InvalidParameterException: for a word or a time that is not allowed, and for
         silence in anything but pcm.
     """
-    if request.idle not in ("wait", "silence", "end"):
+    if idle not in ("wait", "silence", "end"):
         raise InvalidParameterException(
-            "idle", f"idle must be 'wait', 'silence' or 'end', not {request.idle!r}"
+            "idle", f"idle must be 'wait', 'silence' or 'end', not {idle!r}"
         )
-    if not 0 < request.idle_after < AUDIO_TIMEOUT:
+    if not 0 < idle_after < AUDIO_TIMEOUT:
         raise InvalidParameterException(
             "idle_after",
             f"idle_after must be above 0 and under the service's {AUDIO_TIMEOUT:g} s,"
-            f" not {request.idle_after!r}",
+            f" not {idle_after!r}",
         )
-    if request.idle == "silence" and request.media_encoding != "pcm":
+    if idle == "silence" and media_encoding != "pcm":
         raise InvalidParameterException(
-            "idle", f"silence can be sent as pcm only, not as {request.media_encoding}"
+            "idle", f"silence can be sent as pcm only, not as {media_encoding}"
         )
+
+
+def silence_of(request: Any) -> bytes:
+    """Return a tenth of a second of silence for a request's audio, which is pcm."""
+    channels = getattr(request, "number_of_channels", None) or 1
+    # Whole samples of two channels where the request names none: right for one too.
+    samples = int(request.media_sample_rate_hz * _SILENCE_SECONDS) // 2 * 2
+    return bytes(min(samples * 2 * channels, MAX_AUDIO_CHUNK // 4 * 4))
+
+
+class IdleStream(Protocol):
+    """What the policy needs of its stream."""
+
+    is_over: bool
+
+    @property
+    def has_waiting_senders(self) -> bool:
+        """Whether the program has audio that the peer does not take yet."""
+
+    def send_silence(self, silence: bytes) -> bool:
+        """Send silence; False where the transport has no room for it."""
+
+    def end_idle_input(self, seconds: float) -> None:
+        """End the input because there was no audio for so many seconds."""
+
+    def fail(self, error: TimeoutException) -> None:
+        """End the stream with an error."""
+
+
+class KeepAlive:
+    """The timer that keeps a stream's idle policy. It holds no reference to the stream.
+
+    :param stream: The stream.
+    :param silence: What to send when there is no audio; None to end the input instead.
+    :param after: Seconds without audio after which to act.
+    :param send_timeout: Seconds in which the peer takes no silence until the stream fails.
+    """
+
+    def __init__(
+        self, stream: IdleStream, silence: bytes | None, after: float, send_timeout: float
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stream = weakref.ref(stream)
+        self._silence = silence
+        self._after = after
+        self._send_timeout = send_timeout
+        self._last_audio = self._loop.time()
+        self._blocked_since: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._wait_until(self._last_audio + after)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the policy will act again."""
+        return self._timer is not None
+
+    def audio_sent(self) -> None:
+        """Note that the program has sent audio."""
+        self._last_audio = self._loop.time()
+
+    def stop(self) -> None:
+        """Act no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def look(self) -> None:
+        """Act if there was no audio for too long, and come back when there may be none again."""
+        self.stop()
+        stream = self._stream()
+        if stream is None or stream.is_over:
+            return
+        now = self._loop.time()
+        due = self._last_audio + self._after
+        if stream.has_waiting_senders:  # the program has audio, which the peer does not take
+            due = now + self._after
+        elif now >= due:
+            if self._silence is None:
+                stream.end_idle_input(self._after)
+                return
+            self._send_silence(stream, self._silence, now)
+            due = now + self._after
+        if not stream.is_over:
+            self._wait_until(due)
+
+    def _send_silence(self, stream: IdleStream, silence: bytes, now: float) -> None:
+        self._last_audio = now
+        if stream.send_silence(silence):
+            self._blocked_since = None
+        elif self._blocked_since is None:
+            self._blocked_since = now
+        elif now - self._blocked_since >= self._send_timeout:
+            stream.fail(TimeoutException("send", self._send_timeout))
+
+    def _wait_until(self, due: float) -> None:
+        self._timer = self._loop.call_at(due, self.look)

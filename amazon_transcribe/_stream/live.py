@@ -7,25 +7,28 @@ import functools
 import logging
 import weakref
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from .._net.waiting import Waiters
 from .._protocol.client_session import ClientSession
-from .._protocol.events import AudioChunk, UnknownEvent
+from .._protocol.events import AudioChunk
 from ..eventstream import BaseEvent
 from ..exceptions import HTTPException, SDKError, StreamClosedException, TimeoutException
 from ..limiter import Slot
 from ..observe import end_of
 from ..transports.base import Stream
+from .idle import KeepAlive
+from .telemetry import Telemetry
 
-# The service reads as fast as we speak; one that takes nothing for so long never will.
 SEND_TIMEOUT = 60.0
+"""Seconds in which a peer takes no audio until a send fails: the service reads as we speak."""
 
-# Nobody who waits for results waits in vain for longer.
-IDLE_TIMEOUT = 30.0
-_LOOKS = 4  # how often it is looked at in that time
+RESULT_TIMEOUT = 30.0
+"""Seconds in which a stream neither sends nor receives until a reader that waits fails."""
+
+_CHECKS_PER_TIMEOUT = 4
 
 logger = logging.getLogger("amazon_transcribe")
 
@@ -35,273 +38,329 @@ _T = TypeVar("_T")
 class LiveStream:
     """An open stream: the session that knows the protocol on the transport that carries it.
 
-    It stands behind `AudioStream` as the input stream and behind
-    `TranscriptResultStream` as the raw stream. Any number of tasks may read at once:
-    each event goes to one of them, the end to all.
+    `AudioStream` sends by it and `ResultStream` reads by it. Any number of tasks may read at
+    once: each event goes to one of them, the end to all. It owns no task.
+
+    :param session: The client's end of the conversation.
+    :param stream: The transport's stream.
+    :param slot: The limiter's slot, given back at the end.
+    :param result_timeout: See `RESULT_TIMEOUT`.
+    :param send_timeout: See `SEND_TIMEOUT`.
     """
 
     def __init__(
         self,
         session: ClientSession,
         stream: Stream,
+        *,
         slot: Slot | None = None,
-        idle_timeout: float = IDLE_TIMEOUT,
+        result_timeout: float = RESULT_TIMEOUT,
+        send_timeout: float = SEND_TIMEOUT,
     ) -> None:
-        self._slot = slot  # given back at the end
-        self._loop = asyncio.get_running_loop()
-        self._senders = 0  # that wait for room
-        self._turn = asyncio.Lock()  # for them: first come, first sent
-        self._crowded = False  # the last send left no room
+        self.is_over = False
+        self.failure: SDKError | None = None  # None where it is over: ended cleanly
         self._session = session
         self._stream = stream
-        self.unknown_events = 0  # handed over
-        self._events: deque[Any] = deque()
-        self._over = False  # ended cleanly by the service
-        self._failure: SDKError | None = None  # ended otherwise; events may stand before it
+        self._slot = slot
+        self.telemetry: Telemetry | None = None
+        self._keep_alive: KeepAlive | None = None
+        self._loop = asyncio.get_running_loop()
+        # Sending
+        self._send_timeout = send_timeout
+        self._send_lock = asyncio.Lock()  # first come, first sent
+        self._waiting_senders = 0
         self._end_sent = False
-        self._receiving = False
-        self._followers = Waiters()  # who wait for what another one receives
-        self._reader: asyncio.Task[Any] | None = None
-        self._received = 0  # bytes
-        self._idle_timeout = idle_timeout
-        self._seen = (0, 0, False)
-        self._quiet = 0
+        self._idle_end: StreamClosedException | None = None
+        # Receiving
+        self._events: deque[Any] = deque()
+        self._waiting_readers = Waiters()
+        self._last_reader: asyncio.Task[Any] | None = None
+        self._bytes_received = 0
+        self._result_timeout = result_timeout
+        self._progress = (0, 0, False)
+        self._idle_checks = 0
+        self._watchdog: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Begin to receive: from here on events are decoded and the end is noticed."""
         # Neither holds the stream: one that the program drops is gone at once.
-        live = weakref.ref(self)
-        stream.when_ended(functools.partial(call_alive, live, "_settle"))
-        self._watch = functools.partial(call_alive, live, "_look_if_idle")
-        self._watchdog = self._loop.call_later(idle_timeout / _LOOKS, self._watch)
+        alive = weakref.ref(self)
+        self._on_check = functools.partial(_check_progress, alive)
+        self._check_later()
+        self._stream.when_changed(functools.partial(_take_what_came, alive))
 
     def __del__(self) -> None:
         # The program dropped its stream; the collector may run in any thread.
-        if not self._is_over:
-            # Nobody can send to it or read it. What ends by itself is given time for that.
-            delay = self._idle_timeout if self._end_sent else 0.0
-            with suppress(RuntimeError):  # the loop is closed, and its connections with it
-                self._loop.call_soon_threadsafe(self._loop.call_later, delay, self._stream.abort)
+        if self.is_over:
+            return
+        # Nobody can send to it or read it. One that ends by itself is given time for that.
+        delay = self._result_timeout if self._end_sent else 0.0
+        with suppress(RuntimeError):  # the loop is closed, and its connections with it
+            self._loop.call_soon_threadsafe(self._loop.call_later, delay, self._stream.abort)
+        if self.telemetry is not None:
+            self.telemetry.dropped(self._loop.call_soon_threadsafe)
+
+    def keep_alive(self, silence: bytes | None, after: float) -> None:
+        """Act when the program sends no audio for so many seconds; see `KeepAlive`."""
+        self._keep_alive = KeepAlive(self, silence, after, self._send_timeout)
+
+    # Sending
 
     async def send_audio(self, chunk: AudioChunk) -> None:
-        await self._send(self._session.send_audio, chunk)
+        """Send a chunk of audio; wait first while too much is on its way unsent."""
+        if self._waiting_senders or self.is_over or self._stream.is_full:
+            await self._send_in_turn(self._session.send_audio, chunk)
+        else:
+            self._send(self._session.send_audio, chunk)
 
     async def send_event(self, event: BaseEvent) -> None:
-        await self._send(self._session.send_event, event)
-
-    async def _send(self, frame: Callable[[_T], bytes], sent: _T) -> None:
-        """Wait until there is room, then send: who gives up the wait has sent nothing.
-
-        What were taken first would pile up, if the program gave up each wait.
-        """
-        if self._senders or self._crowded or self._is_over:
-            self._senders += 1
-            try:
-                async with self._turn:
-                    self._check_alive()
-                    if not self._session.ended:
-                        await self._write(b"")
-                    self._hand_over(frame, sent)
-            finally:
-                self._senders -= 1
+        """Send an event; wait first while too much is on its way unsent."""
+        if self._waiting_senders or self.is_over or self._stream.is_full:
+            await self._send_in_turn(self._session.send_event, event)
         else:
-            self._hand_over(frame, sent)
+            self._send(self._session.send_event, event)
 
-    def _hand_over(self, frame: Callable[[_T], bytes], sent: _T) -> None:
-        self._crowded = at_once(self._write(self._framed(frame, sent))) is WAITS
+    async def _send_in_turn(self, frame: Callable[[_T], bytes], sent: _T) -> None:
+        """Wait for room behind the senders that came before, then send.
 
-    def _framed(self, frame: Callable[[_T], bytes], sent: _T) -> bytes:
+        Framing before the wait would queue audio that a cancelled caller believes unsent.
+        """
+        self._waiting_senders += 1
         try:
-            return frame(sent)
-        except StreamClosedException as error:
-            raise self._described(error) from None
+            async with self._send_lock:
+                if not self._session.ended:
+                    await self._drain()
+                self._send(frame, sent)
+        finally:
+            self._waiting_senders -= 1
 
-    def _check_alive(self) -> None:
-        if self._failure is not None:
-            raise self._failure.with_traceback(None)
+    def _send(self, frame: Callable[[_T], bytes], sent: _T) -> None:
+        before = self._session.audio_bytes_sent
+        try:
+            self._stream.write(frame(sent))
+        except HTTPException as error:
+            raise self._failure_behind(error) from None
+        if self._keep_alive is not None or self.telemetry is not None:
+            self._note_audio(self._session.audio_bytes_sent - before)
 
-    @property
-    def _is_over(self) -> bool:
-        return self._over or self._failure is not None
+    def _note_audio(self, size: int) -> None:
+        if size and self._keep_alive is not None:
+            self._keep_alive.audio_sent()
+        if size and self.telemetry is not None:
+            self.telemetry.audio_sent(size)
 
     async def end_audio(self) -> None:
-        async with self._turn:  # behind what waits to be sent
-            await self._end_input()
+        """End the input, behind the audio that waits to be sent."""
+        async with self._send_lock:
+            self._end_input()
+            if not self.is_over and self._stream.is_full:
+                await self._drain()
 
-    async def _end_input(self) -> None:
+    async def _drain(self) -> None:
+        """Wait for room; raise where there will be none any more."""
+        try:
+            self._check_alive()
+            if self.is_over:
+                raise StreamClosedException("the service has ended the stream: it takes no more")
+            await self._stream.drain(self._send_timeout)
+        except HTTPException as error:
+            raise self._failure_behind(error) from None
+
+    def _end_input(self) -> None:
         if self._end_sent:
             return
         self._end_sent = True
         try:
             self._check_alive()
-            await self._write(self._session.end())
+            self._stream.write(self._session.end())
         except StreamClosedException:
             pass  # the service has ended the stream by itself: there is no input to end
+        except HTTPException as error:
+            raise self._failure_behind(error) from None
         finally:
-            if self._failure is None:
+            if self.failure is None:
                 self._stream.end()
 
+    def _check_alive(self) -> None:
+        if self.failure is not None:
+            raise self.failure.with_traceback(None)
+
+    def _failure_behind(self, error: HTTPException) -> SDKError:
+        """Find why a send failed: the service's own exception where it came before the end."""
+        self._take()
+        if not isinstance(error, StreamClosedException):
+            self.fail(error)
+        return self.failure or self._with_ids(self._idle_end or error)
+
+    # For the idle policy
+
+    @property
+    def has_waiting_senders(self) -> bool:
+        """Whether the program has audio that the peer does not take yet."""
+        return self._waiting_senders > 0
+
+    def send_silence(self, silence: bytes) -> bool:
+        """Send silence; False where the transport has no room for it."""
+        if self._stream.is_full:
+            return False
+        with suppress(SDKError):  # the program is told by its next call
+            self._stream.write(self._session.send_audio(silence))
+            if self.telemetry is not None:
+                self.telemetry.audio_sent(len(silence))
+        return True
+
+    def end_idle_input(self, seconds: float) -> None:
+        """End the input because there was no audio for so many seconds."""
+        self._idle_end = StreamClosedException(
+            f"the input was ended after {seconds:g} s without audio"
+        )
+        with suppress(SDKError):  # the program is told by its next call
+            self._end_input()
+
+    # Receiving
+
     async def next_event(self) -> BaseEvent | None:
-        """The next event, None at the service's clean end."""
+        """Wait for the next event; None at the service's clean end."""
         while not self._events:
+            self._take()
+            if self._events:
+                break
             self._check_alive()
-            if self._over:
+            if self.is_over:
                 return None
-            await self._receive()
-        self._reader = asyncio.current_task()
+            self._last_reader = asyncio.current_task()
+            await self._waiting_readers.wait(None, "read")
         event: BaseEvent = self._events.popleft()
-        if isinstance(event, UnknownEvent):
-            self.unknown_events += 1
         return event
 
     async def drain(self, timeout: float) -> list[BaseEvent]:
-        """End the input and wait for the service's end; the events that nobody took.
+        """End the input and wait for the service's end; return the events that nobody took.
 
         They stay for another task that was reading before and has not finished.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout
-        if self._failure is None:
-            # What was taken is sent while we read.
-            at_once(self._end_input())
-        try:
-            while not self._is_over:
-                await self._receive(max(deadline - loop.time(), 0.001))
-        except TimeoutException:
-            raise self._described(TimeoutException("drain", timeout)) from None
+        deadline = self._loop.time() + timeout
+        if self.failure is None:
+            self._end_input()
+        while not self.is_over:
+            self._take()
+            if self.is_over:
+                break
+            try:
+                left = max(deadline - self._loop.time(), 0.001)
+                await self._waiting_readers.wait(left, "read")
+            except TimeoutException:
+                raise self._with_ids(TimeoutException("drain", timeout)) from None
         self._check_alive()
         rest = list(self._events)
-        reader = self._reader
+        reader = self._last_reader
         if reader is None or reader is asyncio.current_task() or reader.done():
             self._events.clear()
-            self.unknown_events += sum(isinstance(event, UnknownEvent) for event in rest)
         return rest
 
-    async def close(self) -> None:
-        if not self._is_over:
-            self._take(self._stream.read_nowait())
-            self._stream.abort()
-            self._settle()
-        self._stream.abort()
-
-    async def _write(self, frame: bytes) -> None:
-        try:
-            await self._stream.write(frame, SEND_TIMEOUT)
-        except HTTPException as error:
-            raise self._reason(error) from None
-
-    async def _receive(self, timeout: float | None = None) -> None:
-        """Wait for events or the end; one task receives for all that wait."""
-        if self._receiving:
-            await self._followers.wait(timeout, "read")
+    def _take(self) -> None:
+        """Decode the bytes that the transport has, and take its end if that has come."""
+        if self.is_over:
             return
-        self._receiving = True
-        try:
-            data = await self._stream.read(timeout)
-        except TimeoutException:
-            raise
-        except HTTPException as error:
-            self._fail(error)
-        else:
-            if data:
-                self._received += len(data)
-                self._take(data)
-            else:
-                self._end()
-        finally:
-            self._receiving = False
-            self._followers.wake()
+        stream = self._stream
+        if data := stream.read_nowait():
+            self._bytes_received += len(data)
+            events = self._session.receive(data)
+            failure = events.pop() if events and isinstance(events[-1], SDKError) else None
+            if self.telemetry is not None:
+                self.telemetry.received(len(data), events)  # type: ignore[arg-type]
+            self._events += events
+            if isinstance(failure, SDKError):
+                self.fail(failure)
+            elif self._waiting_readers:
+                self._waiting_readers.wake()
+        if stream.ended:
+            self._end()
+        elif stream.failure is not None:
+            self.fail(stream.failure)
 
-    def _take(self, data: bytes) -> None:
-        """Turn bytes into events, of which the last may be the service's exception."""
-        events = self._session.receive(data)
-        failure = events.pop() if events and isinstance(events[-1], SDKError) else None
-        self._keep(events, failure)
+    # The end
 
-    def _keep(
-        self, events: list[BaseEvent | SDKError], failure: BaseEvent | SDKError | None
-    ) -> None:
-        self._events.extend(events)
-        if isinstance(failure, SDKError):
-            self._fail(failure)
+    def abort(self) -> None:
+        """End the stream at once, unless it has ended; events that have come stay readable."""
+        self._take()
+        self._stream.abort()
+        self.fail(StreamClosedException("the stream was closed on this side"))
 
     def _end(self) -> None:
-        """The service's bytes have ended."""
-        if self._is_over:
-            return
-        failure = self._session.receive_end()
-        if failure is not None:
-            self._fail(failure)
-        else:
-            self._over = True
-            self._ended(None)
+        """Take the end of the service's bytes."""
+        if not self.is_over:
+            failure = self._session.receive_end()
+            if failure is not None:
+                self.fail(failure)
+            else:
+                self._finish(None)
 
-    def _fail(self, error: SDKError) -> None:
-        if self._is_over:
-            return
-        # Its traceback's frames hold the stream, which would have to wait for the collector.
-        self._failure = self._described(error).with_traceback(None)
-        self._stream.abort()
-        self._ended(error)
+    def fail(self, error: SDKError) -> None:
+        """End the stream with an error, unless it has ended."""
+        if not self.is_over:
+            # Its traceback's frames hold the stream, which would have to wait for the collector.
+            self.failure = self._with_ids(error).with_traceback(None)
+            self._finish(error)
+            self._stream.abort()
 
-    def _ended(self, error: SDKError | None) -> None:
-        """What there is to do once, at whatever end."""
-        self._watchdog.cancel()
+    def _finish(self, error: SDKError | None) -> None:
+        """Do what there is to do once, at whatever end."""
+        self.is_over = True
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        if self._keep_alive is not None:
+            self._keep_alive.stop()
         if self._slot is not None:
             self._slot.release()
         level = logging.DEBUG if error is None else logging.INFO
         if logger.isEnabledFor(level):
             ids = (self._session.session_id, self._session.request_id)
             logger.log(level, "session %s ends: %s (request %s)", ids[0], end_of(error), ids[1])
+        if self.telemetry is not None:
+            self.telemetry.ended(error)
+        self._waiting_readers.wake()
 
-    def _look_if_idle(self) -> None:
-        """Fail a reader that waits in vain: the service ends what gets no audio for 15 s."""
-        seen = (self._session.audio_bytes_sent, self._received, self._end_sent)
-        waits_in_vain = self._receiving and seen == self._seen
-        self._quiet = self._quiet + 1 if waits_in_vain else 0
-        self._seen = seen
-        if self._quiet == _LOOKS:
-            self._fail(TimeoutException("idle", self._idle_timeout))
-        else:
-            self._watchdog = self._loop.call_later(self._idle_timeout / _LOOKS, self._watch)
-
-    def _reason(self, error: HTTPException) -> SDKError:
-        """Why a write failed: the service's own exception where it came before the end."""
-        self._settle()
-        if not isinstance(error, StreamClosedException):
-            self._fail(error)
-        return self._failure or self._described(error)
-
-    def _settle(self) -> None:
-        """Take what has come, and the end if it has come too."""
-        self._take(self._stream.read_nowait())
-        try:
-            ended = at_once(self._stream.read()) == b""
-        except HTTPException as error:
-            self._fail(error)
-        else:
-            if ended:
-                self._end()
-        self._followers.wake()
-
-    def _described(self, error: SDKError) -> SDKError:
+    def _with_ids(self, error: SDKError) -> SDKError:
         error.request_id = self._session.request_id
         error.session_id = self._session.session_id
         error.audio_bytes_sent = self._session.audio_bytes_sent
         return error
 
+    def _check_later(self) -> None:
+        delay = self._result_timeout / _CHECKS_PER_TIMEOUT
+        self._watchdog = self._loop.call_later(delay, self._on_check)
 
-def call_alive(stream: weakref.ref[Any], method: str) -> None:
-    """Call a method of a stream, if the program has not dropped it."""
-    if (live := stream()) is not None:
-        getattr(live, method)()
+    def check_progress(self) -> None:
+        """Fail readers that wait while nothing is sent or received for the whole time-out.
+
+        The service ends a stream 15 s after its last audio, so more will not come.
+        """
+        progress = (self._session.audio_bytes_sent, self._bytes_received, self._end_sent)
+        is_stuck = bool(self._waiting_readers) and progress == self._progress
+        self._idle_checks = self._idle_checks + 1 if is_stuck else 0
+        self._progress = progress
+        if self._idle_checks == _CHECKS_PER_TIMEOUT:
+            self.fail(TimeoutException("idle", self._result_timeout))
+        else:
+            self._check_later()
 
 
-WAITS = object()
+def _take_what_came(alive: weakref.ref[LiveStream]) -> None:
+    """Take what has come, unless the program has events to read first.
+
+    More is left to the transport, which holds back the peer.
+    """
+    live = alive()
+    if live is not None and (
+        not live._events
+        or live._waiting_readers
+        or live._stream.ended
+        or live._stream.failure is not None
+    ):
+        live._take()
 
 
-def at_once(call: Coroutine[Any, Any, Any]) -> Any:
-    """Do what a coroutine does before it would wait: its result, `WAITS` if it would."""
-    try:
-        call.send(None)
-    except StopIteration as done:
-        return done.value
-    call.close()
-    return WAITS
+def _check_progress(alive: weakref.ref[LiveStream]) -> None:
+    live = alive()
+    if live is not None:
+        live.check_progress()

@@ -1,8 +1,11 @@
-"""What programs hold of an open stream: audio in, events out."""
+"""What a program holds of an open stream: audio in, events out."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+import logging
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from .._protocol.constants import MAX_AUDIO_CHUNK
 from .._protocol.events import AudioChunk, AudioEvent, EventParser, UnknownEvent
@@ -15,32 +18,35 @@ from ..eventstream import (
 )
 from ..exceptions import (
     InvalidParameterException,
+    SDKError,
     SerializerException,
     StreamClosedException,
     UnknownServiceException,
 )
+from .live import LiveStream
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from typing_extensions import Self
 
-# The service sends its last results within a few seconds of the input's end.
 DRAIN_TIMEOUT = 30.0
+"""Seconds for `drain`: the service sends its last results within a few of the input's end."""
+
+_MAX_SKIPPED = 100  # unknown events that are kept
+_MAX_NAMES = 100  # unknown types that are logged
+
+logger = logging.getLogger("amazon_transcribe")
+
+_Event = TypeVar("_Event", bound=BaseEvent)
 _Input = TypeVar("_Input", bound="AudioStream")
 _Response = TypeVar("_Response")
-
-
-# The two directions of an open stream
 
 
 class AudioStream(BaseStream):
     """The audio on its way to the service. The client makes it; programs only use it.
 
-    It works with any `input_stream` that has `write(bytes)` and `end_stream()`, and
-    then signs and frames with the other parts it was given. The client's own stream
-    offers `send_audio` and `end_audio` instead: each event is signed and framed there
-    in one call. The parameters are those of `BaseStream`.
+    Behind it stands the client's own stream, where each event is signed and framed in one
+    call, or any `input_stream` that has `write(bytes)` and `end_stream()`: then the other
+    parts sign and frame. The parameters are those of `BaseStream`.
     """
 
     def __init__(
@@ -52,7 +58,7 @@ class AudioStream(BaseStream):
         initial_signature: bytes | None = None,
         credential_resolver: Any = None,
     ) -> None:
-        super().__init__(
+        parts = (
             input_stream,
             event_serializer or _AudioEventSerializer(),
             eventstream_serializer,
@@ -60,26 +66,26 @@ class AudioStream(BaseStream):
             initial_signature,
             credential_resolver,
         )
-        self._live = input_stream if hasattr(input_stream, "send_audio") else None
-        self._audio_ended = False
+        super().__init__(*parts)
+        self._sender: _Sender = (
+            input_stream if isinstance(input_stream, LiveStream) else _SignedSender(*parts)
+        )
 
     async def send_event(self, event: BaseEvent) -> None:
         """Send one event of any type that the operation takes.
 
         :param event: An `AudioEvent`, or one of the operation's own.
-        :raises SerializerException: for an event that it does not take.
+        :raises SerializerException: for an event that the operation does not take.
         :raises InvalidParameterException: for a value the service would refuse; its
             `parameter` is the path to it.
         """
-        if self._live is None:
-            await super().send_event(event)
-        elif isinstance(event, AudioEvent):
-            await self._live.send_audio(checked_chunk(event.audio_chunk))
+        if isinstance(event, AudioEvent):
+            await self._sender.send_audio(checked_chunk(event.audio_chunk))
         else:
-            await self._live.send_event(event)
+            await self._sender.send_event(event)
 
     async def send_audio_event(self, audio_chunk: AudioChunk | None) -> None:
-        """Send a chunk of audio; waits while too much is on its way unsent.
+        """Send a chunk of audio; wait first while too much is on its way unsent.
 
         A send that is cancelled in that wait, or runs out of time, has sent nothing.
 
@@ -91,44 +97,53 @@ class AudioStream(BaseStream):
         :raises HTTPException: when the stream has failed, with the reason.
         :raises ServiceException: when the service has ended the stream with one.
         """
-        chunk = checked_chunk(audio_chunk)
-        if self._live is not None:
-            await self._live.send_audio(chunk)
-            return
-        if self._audio_ended:
-            raise StreamClosedException("the input has ended: no more audio can be sent")
-        self._audio_ended = not len(chunk)
-        await self.send_event(AudioEvent(chunk))
+        await self._sender.send_audio(checked_chunk(audio_chunk))
 
     async def end_stream(self) -> None:
         """End the input; the service then sends its last results.
 
         A second call is harmless, and so is one after an empty chunk.
         """
-        if self._live is not None:
-            await self._live.end_audio()
-        else:
-            self._audio_ended = True
-            await super().end_stream()
+        await self._sender.end_audio()
 
-    async def drain(self, timeout: float) -> list[BaseEvent]:
-        """End the input and wait for the end of the results; see `OpenStream.drain`.
-
-        :param timeout: Seconds for all of it.
-        """
-        if self._live is None:
-            raise SerializerException("only a stream that the client made can be drained")
-        rest: list[BaseEvent] = await self._live.drain(timeout)
-        return rest
-
-    async def close(self) -> None:
+    def abort(self) -> None:
         """Abort the stream unless it has ended."""
-        if self._live is not None:
-            await self._live.close()
+        self._sender.abort()
+
+
+class _Sender(Protocol):
+    """What stands behind an `AudioStream`."""
+
+    async def send_audio(self, chunk: AudioChunk) -> None: ...
+
+    async def send_event(self, event: BaseEvent) -> None: ...
+
+    async def end_audio(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class _SignedSender(BaseStream):
+    """Sends by the parts that an `AudioStream` was given."""
+
+    _audio_ended = False
+
+    async def send_audio(self, chunk: AudioChunk) -> None:
+        if self._audio_ended:
+            raise StreamClosedException("the input has ended: no more audio can be sent")
+        self._audio_ended = not len(chunk)
+        await self.send_event(AudioEvent(chunk))
+
+    async def end_audio(self) -> None:
+        self._audio_ended = True
+        await self.end_stream()
+
+    def abort(self) -> None:
+        """Leave the stream to whoever made it."""
 
 
 class _AudioEventSerializer:
-    """The headers and the payload of an audio event, for the parts given one by one."""
+    """Writes the headers and the payload of an audio event."""
 
     def serialize(self, event: BaseEvent) -> tuple[dict[str, str], bytes]:
         if not isinstance(event, AudioEvent):
@@ -142,7 +157,7 @@ class _AudioEventSerializer:
 
 
 def checked_chunk(chunk: AudioChunk | None) -> AudioChunk:
-    """The audio of one event; nothing for None.
+    """Return the audio of one event; nothing for None.
 
     :raises InvalidParameterException: for a chunk too long or not of bytes.
     """
@@ -165,16 +180,16 @@ def checked_chunk(chunk: AudioChunk | None) -> AudioChunk:
     return chunk
 
 
-class ResultStream(EventStream):
+class ResultStream(EventStream, Generic[_Event]):
     """The events from the service, in `async for`.
 
     A read that is cancelled or runs out of time loses nothing: the next one goes on.
-    Events of types that this version does not know come out as `UnknownEvent`.
-    `unknown_exceptions` counts exceptions of such types, which are raised as
-    `UnknownServiceException`; one ends the stream, so it is 0 or 1.
 
-    :param raw_stream: Any object whose `chunks()` yields bytes. The client's own offers
-        `next_event` instead and decodes by itself.
+    Events of types that this version does not know do not stand in the way: they are
+    counted in `unknown_events`, named once in the log, and the last hundred are kept in
+    `skipped_events`. `including_unknown` iterates over them with the others, in order.
+
+    :param raw_stream: The client's own stream, or any object whose `chunks()` yields bytes.
     :param parser: Turns a message into an event by `parse(message)`; None takes the
         operation's own.
     :raises BadRequestException: the audio or a parameter is not acceptable.
@@ -188,34 +203,118 @@ class ResultStream(EventStream):
     events: ClassVar[EventParser]
 
     def __init__(self, raw_stream: Any, parser: Any = None) -> None:
-        super().__init__(raw_stream, self.events if parser is None else parser)
-        self._unknown_events = 0
-        self.unknown_exceptions = 0
-        self._live = raw_stream if hasattr(raw_stream, "next_event") else None
+        parts = (raw_stream, self.events if parser is None else parser)
+        super().__init__(*parts)
+        self._reader: _Reader = (
+            raw_stream if isinstance(raw_stream, LiveStream) else _RawEvents(*parts)
+        )
+        self.unknown_events = 0
+        """How many events of types that this version does not know have come."""
+        self.skipped_events: deque[UnknownEvent] = deque(maxlen=_MAX_SKIPPED)
+        """The last events of such types that an iteration or a drain has passed over."""
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> _Event:
+        """Wait for the next event of a type that the operation defines."""
+        while True:
+            event: Any = await self._reader.next_event()
+            if event is None:
+                raise StopAsyncIteration
+            if not isinstance(event, UnknownEvent):
+                return event  # type: ignore[no-any-return]  # the parser's own types
+            self._skip(event)
+
+    @property
+    def unknown_exceptions(self) -> int:
+        """How many exceptions of such types have come: 0, or 1, as one ends the stream.
+
+        It is raised as an `UnknownServiceException`.
+        """
+        return int(isinstance(self._reader.failure, UnknownServiceException))
+
+    def including_unknown(self) -> AsyncIterator[_Event | UnknownEvent]:
+        """Iterate over all events in order, those of unknown types too."""
+        return _AllEvents(self)
+
+    def _skip(self, event: UnknownEvent) -> None:
+        self.unknown_events += 1
+        self.skipped_events.append(event)
+        _log_unknown_once(event)
+
+    async def drain(self, timeout: float) -> list[_Event]:
+        """End the input and wait for the end of the results; see `OpenStream.drain`.
+
+        :param timeout: Seconds for all of it.
+        """
+        rest: list[Any] = []
+        for event in await self._reader.drain(timeout):
+            if isinstance(event, UnknownEvent):
+                self._skip(event)
+            else:
+                rest.append(event)
+        return rest
+
+
+class _AllEvents(AsyncIterator[Any]):
+    """All events of a result stream, those of unknown types too.
+
+    No generator: a read that is cancelled would end it.
+    """
+
+    def __init__(self, stream: ResultStream[Any]) -> None:
+        self._stream = stream
 
     async def __anext__(self) -> Any:
+        event = await self._stream._reader.next_event()
+        if event is None:
+            raise StopAsyncIteration
+        if isinstance(event, UnknownEvent):
+            self._stream.unknown_events += 1
+        return event
+
+
+class _Reader(Protocol):
+    """What stands behind a `ResultStream`."""
+
+    failure: SDKError | None
+
+    async def next_event(self) -> BaseEvent | None: ...
+
+    async def drain(self, timeout: float) -> list[BaseEvent]: ...
+
+
+class _RawEvents(EventStream):
+    """Reads by the parts that a `ResultStream` was given."""
+
+    failure: SDKError | None = None
+
+    async def next_event(self) -> BaseEvent | None:
         try:
-            if self._live is None:
-                event = await super().__anext__()
-                if isinstance(event, UnknownEvent):
-                    self._unknown_events += 1
-            else:
-                event = await self._live.next_event()
-                if event is None:
-                    raise StopAsyncIteration
-        except UnknownServiceException:
-            self.unknown_exceptions = 1  # every later read raises it once more
+            event: BaseEvent = await anext(self)
+        except StopAsyncIteration:
+            return None
+        except SDKError as error:
+            self.failure = error
             raise
         return event
 
-    @property
-    def unknown_events(self) -> int:
-        """How many events of types that this version does not know were handed over."""
-        count: int = self._unknown_events if self._live is None else self._live.unknown_events
-        return count
+    async def drain(self, timeout: float) -> list[BaseEvent]:
+        raise SerializerException("only a stream that the client made can be drained")
 
 
-class OpenStream(Generic[_Input, _Response]):
+_logged_names: set[str] = set()
+
+
+def _log_unknown_once(event: UnknownEvent) -> None:
+    name = ascii(event.event_type)[:100]  # anyone's text
+    if name not in _logged_names and len(_logged_names) < _MAX_NAMES:
+        _logged_names.add(name)
+        logger.warning("skipping events of the unknown type %s: a newer version may know it", name)
+
+
+class OpenStream(Generic[_Input, _Response, _Event]):
     """An open stream. The client makes it.
 
     As an async context manager it leaves nothing open: leaving before the service's end
@@ -232,11 +331,16 @@ class OpenStream(Generic[_Input, _Response]):
         return self._input_stream
 
     @property
+    def output_stream(self) -> ResultStream[_Event]:
+        """The events from the service."""
+        raise NotImplementedError
+
+    @property
     def response(self) -> _Response:
         """What the service said when the stream started."""
         return self._response
 
-    async def drain(self, timeout: float = DRAIN_TIMEOUT) -> list[BaseEvent]:
+    async def drain(self, timeout: float = DRAIN_TIMEOUT) -> list[_Event]:
         """End the input and wait for the service's last results.
 
         Afterwards the stream has ended: reading it finds no more. Another task may read
@@ -250,20 +354,18 @@ class OpenStream(Generic[_Input, _Response]):
         :raises SDKError: what the stream ended with, if not cleanly. Events that came
             before can still be read.
         """
-        events: list[BaseEvent] = await self._input_stream.drain(timeout)
-        return events
+        return await self.output_stream.drain(timeout)
+
+    def abort(self) -> None:
+        """Abort the stream unless it has ended; afterwards readers and writers raise."""
+        self._input_stream.abort()
 
     async def close(self) -> None:
-        """Abort the stream unless it has ended; afterwards readers and writers raise."""
-        await self._input_stream.close()
+        """Abort the stream unless it has ended, as `abort` does."""
+        self.abort()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
+    async def __aexit__(self, *exc: object) -> None:
+        self.abort()

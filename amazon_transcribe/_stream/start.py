@@ -1,112 +1,275 @@
-"""One start of a stream: attempts until the service answers one, before the deadline."""
+"""Starting a stream: attempts at a request until the service answers one, in time."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from .._net.origin import Origin
 from .._protocol.client_session import ClientSession
 from .._protocol.constants import REQUEST_ID
-from .._protocol.operation import Operation
-from .._protocol.rest_json import write_request
-from ..auth import Credentials
+from .._protocol.operation import Operation, check_configuration
+from .._protocol.rest_json import WrittenRequest, write_request
+from .._version import __version__
+from ..auth import CredentialResolver, Credentials
+from ..endpoints import BaseEndpointResolver
 from ..eventstream import BaseEvent
 from ..exceptions import (
+    CredentialsException,
     HTTPException,
     SDKError,
     ServiceException,
+    StreamClosedException,
     StreamException,
     TimeoutException,
+    ValidationException,
 )
-from ..limiter import Slot
-from ..transports.base import Request, Stream
-from .live import LiveStream
-from .retry import CLOCK_TOLERANCE, backoff, clock_skew, is_transient, refuses_signature
-from .telemetry import WatchedStream, tell
+from ..limiter import Slot, StreamLimiter
+from ..observe import Observer, StreamInfo
+from ..transports.base import Request, Stream, Transport
+from .idle import IDLE_AFTER, Idle, check_idle, silence_of
+from .live import RESULT_TIMEOUT, SEND_TIMEOUT, LiveStream
+from .retry import CLOCK_TOLERANCE, Backoff, clock_skew, is_transient, refuses_signature
+from .telemetry import Telemetry, byte_rate, notify
+
+MAX_BODY = 256 * 1024
+"""Bytes of an answer's body: a line of JSON. A peer that sends more is not the service."""
+
+_USER_AGENT = ("user-agent", f"amazon-transcribe-python/{__version__}")
 
 logger = logging.getLogger("amazon_transcribe")
 
-# A body is a line of JSON; a peer that sends more is not the service.
-MAX_BODY = 256 * 1024
+_T = TypeVar("_T")
 
-# What a refusal says comes right behind its status, or never.
-REFUSAL_TIMEOUT = 1.0
+
+@dataclass(eq=False)
+class Starter:
+    """Starts the streams of one client, and owns what their starts share.
+
+    :param region: The AWS region.
+    :param endpoint_resolver: Gives the endpoint.
+    :param credential_resolver: Gives credentials, once for each start.
+    :param transport: Opens HTTP/2 streams.
+    :param websocket: Opens WebSocket streams.
+    :param by_websocket: Whether streams go by WebSocket whatever the endpoint's scheme.
+    :param limiter: Gives slots to streams.
+    :param observer: Told what happens.
+    :param start_timeout: Seconds for a whole start.
+    :param start_attempts: How often a start is tried.
+    :param result_timeout: See `live.RESULT_TIMEOUT`.
+    :param send_timeout: See `live.SEND_TIMEOUT`.
+    :param refusal_timeout: Seconds to wait for an error response's body.
+    :param backoff: The waits between attempts.
+    """
+
+    region: str
+    endpoint_resolver: BaseEndpointResolver
+    credential_resolver: CredentialResolver
+    transport: Transport
+    websocket: Transport
+    by_websocket: bool = False
+    limiter: StreamLimiter | None = None
+    observer: Observer = field(default_factory=Observer)
+    start_timeout: float = 12.0
+    start_attempts: int = 3
+    result_timeout: float = RESULT_TIMEOUT
+    send_timeout: float = SEND_TIMEOUT
+    refusal_timeout: float = 1.0
+    backoff: Backoff = field(default_factory=Backoff)
+    clock_skew: float = field(default=0.0, init=False)
+    """Seconds by which the service's clock is ahead of ours, as far as it matters."""
+    closed: bool = field(default=False, init=False)
+    _closing: asyncio.Future[None] | None = field(default=None, init=False)
+
+    async def start(
+        self,
+        operation: Operation,
+        request: Any,
+        *,
+        configuration: BaseEvent | None = None,
+        idle: Idle = "wait",
+        idle_after: float = IDLE_AFTER,
+    ) -> tuple[LiveStream, Any]:
+        """Open a stream.
+
+        :param request: The operation's parameters.
+        :param configuration: The stream's first event.
+        :param idle: What to do when the program sends no audio; see `idle`.
+        :param idle_after: After how many seconds.
+        :returns: The open stream, and its response.
+        """
+        written = self._check(operation, request)
+        check_configuration(operation, configuration)
+        check_idle(idle, idle_after, request.media_encoding)
+        start = _Start(self, operation, written, configuration)
+        started: tuple[LiveStream, Any] = await start.run()
+        live, response = started
+        if self._is_observed:
+            rate = byte_rate(request)
+            telemetry = Telemetry(self.observer, asyncio.get_running_loop().time, rate)
+            info = StreamInfo(operation.name, response.request_id, response.session_id)
+            telemetry.opened(info, start.took)
+            live.telemetry = telemetry
+        if idle != "wait":
+            live.keep_alive(silence_of(request) if idle == "silence" else None, idle_after)
+        live.begin()
+        return live, response
+
+    async def ask(self, operation: Operation, request: Any) -> Any:
+        """Make a request whose answer is one JSON body.
+
+        :param request: The operation's parameters.
+        """
+        return await _Start(self, operation, self._check(operation, request), None).run()
+
+    def _check(self, operation: Operation, request: Any) -> WrittenRequest:
+        if self.closed:
+            raise StreamClosedException("the client is closed")
+        return write_request(operation, request)
+
+    @property
+    def _is_observed(self) -> bool:
+        return type(self.observer) is not Observer  # the base does nothing
+
+    async def origin(self, *, is_stream: bool) -> Origin:
+        """Resolve the endpoint.
+
+        :param is_stream: Whether a stream goes there, which may be by WebSocket.
+        """
+        resolving = self.endpoint_resolver.resolve(self.region)
+        endpoint = await self._within(self.start_timeout, "endpoint", resolving)
+        if is_stream:
+            return Origin.parse(endpoint, websocket=self.by_websocket)
+        return Origin.parse(re.sub("^ws", "http", endpoint))  # no stream, so no WebSocket
+
+    async def credentials(self, timeout: float) -> Credentials:
+        """Resolve the credentials.
+
+        :param timeout: Seconds.
+        """
+        resolving = self.credential_resolver.get_credentials()
+        found = await self._within(timeout, "credentials", resolving)
+        if found is None or not found.access_key_id or not found.secret_access_key:
+            raise CredentialsException(
+                "the credential resolver gave no access key and secret: set AWS_ACCESS_KEY_ID"
+                " and AWS_SECRET_ACCESS_KEY, a profile, or credential_resolver"
+            )
+        return found
+
+    async def _within(self, timeout: float, phase: str, call: Awaitable[_T]) -> _T:
+        """Wait for the result of a resolver, which may be anyone's code."""
+        # Not `asyncio.wait_for`: up to Python 3.11 it can swallow a cancellation.
+        task = asyncio.ensure_future(call)
+        try:
+            await self.wait({task, self.closing()}, timeout)
+            if not task.done():
+                raise TimeoutException(phase, timeout)
+            return task.result()
+        finally:
+            if task.cancel():
+                await asyncio.wait({task}, timeout=1)
+
+    async def wait(self, until: set[asyncio.Future[Any]], timeout: float) -> None:
+        """Wait for any of the futures; raise once the client is closed."""
+        await asyncio.wait(until, timeout=timeout, return_when="FIRST_COMPLETED")
+        if self.closed:
+            raise StreamClosedException("the client was closed")
+
+    def closing(self) -> asyncio.Future[None]:
+        """Return a future of the running loop that is done once the client is closed."""
+        loop = asyncio.get_running_loop()
+        if self._closing is None or self._closing.get_loop() is not loop:
+            self._closing = loop.create_future()
+            if self.closed:
+                self._closing.set_result(None)
+        return self._closing
+
+    def close(self) -> None:
+        """Fail the starts that wait, and all that come."""
+        self.closed = True
+        closing = self.closing()
+        if not closing.done():
+            closing.set_result(None)
 
 
 class _Start:
     """One start: attempts at a request until the service answers one, before the deadline.
 
-    :param request: Its parameters; those of a stream have an idle policy too.
+    :param starter: What all starts share.
+    :param request: The request's parameters, checked and written.
     :param configuration: The stream's first event.
     """
 
     def __init__(
         self,
-        client: Any,
+        starter: Starter,
         operation: Operation,
-        request: Any,
+        request: WrittenRequest,
         configuration: BaseEvent | None,
     ) -> None:
-        self._client = client
+        self._starter = starter
         self._operation = operation
         self._is_stream = operation.result_stream is not None
         self._request = request
         self._configuration = configuration
         self._loop = asyncio.get_running_loop()
-        self._began = self._loop.time()
-        self._deadline = self._began + client.start_timeout
+        self._began_at = self._loop.time()
+        self._deadline = self._began_at + starter.start_timeout
         self._origin: Origin
         self._credentials: Credentials | None = None
         self._failures = 0
-        self._replaced = self._corrected = False
+        self._was_replaced = self._was_corrected = False
         # Of the present attempt: the clock it is signed by, and its stream once there is one.
         self._skew = 0.0
         self._stream: Stream | None = None
 
     @property
-    def _took(self) -> float:
-        return self._loop.time() - self._began
+    def took(self) -> float:
+        """The seconds since the start began."""
+        return self._loop.time() - self._began_at
 
     @property
     def _left(self) -> float:
         return self._deadline - self._loop.time()
 
     async def run(self) -> Any:
-        """The open `LiveStream`; the answer itself where there is no stream."""
-        self._origin = await self._client._origin(is_stream=self._is_stream)
+        """Return the open stream and its response; the answer itself where there is no stream."""
+        self._origin = await self._starter.origin(is_stream=self._is_stream)
         while True:
             try:
                 return await self._attempt()
             except SDKError as error:
-                if self._is_free(error):
+                if self._retry_at_once(error):
                     continue
-                delay = self._delay(error)
+                delay = self._retry_delay(error)
                 if delay is None:
                     raise
-            await self._client._wait({self._client._closing()}, delay)
+            await self._starter.wait({self._starter.closing()}, delay)
 
     async def _attempt(self) -> Any:
         """Make the request once; one that fails leaves neither a stream nor a slot taken."""
-        limiter = self._client.limiter
+        starter = self._starter
         slot: Slot | None = None
         self._stream = None
-        self._skew = self._client.clock_skew
+        self._skew = starter.clock_skew
         try:
-            if limiter is not None and self._is_stream:
-                slot = await limiter.acquire(self._left, self._client._closing())
+            if starter.limiter is not None and self._is_stream:
+                slot = await starter.limiter.acquire(self._left, starter.closing())
             if self._credentials is None:
-                self._credentials = await self._client._credentials(self._left)
-            session = self._session(self._credentials)
-            self._stream = stream = await self._open(session)
-            headers = await self._accepted(session, stream)
+                self._credentials = await starter.credentials(self._left)
+            session = self._new_session(self._credentials)
+            self._stream = stream = await self._send_request(session)
+            headers = await self._await_answer(session, stream)
             if not self._is_stream:
-                return session.receive_answer(await _body(stream, self._deadline))
-            return self._live(session, stream, slot, headers)
+                return session.receive_answer(await _read_body(stream, self._deadline))
+            return self._open_stream(session, stream, slot, headers)
         except BaseException:
             if self._stream is not None:
                 self._stream.abort()
@@ -114,30 +277,38 @@ class _Start:
                 slot.release()
             raise
 
-    def _session(self, credentials: Credentials) -> ClientSession:
+    def _new_session(self, credentials: Credentials) -> ClientSession:
         skew = self._skew
         return ClientSession(
             self._operation,
-            write_request(self._operation, self._request),
+            self._request,
             credentials,
-            region=self._client.region,
+            region=self._starter.region,
             authority=self._origin.authority,
             clock=(lambda: time.time() + skew) if skew else time.time,
         )
 
-    async def _open(self, session: ClientSession) -> Stream:
-        """Send the request's headers."""
-        origin, agent = self._origin, ("user-agent", _user_agent())
+    async def _send_request(self, session: ClientSession) -> Stream:
+        """Open a stream by sending the request's headers."""
+        origin = self._origin
         if origin.is_websocket:
-            headers = [("host", origin.authority), agent]
+            headers = [("host", origin.authority), _USER_AGENT]
             request = Request(origin, "GET", session.presigned(), headers)
-            return await self._client._websocket.open(request, self._left)
-        headers = [*session.headers(), agent]
-        request = Request(origin, self._operation.method, session.target, headers)
-        return await self._client._transport.open(request, self._left)
+            stream = await self._starter.websocket.open(request, self._left)
+        else:
+            headers = [*session.headers(), _USER_AGENT]
+            request = Request(origin, self._operation.method, session.target, headers)
+            stream = await self._starter.transport.open(request, self._left)
+        if inspect.iscoroutinefunction(stream.write):
+            stream.abort()
+            raise ValidationException(
+                "the transport's stream must take bytes by write(data) without waiting, and wait"
+                " in drain(timeout): its write is a coroutine function"
+            )
+        return stream
 
-    async def _accepted(self, session: ClientSession, stream: Stream) -> Mapping[str, str]:
-        """Send what comes first, and wait for the answer: its headers, if it is no refusal."""
+    async def _await_answer(self, session: ClientSession, stream: Stream) -> Mapping[str, str]:
+        """Send what comes first and wait for the answer: its headers, unless it is a refusal."""
         if not self._is_stream:
             stream.end()
         event = self._configuration
@@ -145,79 +316,75 @@ class _Start:
         # The service may wait for it; over WebSocket nothing goes before the answer.
         if first and not self._origin.is_websocket:
             with suppress(HTTPException):  # the answer says why
-                await stream.write(first, self._left)
+                stream.write(first)
         status, headers = await stream.response(self._left)
         skew = clock_skew(headers.get("date"), time.time())
         if skew is not None:
-            self._client.clock_skew = skew
+            self._starter.clock_skew = skew
         if status != 200:
-            deadline = min(self._deadline, self._loop.time() + REFUSAL_TIMEOUT)
-            error = session.refusal(status, headers, await _body(stream, deadline, refused=True))
+            deadline = min(self._deadline, self._loop.time() + self._starter.refusal_timeout)
+            body = await _read_body(stream, deadline, refused=True)
+            error = session.refusal(status, headers, body)
             error.request_id = headers.get(REQUEST_ID)
             raise error
         if first and self._origin.is_websocket:
-            await stream.write(first, self._left)
+            stream.write(first)
         return headers
 
-    def _live(
+    def _open_stream(
         self, session: ClientSession, stream: Stream, slot: Slot | None, headers: Mapping[str, str]
     ) -> tuple[LiveStream, Any]:
-        """The open stream, and its response."""
-        observer, idle_timeout = self._client.observer, self._client.idle_timeout
-        live: LiveStream
-        if observer is None and self._request.idle == "wait":
-            live = LiveStream(session, stream, slot, idle_timeout)
-        else:
-            live = WatchedStream(session, stream, slot, self._request, observer, idle_timeout)
+        live = LiveStream(
+            session,
+            stream,
+            slot=slot,
+            result_timeout=self._starter.result_timeout,
+            send_timeout=self._starter.send_timeout,
+        )
         response = session.receive_response(headers, live)
         logger.debug("session %s begins: request %s", response.session_id, response.request_id)
-        if isinstance(live, WatchedStream):
-            live.opened(self._operation.name, self._took)
         return live, response
 
-    def _is_free(self, error: SDKError) -> bool:
-        """Whether a failed attempt counts as none, for what the next one does better.
-
-        Each of the two reasons holds once.
-        """
+    def _retry_at_once(self, error: SDKError) -> bool:
+        """Check whether to retry at once, without counting the attempt; each reason holds once."""
         is_dead = isinstance(error, StreamException) and is_transient(error)
-        if is_dead and getattr(self._stream, "reused", False) and not self._replaced:
-            self._replaced = True
-            return True  # it lay idle in the pool; its successor is opened now
-        skew = self._client.clock_skew
+        if is_dead and getattr(self._stream, "reused", False) and not self._was_replaced:
+            self._was_replaced = True
+            return True  # its connection lay idle in the pool; a new one is opened now
+        skew = self._starter.clock_skew
         is_off = refuses_signature(error) and abs(skew - self._skew) > CLOCK_TOLERANCE
-        if is_off and not self._corrected:
-            self._corrected = True
+        if is_off and not self._was_corrected:
+            self._was_corrected = True
             logger.warning("the service's clock is %+.0f s from ours", skew)
             return True
         return False
 
-    def _delay(self, error: SDKError) -> float | None:
-        """Seconds until a failed start is tried again, None if it is not; tells of either."""
-        client, name = self._client, self._operation.name
+    def _retry_delay(self, error: SDKError) -> float | None:
+        """Return the seconds until the next attempt, None for none; tell the observer."""
+        starter, observer, name = self._starter, self._starter.observer, self._operation.name
         if isinstance(error, TimeoutException) and self._left <= 0.01:
-            error.seconds = client.start_timeout  # the limit that was set, not its rest
+            error.seconds = starter.start_timeout  # the limit that was set, not its rest
         if isinstance(error, TimeoutException) and error.phase == "slot":
-            tell(client.observer, "limit_hit", name, "slot")
+            notify(observer.limit_hit, name, "slot")
         elif isinstance(error, ServiceException) and error.status_code == 429:
-            tell(client.observer, "limit_hit", name, "service")
+            notify(observer.limit_hit, name, "service")
         self._failures += 1
-        is_final = self._failures >= client.start_attempts or not is_transient(error)
-        delay = 0.0 if is_final else backoff(self._failures, error)
-        took = self._took
-        if is_final or took + delay >= client.start_timeout:
-            tell(client.observer, "start_failed", name, took, error)
+        is_final = self._failures >= starter.start_attempts or not is_transient(error)
+        delay = 0.0 if is_final else starter.backoff.delay(self._failures, error)
+        took = self.took
+        if is_final or took + delay >= starter.start_timeout:
+            notify(observer.start_failed, name, took, error)
             return None
-        tell(client.observer, "start_retried", name, self._failures, delay, error)
+        notify(observer.start_retried, name, self._failures, delay, error)
         logger.info(
-            "start %d of %d failed, again in %.2f s: %s",
-            *(self._failures, client.start_attempts, delay, type(error).__name__),
+            "start %d of %d failed, next one in %.2f s: %s",
+            *(self._failures, starter.start_attempts, delay, type(error).__name__),
         )
         return delay
 
 
-async def _body(stream: Stream, deadline: float, *, refused: bool = False) -> bytes:
-    """The body of an answer; of a refusal, as much as comes in time."""
+async def _read_body(stream: Stream, deadline: float, *, refused: bool = False) -> bytes:
+    """Read the body of an answer; of a refusal, as much as comes in time."""
     loop = asyncio.get_running_loop()
     body = b""
     try:
@@ -231,9 +398,3 @@ async def _body(stream: Stream, deadline: float, *, refused: bool = False) -> by
             raise
         # The status alone is a refusal; its text is a courtesy.
     return body
-
-
-def _user_agent() -> str:
-    from .. import __version__
-
-    return f"amazon-transcribe-python/{__version__}"

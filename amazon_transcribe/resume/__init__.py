@@ -76,9 +76,8 @@ from typing import TYPE_CHECKING, Any
 from .._protocol.constants import MAX_AUDIO_CHUNK
 from .._protocol.constraints import check_above_zero
 from .._protocol.events import AudioChunk, UnknownEvent
-from .._stream.live import at_once
 from .._stream.open_stream import checked_chunk
-from .._stream.telemetry import tell
+from .._stream.telemetry import notify
 from ..exceptions import (
     BadRequestException,
     InvalidParameterException,
@@ -430,7 +429,7 @@ class ResumableTranscription:
         connection.reason = reason
         self._lost_at = asyncio.get_running_loop().time()
         self._stop_timer()
-        at_once(connection.stream.close())
+        connection.stream.abort()
         self._work.set()
         self._news.set()
 
@@ -600,7 +599,7 @@ class ResumableTranscription:
             response = connection.stream.response
             ids = (response.request_id, response.session_id)
             stream = StreamInfo(START_STREAM_TRANSCRIPTION.name, *ids)
-            tell(self._client.observer, method, stream, *arguments)
+            notify(getattr(self._client.observer, method), stream, *arguments)
 
     def _finish(self, failure: BaseException | None) -> None:
         if not self._over:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from wsproto import events
@@ -25,6 +25,7 @@ class ClientStream(WebSocketStream):
         *,
         on_change: Callable[[ClientStream], None],
         max_unsent: int,
+        ping_interval: float = PING_INTERVAL,
     ) -> None:
         super().__init__(
             client=True,
@@ -32,15 +33,8 @@ class ClientStream(WebSocketStream):
             max_unsent=max_unsent,
         )
         self._request = request
-        self._answer: tuple[int, dict[str, str]] | None = None
+        self._ping_interval = ping_interval
         self._pinger: asyncio.TimerHandle | None = None
-
-    async def response(self, timeout: float | None = None) -> tuple[int, Mapping[str, str]]:
-        """Wait for the answer to the upgrade: status 200 stands for an open stream."""
-        while self._answer is None:
-            self._check()
-            await self._readers.wait(timeout, "response")
-        return self._answer
 
     def end(self) -> None:
         """Nothing to send: the signed empty message has told the end."""
@@ -55,7 +49,7 @@ class ClientStream(WebSocketStream):
         origin, target = self._request.origin, self._request.target
         self._send(self._ws.send(events.Request(origin.authority, target, extra_headers=headers)))
         self._heard = True
-        self._pinger = asyncio.get_running_loop().call_later(PING_INTERVAL, self._ping)
+        self._pinger = asyncio.get_running_loop().call_later(self._ping_interval, self._ping)
 
     def eof_received(self) -> bool:
         if self._ws.state is ConnectionState.REJECTING:
@@ -84,11 +78,10 @@ class ClientStream(WebSocketStream):
                 self._end_refusal()
 
     def _take_answer(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        self._answer = (
+        self.feed_answer(
             status,
             {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers},
         )
-        self._readers.wake()
 
     def _end_refusal(self) -> None:
         self._end_input()
@@ -100,18 +93,20 @@ class ClientStream(WebSocketStream):
         failure: HTTPException = ConnectException(f"{where} does not speak WebSocket: {reason}")
         if self._answer is not None:  # a refusal whose body broke off
             failure = ConnectionLostException("the answer to the upgrade broke off")
-        self._fail(failure)
+        self.fail(failure)
         self._drop()
 
     def _ping(self) -> None:
         """Ask for a sign of life, as long as what comes is read."""
         if not self._heard and not self._reading_paused:
-            self._fail(
-                ConnectionLostException(f"the peer gave no sign of life for {PING_INTERVAL:g} s")
+            self.fail(
+                ConnectionLostException(
+                    f"the peer gave no sign of life for {self._ping_interval:g} s"
+                )
             )
             self._drop()
             return
         self._heard = False
         if self._ws.state is ConnectionState.OPEN:
             self._send(self._ws.send(Ping(b"alive?")))
-        self._pinger = asyncio.get_running_loop().call_later(PING_INTERVAL, self._ping)
+        self._pinger = asyncio.get_running_loop().call_later(self._ping_interval, self._ping)

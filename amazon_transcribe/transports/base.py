@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from .._net.origin import Origin
+from ..exceptions import HTTPException
 
 
 class Request(NamedTuple):
@@ -34,23 +35,40 @@ class Stream(Protocol):
         :raises HTTPException: when the stream has failed.
         """
 
-    async def write(self, data: bytes, timeout: float | None = None) -> None:
-        """Send bytes; waits while too much is on its way unsent.
+    def write(self, data: bytes) -> None:
+        """Take bytes to send. It never waits, and the bytes are the stream's from here on.
 
-        The bytes are taken before the wait: a write that is cancelled still sends them.
-        Without any bytes it is the wait alone.
+        Whoever has more to send waits for room by `drain`.
 
-        :param data: The next bytes of the request's body.
+        :param data: The next bytes of the request's body; no bytes are no end.
+        :raises HTTPException: when the stream has failed or takes no more bytes.
+        """
+
+    @property
+    def is_full(self) -> bool:
+        """Whether too much is on its way unsent: time to `drain`."""
+
+    async def drain(self, timeout: float | None = None) -> None:
+        """Wait until there is room for more.
+
         :param timeout: Seconds to wait; None for ever.
         :raises TimeoutException: with the phase `"send"`.
-        :raises HTTPException: when the stream has failed; the bytes may be lost.
+        :raises HTTPException: when the stream has failed; bytes may be lost.
         """
 
     def end(self) -> None:
         """End the request's bytes. A second call is harmless."""
 
+    @property
+    def ended(self) -> bool:
+        """Whether the peer has ended its bytes in order; some may still be unread."""
+
+    @property
+    def failure(self) -> HTTPException | None:
+        """What the stream has failed with; bytes that came before may still be unread."""
+
     async def read(self, timeout: float | None = None) -> bytes:
-        """The bytes that have come, `b""` at the peer's clean end.
+        """Wait for bytes and return them, `b""` at the peer's clean end.
 
         Reading opens the flow-control window: what is not read stays with the peer.
         A read that is cancelled or runs out of time loses nothing.
@@ -61,13 +79,15 @@ class Stream(Protocol):
         """
 
     def read_nowait(self) -> bytes:
-        """The bytes that have come, `b""` when there are none now; never raises."""
+        """Return the bytes that have come, `b""` when there are none now. It never raises."""
 
-    def when_ended(self, call: Callable[[], None]) -> None:
-        """Have the loop call this once, when the peer's bytes have ended or the stream has
-        failed: so its end is noticed even if nobody reads.
+    def when_changed(self, call: Callable[[], None]) -> None:
+        """Have this called at once when bytes come, at the peer's end and at a failure.
 
-        :param call: Takes nothing; called soon where the end has been already.
+        So the end is noticed even if nobody reads. What has happened before is told by one
+        call. A stream has one such call: the last one that was given.
+
+        :param call: Takes nothing and never raises.
         """
 
     def abort(self) -> None:

@@ -22,7 +22,7 @@ import io
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import lru_cache
@@ -31,13 +31,15 @@ from typing import Any
 
 from h2.errors import ErrorCodes
 
+from .._net.inbox import Inbox
 from .._net.limits import MAX_UNREAD, MAX_UNSENT
 from .._net.origin import Origin
 from .._net.proxy import Proxy, proxy_for
-from .._net.waiting import Ending, Waiters
+from .._net.waiting import Waiters
 from ..exceptions import (
     ConnectException,
     ConnectionLostException,
+    HTTPException,
     StreamClosedException,
     StreamException,
     StreamResetException,
@@ -62,7 +64,7 @@ class CrtTransport:
     :param tls_context: An `awscrt.io.ClientTlsContext`; None makes one that trusts the
         authorities in AWS_CA_BUNDLE and SSL_CERT_FILE, else the system's.
     :param bootstrap: An `awscrt.io.ClientBootstrap`; None takes the process's own.
-    :param max_unsent: Bytes of one stream on their way unsent before `write` waits.
+    :param max_unsent: Bytes of one stream that may be unsent before the stream is full.
     :raises ValidationException: when awscrt is older than 0.32.
     """
 
@@ -89,7 +91,7 @@ class CrtTransport:
         self.max_unsent = max_unsent
         self._tls_context = tls_context
         self._bootstrap = bootstrap
-        self._hop: _Hop | None = None
+        self._loop_calls: _LoopCalls | None = None
         self._streams: set[CrtStream] = set()
         self._closed = False
 
@@ -103,12 +105,14 @@ class CrtTransport:
                 f"awscrt speaks HTTP/2 with TLS only: {origin.authority} must be an https endpoint"
             )
         loop = asyncio.get_running_loop()
-        if self._hop is None or self._hop.loop is not loop:
-            self._hop = _Hop(loop)
-        connection = await self._connect(origin, min(timeout, self.connect_timeout), self._hop)
+        if self._loop_calls is None or self._loop_calls.loop is not loop:
+            self._loop_calls = _LoopCalls(loop)
+        connection = await self._connect(
+            origin, min(timeout, self.connect_timeout), self._loop_calls
+        )
         headers = http.HttpHeaders(list(request.headers))
         sent = http.HttpRequest(request.method, request.target, headers)
-        stream = CrtStream(self, connection, sent, self._hop)
+        stream = CrtStream(self, connection, sent, self._loop_calls)
         self._streams.add(stream)
         return stream
 
@@ -125,7 +129,7 @@ class CrtTransport:
     def forget(self, stream: CrtStream) -> None:
         self._streams.discard(stream)
 
-    async def _connect(self, origin: Origin, timeout: float, hop: _Hop) -> Any:
+    async def _connect(self, origin: Origin, timeout: float, calls: _LoopCalls) -> Any:
         from awscrt import http
 
         if self._closed:
@@ -134,7 +138,7 @@ class CrtTransport:
         where = f"{origin.host}:{origin.port}"
         if proxy is not None:
             where += f" (through the proxy {proxy.where})"
-        opened: asyncio.Future[None] = hop.loop.create_future()
+        opened: asyncio.Future[None] = calls.loop.create_future()
         connecting = http.Http2ClientConnection.new(
             origin.host,
             origin.port,
@@ -145,7 +149,7 @@ class CrtTransport:
             manual_window_management=True,
             initial_window_size=MAX_UNREAD,
         )
-        connecting.add_done_callback(lambda _: hop(_finish, opened))
+        connecting.add_done_callback(lambda _: calls(_finish, opened))
         try:
             await asyncio.wait({opened}, timeout=max(timeout, 0))
         except BaseException:
@@ -175,30 +179,28 @@ class CrtTransport:
         return connection
 
 
-class CrtStream(Ending):
+class CrtStream(Inbox):
     """One stream on its connection. At most one piece of it is on its way to awscrt."""
 
-    def __init__(self, owner: CrtTransport, connection: Any, request: Any, hop: _Hop) -> None:
-        self.failure: StreamException | None = None
-        self.gone: asyncio.Future[None] = hop.loop.create_future()
+    def __init__(
+        self, owner: CrtTransport, connection: Any, request: Any, calls: _LoopCalls
+    ) -> None:
+        super().__init__()
+        self.gone: asyncio.Future[None] = calls.loop.create_future()
         self.gone.add_done_callback(lambda _: self._gone())
         self._owner = owner
         self._connection = connection
-        self._hop = hop
-        self._response: tuple[int, Mapping[str, str]] | None = None
-        self._inbox: list[bytes] = []
-        self._input_ended = False
+        self._loop_calls = calls
         self._outbox: list[bytes] = []
         self._unsent = 0
         self._sending = 0
         self._output_ended = False
         self._end_passed_on = False
-        self._readers = Waiters()
         self._writers = Waiters()
         # A future keeps its callbacks, and awscrt this one as long as there is the connection:
         # a callback that led back to it by way of the stream would keep both for ever.
         gone = self.gone
-        connection.shutdown_future.add_done_callback(lambda _: hop(_finish, gone))
+        connection.shutdown_future.add_done_callback(lambda _: calls(_finish, gone))
         try:
             self._crt = connection.request(
                 request, self._on_response, self._on_body, manual_write=True
@@ -212,37 +214,17 @@ class CrtStream(Ending):
                 f"the request cannot be sent: {error}", transient=_is_transient(error)
             ) from error
 
-    async def response(self, timeout: float | None = None) -> tuple[int, Mapping[str, str]]:
-        """Wait for the answer's status and headers."""
-        while self._response is None:
-            if self.failure is not None:
-                raise self.failure.with_traceback(None)
-            await self._readers.wait(timeout, "response")
-        return self._response
-
-    async def read(self, timeout: float | None = None) -> bytes:
-        """The bytes that have come, `b""` at the peer's clean end."""
-        while not self._inbox:
-            if self._input_ended:
-                return b""
-            if self.failure is not None:
-                raise self.failure.with_traceback(None)
-            await self._readers.wait(timeout, "read")
-        return self.read_nowait()
-
     def read_nowait(self) -> bytes:
-        """The bytes that have come, `b""` when there are none now."""
-        data = b"".join(self._inbox)
-        self._inbox.clear()
-        if data and not self._input_ended and self.failure is None:
+        """Return the bytes that have come, and open the window for as many again."""
+        data = super().read_nowait()
+        if data and not self.ended and self.failure is None:
             self._crt.update_window(len(data))
         return data
 
-    async def write(self, data: bytes, timeout: float | None = None) -> None:
-        """Send bytes; waits while more than `max_unsent` are unsent."""
-        if self.failure is not None:
-            raise self.failure.with_traceback(None)
-        if self._input_ended:
+    def write(self, data: bytes) -> None:
+        """Take bytes to send."""
+        self.check()
+        if self.ended:
             raise StreamClosedException("the peer has ended the stream: it takes no more")
         if self._output_ended:
             raise StreamClosedException("the stream was ended: nothing more can be sent")
@@ -250,10 +232,18 @@ class CrtStream(Ending):
             self._outbox.append(data)
             self._unsent += len(data)
             self._send()
-        while self._unsent > self._owner.max_unsent:
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more than `max_unsent` bytes are unsent."""
+        return self._unsent > self._owner.max_unsent
+
+    async def drain(self, timeout: float | None = None) -> None:
+        """Wait until no more than `max_unsent` bytes are unsent."""
+        self.check()
+        while self.is_full:
             await self._writers.wait(timeout, "send")
-            if self.failure is not None:
-                raise self.failure.with_traceback(None)
+            self.check()
 
     def end(self) -> None:
         """End our bytes."""
@@ -262,8 +252,8 @@ class CrtStream(Ending):
 
     def abort(self, failure: StreamException | None = None) -> None:
         """Close the connection: awscrt cannot reset a stream."""
-        self._inbox.clear()
-        self._fail(failure or StreamClosedException("the stream was closed on this side"))
+        self._unread.clear()
+        self.fail(failure or StreamClosedException("the stream was closed on this side"))
         self._connection.close()
 
     # In the event loop
@@ -278,45 +268,39 @@ class CrtStream(Ending):
         self._end_passed_on = self._output_ended
         try:
             written = self._crt.write_data(io.BytesIO(data) if data else None, self._output_ended)
-            written.add_done_callback(lambda _: self._hop(self._sent))
+            written.add_done_callback(lambda _: self._loop_calls(self._sent))
         except Exception as error:
             # The stream is over. Why, its completion says, which may not be here yet.
             failure = _failure(error)
-            self._crt.completion_future.add_done_callback(lambda _: self._hop(self._fail, failure))
+            self._crt.completion_future.add_done_callback(
+                lambda _: self._loop_calls(self.fail, failure)
+            )
 
     def _sent(self) -> None:
         self._unsent -= self._sending
         self._sending = 0
         self._send()
-        if self._writers and self._unsent <= self._owner.max_unsent:
+        if self._writers and not self.is_full:
             self._writers.wake()
 
-    def _take_response(self, status: int, headers: Mapping[str, str]) -> None:
-        self._response = (status, headers)
-        self._readers.wake()
-
-    def _receive(self, data: bytes) -> None:
-        self._inbox.append(data)
-        self._readers.wake()
-
     def _receive_end(self) -> None:
-        self._input_ended = True
+        self.ended = True
         self._drop_unsent()  # the service has said all: what was not sent by now is not wanted
         self.end()
-        self._readers.wake()
-        self.tell_end()
+        self.feed_end()
 
     def _complete(self, error: BaseException | None) -> None:
-        if error is not None or not self._input_ended:
-            self._fail(_failure(error))
+        if error is not None or not self.ended:
+            self.fail(_failure(error))
         self._connection.close()
 
-    def _fail(self, failure: StreamException) -> None:
-        if self.failure is None and not (self._input_ended and self._end_passed_on):
-            self.failure = failure
+    def fail(self, failure: HTTPException) -> None:
+        """Take a failure, unless both directions have ended in order."""
         self._drop_unsent()
-        self._readers.wake()
-        self.tell_end()
+        if self.ended and self._end_passed_on:
+            self._changed()
+        else:
+            super().fail(failure)
 
     def _drop_unsent(self) -> None:
         self._outbox.clear()
@@ -324,7 +308,7 @@ class CrtStream(Ending):
         self._writers.wake()
 
     def _gone(self) -> None:
-        self._fail(ConnectionLostException("the connection was lost"))
+        self.fail(ConnectionLostException("the connection was lost"))
         self._owner.forget(self)
 
     # In awscrt's threads: an exception here would end up in the runtime
@@ -332,20 +316,20 @@ class CrtStream(Ending):
     def _on_response(
         self, status_code: int, headers: Sequence[tuple[str, str]], **_: object
     ) -> None:
-        self._hop(self._take_response, status_code, {n.lower(): value for n, value in headers})
+        self._loop_calls(self.feed_answer, status_code, {n.lower(): value for n, value in headers})
 
     def _on_body(self, chunk: bytes, **_: object) -> None:
-        self._hop(self._receive, chunk)
+        self._loop_calls(self.feed_data, chunk)
 
     def _on_remote_end(self, ended: Future[None]) -> None:
         if ended.exception() is None:
-            self._hop(self._receive_end)
+            self._loop_calls(self._receive_end)
 
     def _on_completion(self, completed: Future[int]) -> None:
-        self._hop(self._complete, completed.exception())
+        self._loop_calls(self._complete, completed.exception())
 
 
-class _Hop:
+class _LoopCalls:
     """Carries calls from awscrt's threads, in which it calls back, to the event loop.
 
     Many go in one wake-up: it costs 6 µs, an item in the queue a fiftieth of it.

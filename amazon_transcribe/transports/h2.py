@@ -6,10 +6,10 @@ import asyncio
 import ssl
 from contextvars import Context
 
-from .._net.connect import connect
+from .._net.connect import HEAD_START, connect
 from .._net.http2 import Http2Connection
 from .._net.http2_stream import Http2Stream
-from .._net.limits import MAX_UNSENT
+from .._net.limits import MAX_UNSENT, PING_INTERVAL
 from .._net.origin import Origin
 from ..exceptions import (
     ConnectException,
@@ -20,13 +20,8 @@ from ..exceptions import (
 )
 from .base import Request
 
-IDLE_TIMEOUT = 60.0
 CLOSE_TIMEOUT = 2.0
 
-# A connection that was idle for longer than the first is asked for a sign of life before
-# it is used, for as long as the second: networks forget idle connections without a word.
-CHECK_AFTER = 5.0
-CHECK_TIMEOUT = 1.0
 _Key = tuple[asyncio.AbstractEventLoop, Origin]
 
 
@@ -42,7 +37,14 @@ class H2Transport:
     :param connect_timeout: Seconds for name resolution, TCP, TLS and SETTINGS.
     :param ssl_context: For `https` endpoints; None makes one that trusts the system's
         authorities and those in SSL_CERT_FILE and AWS_CA_BUNDLE. ALPN is set to `h2`.
-    :param max_unsent: Bytes of one stream on their way unsent before `write` waits.
+    :param max_unsent: Bytes of one stream that may be unsent before the stream is full.
+    :param keep_for: Seconds for which a connection without a stream is kept.
+    :param check_after: Seconds after which a connection without a stream is asked for a sign
+        of life before it is used: networks forget idle connections without a word.
+    :param check_timeout: Seconds to wait for that sign of life.
+    :param ping_interval: Seconds between two questions for a sign of life while streams are
+        open. A connection that gives none for a whole interval is dead.
+    :param head_start: Seconds after which a name's next address is tried too.
     """
 
     def __init__(
@@ -52,10 +54,20 @@ class H2Transport:
         connect_timeout: float = 5.0,
         ssl_context: ssl.SSLContext | None = None,
         max_unsent: int = MAX_UNSENT,
+        keep_for: float = 60.0,
+        check_after: float = 5.0,
+        check_timeout: float = 1.0,
+        ping_interval: float = PING_INTERVAL,
+        head_start: float = HEAD_START,
     ) -> None:
         self.max_streams_per_connection = max_streams_per_connection
         self.connect_timeout = connect_timeout
         self.max_unsent = max_unsent
+        self.keep_for = keep_for
+        self.check_after = check_after
+        self.check_timeout = check_timeout
+        self.ping_interval = ping_interval
+        self.head_start = head_start
         # An idle connection is kept only if somebody promised to close it in the end.
         self.keep_idle = False
         self.ssl_context = ssl_context
@@ -184,7 +196,7 @@ class H2Transport:
     def forget_idle(self, origin: Origin) -> None:
         """Give up the connections that were idle for long: one of their kind was dead."""
         for pooled in list(self._pool_to(origin)):
-            if pooled.idle_for() > CHECK_AFTER:
+            if pooled.idle_for() > self.check_after:
                 pooled.abort()
                 self.drop(pooled)
 
@@ -238,10 +250,10 @@ class _Pooled:
                 raise StreamClosedException("the client was closed")
             return self.task.result()
         connection = self.connection
-        self._doubtful = self._doubtful or self.idle_for() > CHECK_AFTER
+        self._doubtful = self._doubtful or self.idle_for() > self._owner.check_after
         self._stop_idling()
         if self._doubtful:  # stays so if the wait is cancelled
-            self._doubtful = not await connection.is_alive(CHECK_TIMEOUT)
+            self._doubtful = not await connection.is_alive(self._owner.check_timeout)
             if self._doubtful:
                 connection.abort()
                 self._owner.drop(self)
@@ -269,7 +281,7 @@ class _Pooled:
                 loop = asyncio.get_running_loop()
                 self.kept = True
                 self._idle_since = loop.time()
-                self._idle = loop.call_later(IDLE_TIMEOUT, self._expire, connection)
+                self._idle = loop.call_later(self._owner.keep_for, self._expire, connection)
 
     def _expire(self, connection: Http2Connection) -> None:
         if not connection.streams and not self.claims:
@@ -309,11 +321,15 @@ class _Pooled:
         where = f"{origin.host}:{origin.port}"
         connection = await connect(
             lambda: Http2Connection(
-                client=True, on_change=self.changed, max_unsent=self._owner.max_unsent
+                client=True,
+                on_change=self.changed,
+                max_unsent=self._owner.max_unsent,
+                ping_interval=self._owner.ping_interval,
             ),
             origin,
             self._owner.ssl_context,
             "h2",
+            self._owner.head_start,
         )
         try:
             if connection.alpn() not in ("h2", None):

@@ -7,96 +7,101 @@ Transcribe's service, or to anything that reads and writes like one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from .._net.waiting import Ending, Waiters
-from ..exceptions import (
-    ConnectionLostException,
-    StreamClosedException,
-    StreamException,
-    TimeoutException,
-)
+from .._net.inbox import Inbox
+from .._net.limits import MAX_UNREAD
+from .._net.waiting import Waiters
+from ..exceptions import ConnectionLostException, HTTPException, StreamClosedException
 from .base import Request
 
-MAX_UNREAD = 1024 * 1024
 
-
-class _Pipe(Ending):
+class _Pipe(Inbox):
     """Bytes in one direction, at most `MAX_UNREAD` of them unread."""
 
     def __init__(self) -> None:
-        self.ended = False
-        self.failure: StreamException | None = None
-        self._data: list[bytes] = []
+        super().__init__()
         self._size = 0
-        self._changed = Waiters()
+        self._writers = Waiters()
 
-    async def write(self, data: bytes, timeout: float | None = None) -> None:
-        if self.failure is not None:
-            raise self.failure
+    def write(self, data: bytes) -> None:
+        """Pass bytes on to the reader."""
+        self.check()
         if self.ended:
             raise StreamClosedException("the stream was ended: nothing more can be sent")
         if data:
-            self._data.append(data)
             self._size += len(data)
-            self._changed.wake()
-        while self._size > MAX_UNREAD and self.failure is None:
-            await self._changed.wait(timeout, "send")
+            self.feed_data(data)
 
-    async def read(self, timeout: float | None = None) -> bytes:
-        while not self._data:
-            if self.ended:
-                return b""
-            if self.failure is not None:
-                raise self.failure
-            await self._changed.wait(timeout, "read")
-        return self.read_nowait()
+    @property
+    def is_full(self) -> bool:
+        """Whether more than `MAX_UNREAD` bytes are unread."""
+        return self._size > MAX_UNREAD and self.failure is None
+
+    async def drain(self, timeout: float | None = None) -> None:
+        """Wait until no more than `MAX_UNREAD` bytes are unread."""
+        self.check()
+        while self.is_full:
+            await self._writers.wait(timeout, "send")
 
     def read_nowait(self) -> bytes:
-        data = b"".join(self._data)
-        self._data.clear()
+        """Return the bytes that have come, and make room for more."""
         self._size = 0
-        self._changed.wake()
-        return data
+        self._writers.wake()
+        return super().read_nowait()
 
-    def end(self) -> None:
-        self.ended = True
-        self._changed.wake()
-        self.tell_end()
-
-    def fail(self, failure: StreamException) -> None:
-        if not self.ended:
-            self.failure = self.failure or failure
-        self._changed.wake()
-        self.tell_end()
+    def fail(self, failure: HTTPException) -> None:
+        """Take a failure, unless the bytes have ended in order."""
+        self._writers.wake()
+        if self.ended:
+            self._changed()
+        else:
+            super().fail(failure)
 
 
 class MemoryStream:
-    """The client's end of a stream."""
+    """The client's end of a stream.
+
+    :param exchange: The server's end.
+    """
 
     def __init__(self, exchange: MemoryExchange) -> None:
+        request, answer = exchange.request, exchange.answer
         self._exchange = exchange
-        self.write = exchange.request.write
-        self.end = exchange.request.end
-        self.read = exchange.answer.read
-        self.read_nowait = exchange.answer.read_nowait
-        self.when_ended = exchange.answer.when_ended
+        self.write = request.write
+        self.drain = request.drain
+        self.end = request.feed_end
+        self.response = answer.response
+        self.read = answer.read
+        self.read_nowait = answer.read_nowait
+        self.when_changed = answer.when_changed
 
-    async def response(self, timeout: float | None = None) -> tuple[int, Mapping[str, str]]:
-        answer = self._exchange.response
-        # Not `asyncio.wait_for`: up to Python 3.11 it can swallow a cancellation.
-        await asyncio.wait({answer}, timeout=timeout)
-        if not answer.done():
-            raise TimeoutException("response", timeout or 0.0)
-        return answer.result()
+    @property
+    def is_full(self) -> bool:
+        """Whether more than `MAX_UNREAD` bytes are unread by the server."""
+        return self._exchange.request.is_full
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server has ended its bytes."""
+        return self._exchange.answer.ended
+
+    @property
+    def failure(self) -> HTTPException | None:
+        """What the stream has failed with, if it has."""
+        return self._exchange.answer.failure
 
     def abort(self) -> None:
+        """End the stream at once."""
         self._exchange.fail(StreamClosedException("the stream was closed by the client"))
 
 
 class MemoryExchange:
-    """The server's end of a stream."""
+    """The server's end of a stream.
+
+    :param request: What the client has asked for.
+    """
 
     def __init__(self, request: Request) -> None:
         self.method = request.method
@@ -104,28 +109,27 @@ class MemoryExchange:
         self.headers = request.headers
         self.request = _Pipe()
         self.answer = _Pipe()
-        self.response: asyncio.Future[tuple[int, Mapping[str, str]]] = (
-            asyncio.get_running_loop().create_future()
-        )
         self.read = self.request.read
-        self.write = self.answer.write
 
     def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
-        if not self.response.done():
-            self.response.set_result((status, dict(headers)))
+        """Send the answer's status and headers."""
+        self.answer.feed_answer(status, dict(headers))
+
+    async def write(self, data: bytes, timeout: float | None = None) -> None:
+        """Send bytes, and wait while the client has too many of them unread."""
+        self.answer.write(data)
+        await self.answer.drain(timeout)
 
     async def finish(self, sending: float, lingering: float) -> None:
         """End the answer; what the client still sends is thrown away."""
-        self.answer.end()
+        self.answer.feed_end()
         while await self.request.read(lingering):
             pass
 
-    def fail(self, failure: StreamException) -> None:
+    def fail(self, failure: HTTPException) -> None:
+        """Fail both directions, unless they have ended."""
         self.request.fail(failure)
         self.answer.fail(failure)
-        if not self.response.done():
-            self.response.set_exception(failure)
-            self.response.exception()  # seen: whoever waits gets it, no one else must
 
 
 class MemoryTransport:

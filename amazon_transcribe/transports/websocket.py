@@ -10,8 +10,8 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from .._net.connect import connect
-from .._net.limits import MAX_UNSENT
+from .._net.connect import HEAD_START, connect
+from .._net.limits import MAX_UNSENT, PING_INTERVAL
 from ..exceptions import StreamClosedException, TimeoutException, ValidationException, missing_extra
 from .base import Request
 
@@ -27,7 +27,10 @@ class WebSocketTransport:
     :param connect_timeout: Seconds for name resolution, TCP and TLS.
     :param ssl_context: For `wss` endpoints, as `H2Transport`'s. Its ALPN is set to
         `http/1.1` for each connection.
-    :param max_unsent: Bytes of one stream on their way unsent before `write` waits.
+    :param max_unsent: Bytes of one stream that may be unsent before the stream is full.
+    :param ping_interval: Seconds between two questions for a sign of life. A connection that
+        gives none for a whole interval is dead.
+    :param head_start: Seconds after which a name's next address is tried too.
     """
 
     def __init__(
@@ -36,9 +39,13 @@ class WebSocketTransport:
         connect_timeout: float = 5.0,
         ssl_context: ssl.SSLContext | None = None,
         max_unsent: int = MAX_UNSENT,
+        ping_interval: float = PING_INTERVAL,
+        head_start: float = HEAD_START,
     ) -> None:
         self.connect_timeout = connect_timeout
         self.max_unsent = max_unsent
+        self.ping_interval = ping_interval
+        self.head_start = head_start
         self._ssl_context = ssl_context
         self._opening: set[asyncio.Task[ClientStream]] = set()
         self._streams: set[ClientStream] = set()
@@ -55,10 +62,16 @@ class WebSocketTransport:
         limit = max(min(timeout, self.connect_timeout), 0)
         task = asyncio.get_running_loop().create_task(
             connect(
-                lambda: ClientStream(request, on_change=self._changed, max_unsent=self.max_unsent),
+                lambda: ClientStream(
+                    request,
+                    on_change=self._changed,
+                    max_unsent=self.max_unsent,
+                    ping_interval=self.ping_interval,
+                ),
                 request.origin,
                 self._ssl_context,
                 "http/1.1",
+                self.head_start,
             )
         )
         self._opening.add(task)

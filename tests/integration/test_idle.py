@@ -35,14 +35,14 @@ async def test_silence_keeps_a_stream_open(client: TranscribeStreamingClient) ->
     async with await start(client, idle="silence", idle_after=0.1) as stream:
         await stream.input_stream.send_audio_event(SECOND)
         live: Any = stream.input_stream._input_stream
-        assert live._timer is not None
+        assert live._keep_alive.is_running
         with pytest.raises(asyncio.TimeoutError):  # open for twice the service's patience
             await asyncio.wait_for(read_all(stream), 2.2)
         silence = live._session.audio_bytes_sent - len(SECOND)
         assert silence >= 10 * 3200
         assert silence % 3200 == 0  # a tenth of a second each
         await stream.drain()
-        assert live._timer is None
+        assert not live._keep_alive.is_running
 
 
 async def test_an_idle_stream_ends_cleanly(client: TranscribeStreamingClient) -> None:
@@ -60,12 +60,12 @@ async def test_audio_puts_the_end_off(client: TranscribeStreamingClient, as_even
     async with await start(client, idle="end", idle_after=0.3) as stream:
         live: Any = stream.input_stream._input_stream
         for _ in range(4):
-            live._last_audio = -1e9  # as if long ago
+            live._keep_alive._last_audio = -1e9  # as if long ago
             if as_event:
                 await stream.input_stream.send_event(AudioEvent(SECOND))
             else:
                 await stream.input_stream.send_audio_event(SECOND)
-            live.look_after()
+            live._keep_alive.look()
         assert not live._session.ended
 
 
@@ -87,8 +87,8 @@ async def test_who_waits_to_send_is_not_idle() -> None:
                 asyncio.create_task(stream.input_stream.send_audio_event(SECOND)) for _ in range(9)
             ]
             await asyncio.sleep(0)
-            live._last_audio = -1e9
-            live.look_after()
+            live._keep_alive._last_audio = -1e9
+            live._keep_alive.look()
             go_on.set()
             await asyncio.gather(*sending)
             await stream.drain()
@@ -141,25 +141,24 @@ async def test_nothing_is_left_of_an_idle_stream() -> None:
             alive = weakref.ref(live)
             if end == "close":
                 await stream.close()
-                assert live._timer is None
+                assert not live._keep_alive.is_running
             del stream, live
             assert alive() is None
 
 
-async def test_a_peer_that_takes_nothing_gets_no_endless_silence(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("amazon_transcribe._stream.live.SEND_TIMEOUT", 0.0)
-
+async def test_a_peer_that_takes_nothing_gets_no_endless_silence() -> None:
     async def script(peer: Peer) -> None:
         peer.respond(await peer.request())
 
-    async with peer_server(script) as url, client_at(url, max_unsent=10_000) as client:
+    async with (
+        peer_server(script) as url,
+        client_at(url, {"send_timeout": 0.0}, max_unsent=10_000) as client,
+    ):
         async with await start(client, idle="silence", idle_after=10.0) as stream:
             live: Any = stream.input_stream._input_stream
             for _ in range(100):
-                live._last_audio = -1e9
-                live.look_after()
+                live._keep_alive._last_audio = -1e9
+                live._keep_alive.look()
             with pytest.raises(TimeoutException) as ended:
                 await stream.output_stream.__anext__()
             assert ended.value.phase == "send"

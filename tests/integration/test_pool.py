@@ -12,7 +12,6 @@ import pytest
 from h2.events import DataReceived, RequestReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes as S
 
-import amazon_transcribe.transports.h2
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import (
     ConnectException,
@@ -181,11 +180,10 @@ async def test_prewarming_fails_as_a_start_does() -> None:
     assert leftovers() == []
 
 
-async def test_idle_connections_that_have_died_silently_are_replaced(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(amazon_transcribe.transports.h2, "CHECK_AFTER", 0.0)
-    monkeypatch.setattr(amazon_transcribe.transports.h2, "CHECK_TIMEOUT", 0.05)
+DOUBTFUL = {"check_after": 0.0, "check_timeout": 0.05}
+
+
+async def test_idle_connections_that_have_died_silently_are_replaced() -> None:
     dead = True
 
     async def script(peer: Peer) -> None:
@@ -194,16 +192,14 @@ async def test_idle_connections_that_have_died_silently_are_replaced(
         await accept_all(peer)
 
     counting = Counting(script)
-    async with peer_server(counting) as url, client_at(url) as client:
+    async with peer_server(counting) as url, client_at(url, DOUBTFUL) as client:
         await client.prewarm(3)
         dead = False
         async with await start(client):
             assert counting.connections == 4
 
 
-async def test_a_check_that_is_cancelled_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(amazon_transcribe.transports.h2, "CHECK_AFTER", 0.0)
-    monkeypatch.setattr(amazon_transcribe.transports.h2, "CHECK_TIMEOUT", 0.05)
+async def test_a_check_that_is_cancelled_is_made_again() -> None:
     dead = True
 
     async def script(peer: Peer) -> None:
@@ -212,24 +208,21 @@ async def test_a_check_that_is_cancelled_is_made_again(monkeypatch: pytest.Monke
         await accept_all(peer)
 
     counting = Counting(script)
-    async with peer_server(counting) as url, client_at(url) as client:
+    async with peer_server(counting) as url, client_at(url, DOUBTFUL) as client:
         await client.prewarm(1)
         checking = asyncio.create_task(start(client))
         await claimed(client)
         checking.cancel()
         await asyncio.wait({checking})
-        monkeypatch.setattr(amazon_transcribe.transports.h2, "CHECK_AFTER", 60.0)
+        client._transport.check_after = 60.0  # type: ignore[attr-defined]
         dead = False
         async with await start(client):
             assert counting.connections == 2
 
 
-async def test_an_idle_connection_that_answers_is_used_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(amazon_transcribe.transports.h2, "CHECK_AFTER", 0.0)
+async def test_an_idle_connection_that_answers_is_used_again() -> None:
     script = Counting()
-    async with peer_server(script) as url, client_at(url) as client:
+    async with peer_server(script) as url, client_at(url, {"check_after": 0.0}) as client:
         for _ in range(3):
             await (await start(client)).drain()
         assert script.connections == 1

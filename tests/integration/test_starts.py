@@ -15,9 +15,7 @@ import pytest
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes, Settings
 
-import amazon_transcribe._stream.start
-from amazon_transcribe._net import connect as _connect
-from amazon_transcribe._stream import retry as _retry
+from amazon_transcribe._stream.retry import Backoff
 from amazon_transcribe.auth import CredentialResolver, Credentials
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.endpoints import BaseEndpointResolver
@@ -53,10 +51,13 @@ class Retries(list[int], Observer):
         self.append(attempt)
 
 
+AT_ONCE = {"backoff": Backoff(longest=0.0)}
+NEVER = {"backoff": Backoff(first=1e9, first_throttled=1e9, longest=1e9)}
+
+
 @pytest.fixture
-def retries(monkeypatch: pytest.MonkeyPatch) -> Retries:
+def retries() -> Retries:
     """An observer of clients whose waits take no time."""
-    monkeypatch.setattr(_retry, "MAX_BACKOFF", 0.0)
     return Retries()
 
 
@@ -113,7 +114,7 @@ async def test_a_start_is_tried_again(
     failure: Answer, kind: type[SDKError], retries: Retries
 ) -> None:
     script = Answers(failure, failure, accept)
-    async with peer_server(script) as url, client_at(url, observer=retries) as client:
+    async with peer_server(script) as url, client_at(url, AT_ONCE, observer=retries) as client:
         stream = await start(client)
         assert stream.response.request_id == "at-last"
         await stream.close()
@@ -122,7 +123,7 @@ async def test_a_start_is_tried_again(
     script = Answers(failure)
     async with (
         peer_server(script) as url,
-        client_at(url, observer=retries, start_attempts=2) as client,
+        client_at(url, AT_ONCE, observer=retries, start_attempts=2) as client,
     ):
         with pytest.raises(kind) as last:
             await start(client)
@@ -133,7 +134,7 @@ async def test_a_start_is_tried_again(
     script = Answers(failure)
     async with (
         peer_server(script) as url,
-        client_at(url, observer=retries, start_attempts=1) as client,
+        client_at(url, AT_ONCE, observer=retries, start_attempts=1) as client,
     ):
         with pytest.raises(kind):
             await start(client)
@@ -151,7 +152,7 @@ async def test_a_start_is_tried_again(
 )
 async def test_other_refusals_are_final(failure: Answer, retries: Retries) -> None:
     script = Answers(failure)
-    async with peer_server(script) as url, client_at(url, observer=retries) as client:
+    async with peer_server(script) as url, client_at(url, AT_ONCE, observer=retries) as client:
         with pytest.raises(ServiceException, match=r"No\."):
             await start(client)
     assert script.count == 1
@@ -161,7 +162,7 @@ async def test_connections_are_tried_again(retries: Retries) -> None:
     async with peer_server(lambda peer: peer.gone()) as url:
         pass
     with pytest.raises(ConnectException):
-        await start(client_at(url, observer=retries))
+        await start(client_at(url, AT_ONCE, observer=retries))
     assert retries == [1, 2]
 
 
@@ -181,7 +182,6 @@ async def two_addresses(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalT
     """A server by the name of localhost, which is 127.0.0.2 too, where it is not."""
     if sys.platform != "linux":
         pytest.skip("127.0.0.2 is Linux's")
-    monkeypatch.setattr(_connect, "HEAD_START", 0.05)
     loop = asyncio.get_running_loop()
 
     async def both(*_: Any, **__: Any) -> list[Any]:
@@ -194,9 +194,10 @@ async def two_addresses(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalT
         yield server
 
 
-def by_name(server: LocalTranscribe) -> TranscribeStreamingClient:
+def by_name(server: LocalTranscribe, head_start: float = 0.05) -> TranscribeStreamingClient:
     url = server.endpoint_url.replace("127.0.0.1", "localhost")
-    return client_at(url, credential_resolver=server.credentials, start_attempts=1)
+    patience = {"head_start": head_start}
+    return client_at(url, patience, credential_resolver=server.credentials, start_attempts=1)
 
 
 @pytest.mark.parametrize("listens", [False, True])
@@ -225,7 +226,7 @@ async def test_an_address_that_is_slow_is_not_given_up(two_addresses: LocalTrans
             accepted, _ = await loop.sock_accept(slow)
             with accepted:
                 # It is answered long after the other one's turn.
-                await asyncio.wait({starting}, timeout=5 * _connect.HEAD_START)
+                await asyncio.wait({starting}, timeout=5 * 0.05)
                 assert not starting.done()
                 await loop.sock_sendall(accepted, b"HTTP/1.1 400 Bad Request\r\n\r\n")
                 with pytest.raises(ConnectException, match="SSL"):
@@ -233,15 +234,14 @@ async def test_an_address_that_is_slow_is_not_given_up(two_addresses: LocalTrans
 
 
 async def test_a_start_cancelled_at_a_dead_address_leaves_nothing(
-    two_addresses: LocalTranscribe, monkeypatch: pytest.MonkeyPatch
+    two_addresses: LocalTranscribe,
 ) -> None:
-    monkeypatch.setattr(_connect, "HEAD_START", 60)
     port = int(two_addresses.endpoint_url.rpartition(":")[2])
     with socket.socket() as silent:
         silent.bind(("127.0.0.2", port))
         silent.listen()
         silent.setblocking(False)
-        async with by_name(two_addresses) as client:
+        async with by_name(two_addresses, head_start=60.0) as client:
             before = set(leftovers())
             starting = asyncio.create_task(start(client))
             accepted, _ = await asyncio.get_running_loop().sock_accept(silent)
@@ -296,14 +296,17 @@ async def test_a_connection_that_takes_no_stream_is_tried_again(
             peer.hello()
             await Answers(accept)(peer)
 
-    async with peer_server(script, hello=False) as url, client_at(url, observer=retries) as client:
+    async with (
+        peer_server(script, hello=False) as url,
+        client_at(url, AT_ONCE, observer=retries) as client,
+    ):
         await (await start(client)).close()
         assert retries == [1, 2]
         assert connections == 3
 
         failing = 100
         await client.close()
-        async with client_at(url, observer=retries) as client:
+        async with client_at(url, AT_ONCE, observer=retries) as client:
             with pytest.raises(ConnectException) as last:
                 await start(client)
             assert last.value.transient
@@ -317,7 +320,9 @@ async def test_starts_that_share_a_connection_wait_when_they_are_refused(
     script = Answers(refused_stream)
     async with (
         peer_server(script) as url,
-        client_at(url, observer=retries, max_streams_per_connection=10, start_attempts=2) as client,
+        client_at(
+            url, AT_ONCE, observer=retries, max_streams_per_connection=10, start_attempts=2
+        ) as client,
     ):
         await asyncio.gather(*(start(client) for _ in range(10)), return_exceptions=True)
     assert retries == [1] * 10
@@ -328,7 +333,7 @@ async def test_only_one_attempt_of_a_start_is_free(retries: Retries) -> None:
     script = Answers(refused_stream)
     async with (
         peer_server(script) as url,
-        client_at(url, observer=retries, start_attempts=2) as client,
+        client_at(url, AT_ONCE, observer=retries, start_attempts=2) as client,
     ):
         await client.prewarm(5)
         with pytest.raises(StreamResetException):
@@ -337,11 +342,9 @@ async def test_only_one_attempt_of_a_start_is_free(retries: Retries) -> None:
     assert script.count == 3
 
 
-async def test_no_wait_reaches_beyond_the_start_s_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("THROTTLED_BACKOFF", "MAX_BACKOFF"):
-        monkeypatch.setattr(_retry, name, 1e9)
+async def test_no_wait_reaches_beyond_the_start_s_time() -> None:
     script = Answers(refusal(429, "LimitExceededException"))
-    async with peer_server(script) as url, client_at(url) as client:
+    async with peer_server(script) as url, client_at(url, NEVER) as client:
         with pytest.raises(LimitExceededException):
             await start(client)
     assert script.count == 1
@@ -356,10 +359,8 @@ async def test_a_start_cancelled_between_attempts_leaves_nothing(
         def start_retried(self, *told: object) -> None:
             waiting.set()
 
-    for name in ("BACKOFF", "MAX_BACKOFF"):
-        monkeypatch.setattr(_retry, name, 1e9)
     async with peer_server(Answers(drop)) as url:
-        client = client_at(url, observer=Waiting(), start_timeout=1e9)
+        client = client_at(url, NEVER, observer=Waiting(), start_timeout=1e9)
         task = asyncio.create_task(start(client))
         await waiting.wait()
         task.cancel()
@@ -379,7 +380,9 @@ async def test_credentials_are_resolved_once_for_all_attempts(retries: Retries) 
     counting = Counting()
     script = Answers(drop, drop, accept)
     async with peer_server(script) as url:
-        async with client_at(url, observer=retries, credential_resolver=counting) as client:
+        async with client_at(
+            url, AT_ONCE, observer=retries, credential_resolver=counting
+        ) as client:
             await (await start(client)).close()
     assert (script.count, counting.calls) == (3, 1)
 
@@ -396,7 +399,7 @@ async def test_a_kept_connection_that_takes_no_more_is_replaced_at_once(
     script = Answers(finish, end, accept)
     async with (
         peer_server(script) as url,
-        client_at(url, observer=retries, start_attempts=1) as client,
+        client_at(url, AT_ONCE, observer=retries, start_attempts=1) as client,
     ):
         async with await start(client) as first:
             await first.input_stream.end_stream()
@@ -471,7 +474,7 @@ async def test_a_wrong_secret_is_not_blamed_on_the_clock_for_ever(ahead: float) 
 async def test_the_local_transcribe_tells_its_date() -> None:
     async with LocalTranscribe("scripted") as server:
         client = client_of(server)
-        client.clock_skew = -7200.0  # as if our clock had been far ahead before
+        client._starter.clock_skew = -7200.0  # as if our clock had been far ahead before
         await (await start(client)).close()
         assert client.clock_skew == 0.0
         with pytest.raises(BadRequestException):
@@ -574,8 +577,6 @@ async def test_a_start_that_waits_ends_with_its_client(
         def start_retried(self, *told: object) -> None:
             waiting.set()
 
-    for name in ("BACKOFF", "MAX_BACKOFF"):
-        monkeypatch.setattr(_retry, name, 1e9)
     limiter = StreamLimiter(max_streams=1)
     async with peer_server(Answers(drop)) as url:
         options: dict[str, Any] = {
@@ -586,6 +587,7 @@ async def test_a_start_that_waits_ends_with_its_client(
         }[waits_for]
         options = {"endpoint_url": url, "credential_resolver": KEYS, **options}
         client = TranscribeStreamingClient(region="us-east-1", start_timeout=1e9, **options)
+        client._starter.backoff = NEVER["backoff"]
         held = await limiter.acquire(1)
         starting = asyncio.create_task(start(client))
         await until(lambda: waiting.is_set() or limiter.waiting)
@@ -617,10 +619,9 @@ async def test_a_refusal_that_never_ends_is_one(
     async def stall(peer: Peer, stream: int) -> None:
         peer.respond(stream, 503, x_amzn_errortype="ServiceUnavailableException")
 
-    monkeypatch.setattr(amazon_transcribe._stream.start, "REFUSAL_TIMEOUT", 0.05)
     async with (
         peer_server(Answers(stall, accept)) as url,
-        client_at(url, observer=retries) as client,
+        client_at(url, AT_ONCE | {"refusal_timeout": 0.05}, observer=retries) as client,
     ):
         await (await start(client)).close()
     assert retries == [1]

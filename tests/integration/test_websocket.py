@@ -366,8 +366,7 @@ async def test_closing_the_client_ends_its_streams() -> None:
     assert leftovers() == []
 
 
-async def test_a_dead_peer_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amazon_transcribe.transports._websocket_stream.PING_INTERVAL", 0.05)
+async def test_a_dead_peer_is_noticed() -> None:
     seen = []
 
     async def script(peer: Socket) -> None:
@@ -375,7 +374,7 @@ async def test_a_dead_peer_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         seen.append(await peer.frame())
 
     async with websocket_server(script) as url:
-        stream = await start(client_at(url))
+        stream = await start(client_at(url, {"ping_interval": 0.05}))
         with pytest.raises(ConnectionLostException, match="sign of life"):
             await stream.output_stream.__anext__()
     assert seen == [(PING, b"alive?")]

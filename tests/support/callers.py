@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -28,9 +28,26 @@ BAD_REQUEST = encode_message(
 )
 
 
-def client_at(url: str, **options: Any) -> TranscribeStreamingClient:
+def client_at(
+    url: str, patience: Mapping[str, Any] | None = None, **options: Any
+) -> TranscribeStreamingClient:
+    """Make a client for a server.
+
+    :param patience: Time-outs and waits of its starts and of its transports; see `Starter`,
+        `H2Transport` and `WebSocketTransport`.
+    """
     options = {"credential_resolver": KEYS, "region": "us-east-1", **options}
-    return TranscribeStreamingClient(endpoint_url=url, **options)
+    client = TranscribeStreamingClient(endpoint_url=url, **options)
+    for name, value in (patience or {}).items():
+        owners = [
+            owner
+            for owner in (client._starter, client._transport, client._websocket)
+            if hasattr(owner, name)
+        ]
+        assert owners, name
+        for owner in owners:
+            setattr(owner, name, value)
+    return client
 
 
 def client_of(server: LocalTranscribe, **options: Any) -> TranscribeStreamingClient:

@@ -42,7 +42,7 @@ class ServerHttp2Connection(Http2Connection):
 
     def _begin(self, stream: Http2Stream, headers: Headers) -> None:
         self._used = True
-        self._on_exchange(Http2Exchange(stream, headers))
+        self._on_exchange(Http2Exchange(self, stream, headers))
 
     def _check_hello(self) -> None:
         if not self.ready.done():
@@ -61,35 +61,40 @@ class ServerHttp2Connection(Http2Connection):
 class Http2Exchange:
     """A stream of HTTP/2, as the service sees it."""
 
-    def __init__(self, stream: Http2Stream, headers: Headers) -> None:
+    def __init__(self, connection: Http2Connection, stream: Http2Stream, headers: Headers) -> None:
         pseudo = dict(headers)
         self.method = pseudo.get(":method", "")
         self.target = pseudo.get(":path", "")
         self.headers = headers
         self.read = stream.read
-        self.write = stream.write
         self.finish = stream.finish
         self.closed = stream.closed
+        self._connection = connection
         self._stream = stream
 
     def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
-        self._stream.connection.respond(self._stream, [(":status", str(status)), *headers])
+        self._connection.respond(self._stream, [(":status", str(status)), *headers])
+
+    async def write(self, data: bytes, timeout: float | None = None) -> None:
+        """Send bytes, and wait while too many are unsent."""
+        self._stream.write(data)
+        await self._stream.drain(timeout)
 
     @property
     def is_over(self) -> bool:
         return self._stream.failure is not None
 
     def reset(self, code: int) -> None:
-        self._stream.connection.flush()
+        self._connection.flush()
         self._stream.abort(code)
 
     def drop(self) -> None:
-        self._stream.connection.flush()
-        self._stream.connection.abort()
+        self._connection.flush()
+        self._connection.abort()
 
     def go_away(self, code: int, *, graceful: bool) -> None:
         last = self._stream.id if graceful else max(self._stream.id - 2, 0)
-        self._stream.connection.go_away(code, last)
+        self._connection.go_away(code, last)
 
     def abort(self) -> None:
         # The answer may be whole already: then NO_ERROR tells the client to stop sending.

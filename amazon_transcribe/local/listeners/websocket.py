@@ -75,12 +75,15 @@ class WebSocketExchange(WebSocketStream):
             answer = RejectConnection(status_code=status, headers=fields, has_body=True)
             self._send(self._ws.send(answer))
 
-    async def write(self, data: bytes, timeout: float | None = None) -> None:
+    async def write(  # type: ignore[override]
+        self, data: bytes, timeout: float | None = None
+    ) -> None:
         """Send a message, or the body of a refusal."""
         if self._exception:
             data = exception_frame(self._exception, data)
         if not self._refused:
-            await super().write(data, timeout)
+            super().write(data)
+            await self.drain(timeout)
         elif self.failure is None:
             self._send(self._ws.send(RejectData(data, body_finished=True)))
 
@@ -98,15 +101,15 @@ class WebSocketExchange(WebSocketStream):
             return
         # Not 0: asyncio's TLS would count nothing unsent as too much and wait for ever.
         self._transport.set_write_buffer_limits(high=1, low=0)
-        await self._written(sending)
-        if self._transport is not None and (self._refused or self._input_ended):
+        await self.drain(sending)
+        if self._transport is not None and (self._refused or self.ended):
             self._transport.close()
         await asyncio.wait([self.lost], timeout=lingering)
 
     async def closed(self) -> None:
         """Wait, with nothing read, until the client has left."""
         try:
-            while self.failure is None and not self._input_ended:
+            while self.failure is None and not self.ended:
                 await self._readers.wait(FULL_TIMEOUT if self._reading_paused else None, "close")
         except TimeoutException:
             self._drop()

@@ -16,7 +16,6 @@ from h2.settings import SettingCodes, Settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amazon_transcribe._net import http2 as _http2
 from amazon_transcribe._net.http2 import Http2Connection
 from amazon_transcribe._net.http2_stream import Http2Stream
 from amazon_transcribe.exceptions import (
@@ -61,8 +60,8 @@ class Wire(asyncio.Transport):
 class Joined:
     """Our connection as the client, h2's as the server, and streams between them."""
 
-    def __init__(self, window: int, frame_size: int, streams: int) -> None:
-        self.ours = Http2Connection(client=True, max_unsent=2**40)
+    def __init__(self, window: int, frame_size: int, streams: int, **limits: Any) -> None:
+        self.ours = Http2Connection(client=True, max_unsent=2**40, **limits)
         self.wire = Wire()
         self.ours.connection_made(self.wire)
         self.peer = H2Connection(H2Configuration(client_side=False))
@@ -147,7 +146,8 @@ async def conversation(window: int, frame_size: int, steps: list[tuple[str, int,
             closed.add(stream)
         else:
             data = bytes([len(written[stream.id]) % 251]) * size
-            await stream.write(data)
+            stream.write(data)
+            await stream.drain()
             written[stream.id] += data
     joined.exchange()
     joined.check_windows()
@@ -183,11 +183,11 @@ async def test_streams_share_the_connection_s_window(step: int) -> None:
     joined = Joined(window=2**24, frame_size=16_384, streams=3)
     greedy, *others = joined.streams
     for _ in range(4):  # 65,535 bytes of window are there at first
-        await greedy.write(bytes(2**20))
+        greedy.write(bytes(2**20))
     joined.exchange()
     for turn in range(12):
         for stream in others:
-            await stream.write(bytes(320))
+            stream.write(bytes(320))
         joined.open_window(3, step)
         joined.exchange()
         for stream in others:
@@ -305,10 +305,10 @@ async def arrival(steps: list[tuple[str, int, int]]) -> None:
         if stream.id not in ended:
             window = ours._h2.streams[stream.id]._inbound_window_manager.current_window_size
             assert window == peer.streams[stream.id].outbound_flow_control_window
-        while (data := stream.read_nowait()) or not (stream.input_ended or stream.id not in ended):
+        while (data := stream.read_nowait()) or not (stream.ended or stream.id not in ended):
             read[stream.id] += data
     assert read == sent
-    assert {stream.id for stream in joined.streams if stream.input_ended} == ended
+    assert {stream.id for stream in joined.streams if stream.ended} == ended
     connection = ours._h2._inbound_flow_control_window_manager.current_window_size
     assert connection == peer.outbound_flow_control_window
 
@@ -340,9 +340,8 @@ async def test_a_frame_too_long_is_refused_before_it_has_come() -> None:
     assert "16,777,215 bytes" in str(joined.streams[0].failure)
 
 
-async def test_a_peer_that_takes_no_answers_gets_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_http2, "MAX_UNREAD_ANSWERS", 5_000)
-    joined = Joined(2**20, 16_384, streams=1)
+async def test_a_peer_that_takes_no_answers_gets_no_more() -> None:
+    joined = Joined(2**20, 16_384, streams=1, max_unread_answers=5_000)
     joined.ours.pause_writing()
     joined.peer.ping(b"12345678")
     ping = joined.peer.data_to_send()
@@ -358,7 +357,7 @@ async def test_a_peer_that_takes_no_answers_gets_no_more(monkeypatch: pytest.Mon
 
 async def test_the_time_to_send_the_rest_counts_from_the_last_progress() -> None:
     joined = Joined(100, 16_384, streams=1)
-    await joined.streams[0].write(bytes(400))
+    joined.streams[0].write(bytes(400))
     loop = asyncio.get_running_loop()
 
     def take() -> None:

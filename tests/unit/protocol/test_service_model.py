@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -26,6 +26,7 @@ from amazon_transcribe import model
 from amazon_transcribe._protocol import constraints
 from amazon_transcribe._protocol.constraints import Member, Rule, members_of
 from amazon_transcribe._protocol.operation import Operation
+from amazon_transcribe._stream.start import Starter
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.local.service.operations import OPERATIONS
 from amazon_transcribe.model import SERVICE_EXCEPTIONS, AudioEvent
@@ -95,8 +96,11 @@ class Walk:
     def request(self, ours: Operation, inputs: Model) -> Iterator[str]:
         members = {member.model_name: member for member in ours.members}
         method = method_of(ours)
-        parameters = inspect.signature(getattr(TranscribeStreamingClient, method)).parameters
-        described = inspect.getdoc(getattr(TranscribeStreamingClient, method)) or ""
+        call = getattr(TranscribeStreamingClient, method)
+        parameters = inspect.signature(call).parameters
+        types = typing.get_type_hints(call)
+        described = descriptions_in(call)
+        meant = descriptions_in(ours.request)
         for name, theirs in inputs.items():
             where = theirs["http"]
             if "payload" in where:
@@ -117,8 +121,13 @@ class Walk:
                 yield f"{name}: not a parameter of {method}"
             elif (parameter.default is inspect.Parameter.empty) != theirs["required"]:
                 yield f"{name}: has a default, or none, in {method}"
-            if f":param {member.name}:" not in described:
-                yield f"{name}: not described in {method}"
+            if described.get(member.name) != meant.get(member.name, ""):
+                yield f"{name}: not described in {method} as in {ours.request.__name__}"
+            offered = literals_of(types.get(member.name))
+            if offered and offered != set(self.shapes[theirs["target"]].get("enum", ())):
+                yield f"{name}: {method} offers other values"
+            if not offered and "enum" in self.shapes[theirs["target"]]:
+                yield f"{name}: {method} offers no values"
             yield from (f"{name}: {gap}" for gap in self.rule(member.rule, theirs["target"]))
         yield from (f"{name}: beyond the model" for name in members)
 
@@ -178,7 +187,9 @@ class Walk:
             yield f"{name}: pattern"
 
     def structure(self, ours: Rule, name: str, members: Model) -> Iterator[str]:
-        if not isinstance(ours, constraints.Structure) or ours.shape is not getattr(model, name, None):
+        if not isinstance(ours, constraints.Structure) or ours.shape is not getattr(
+            model, name, None
+        ):
             yield f"{name}: no such structure"
             return
         rules = {member.model_name: member for member in members_of(ours.shape)}
@@ -289,6 +300,20 @@ def method_of(operation: Operation) -> str:
 
 
 @cache
+def descriptions_in(described: Any) -> dict[str, str]:
+    """The text of each parameter in a docstring, without line breaks."""
+    found = re.findall(r"^:param (\w+):((?:.|\n )*)", inspect.getdoc(described) or "", re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in found}
+
+
+def literals_of(hint: Any) -> set[str]:
+    """The values of the `Literal` in a type, if there is one."""
+    if typing.get_origin(hint) is Literal:
+        return set(typing.get_args(hint))
+    return {value for part in typing.get_args(hint) for value in literals_of(part)}
+
+
+@cache
 def json_hints(shape: type[Any]) -> dict[str, Any]:
     """The types of a structure's fields by their names in JSON, None left out of unions."""
     hints = typing.get_type_hints(shape)
@@ -332,20 +357,21 @@ async def test_every_parameter_reaches_the_request(
 ) -> None:
     started: list[Any] = []
 
-    async def start(self: Any, *request: Any, **how: Any) -> Any:
-        started.append(request)
+    async def start(self: Any, operation: Any, request: Any, **how: Any) -> Any:
+        started.append((operation, request, how))
         raise NotImplementedError
 
-    monkeypatch.setattr(TranscribeStreamingClient, "_start", start)
+    monkeypatch.setattr(Starter, "start", start)
+    monkeypatch.setattr(Starter, "ask", start)
     method = getattr(TranscribeStreamingClient(region="us-east-1"), method_of(operation))
     given = {member.name: member.model_name for member in operation.members}
     extra = {"configuration": "first"} if operation.inputs else {}
     with pytest.raises(NotImplementedError):
         await method(**given, **extra)
-    [(called, request, *first)] = started
+    [(called, request, how)] = started
     assert called is operation
     assert {name: getattr(request, name) for name in given} == given
-    assert first == list(extra.values())
+    assert how.get("configuration") == extra.get("configuration")
 
 
 def reachable() -> Iterator[tuple[str, ...]]:
