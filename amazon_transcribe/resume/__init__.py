@@ -228,6 +228,7 @@ class ResumableTranscription:
             raise
         self._state = _State.OPEN
         self._task = asyncio.get_running_loop().create_task(self._run(connection))
+        self._task.add_done_callback(self._task_done)
 
     async def close(self) -> None:
         """End the task and abort the connection; afterwards readers and writers raise."""
@@ -356,11 +357,12 @@ class ResumableTranscription:
                 await self._feed(connection)
                 connection = await self._reconnect(connection)
             self._finish(None)
-        except asyncio.CancelledError:
-            self._finish(StreamClosedException("the stream's task was cancelled"))
-            raise
         except Exception as error:
             self._finish(error)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        # Not in the task: one that is cancelled before its first step runs none of its code.
+        self._finish(StreamClosedException("the stream's task was cancelled"))
 
     async def _feed(self, connection: Connection) -> None:
         """Send what the buffer holds, until the connection has ended."""
