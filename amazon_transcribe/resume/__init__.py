@@ -14,19 +14,16 @@
 
 When a connection breaks, the audio since the end of the last final result is sent again on
 a new one, under the same session id. Final results come once each; times and result ids are
-those of one stream. Read while you send: a break is noticed, and the pause that follows is
-announced, where events are read. The guide "Resume after a lost connection" has the rules:
-what is retried and what is raised, when a connection is replaced, what the buffer keeps.
-
-Inside, `_Connection`s come one after the other. The stream's only task sends each of them
-what the replay buffer holds, and makes the next one when it has ended; whoever iterates
-reads its events. Both meet its end, which wakes all who wait for a change.
+those of one stream. Read while you send: a break is noticed where events are read. The guide
+"Resume after a lost connection" has the rules: what is retried and what is raised, when a
+connection is replaced, and how much audio is kept.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import uuid
 from collections import deque
 from dataclasses import dataclass
@@ -106,6 +103,11 @@ class Reconnected:
     outage: float
 
 
+# How it works: one `Connection` follows the other. The stream's only task feeds each of them
+# from the replay buffer and makes the next one once it has ended. The program's own reads
+# take its events; they are where its end is met, which wakes the task.
+
+
 class _State(Enum):
     NEW = "new"
     STARTING = "starting"
@@ -168,14 +170,12 @@ class ResumableTranscription:
             raise InvalidParameterException(
                 "idle", "idle must be 'wait': a resumed stream bridges pauses by itself"
             )
-        if not 5 <= replay_seconds <= 240:
-            raise ValidationException(f"replay_seconds must be 5 to 240, not {replay_seconds!r}")
         check_above_zero(
             renew_after=renew_after, max_backoff=max_backoff, result_timeout=result_timeout
         )
-        for name, number in (("max_failures", max_failures), ("backoff", backoff)):
-            if not number >= 0:
-                raise ValidationException(f"{name} must not be below 0, not {number!r}")
+        _check_range("replay_seconds", replay_seconds, 5, 240)
+        _check_range("max_failures", max_failures, 0)
+        _check_range("backoff", backoff, 0)
         self.session_id = session_id or str(uuid.uuid4())
         self.unknown_events = 0
         self._client = client
@@ -486,3 +486,9 @@ def _check_audio(encoding: str, sample_rate: object, channels: object) -> None:
             raise InvalidParameterException(
                 name, f"{name} must be a positive integer, not {number!r}"
             )
+
+
+def _check_range(name: str, number: float, least: float, most: float = math.inf) -> None:
+    if not least <= number <= most:
+        limits = f"{least:g} to {most:g}" if most < math.inf else f"{least:g} or more"
+        raise ValidationException(f"{name} must be {limits}, not {number!r}")
