@@ -103,11 +103,6 @@ class Reconnected:
     outage: float
 
 
-# How it works: one `Connection` follows the other. The stream's only task feeds each of them
-# from the replay buffer and makes the next one once it has ended. The program's own reads
-# take its events; they are where its end is met, which wakes the task.
-
-
 class _State(Enum):
     NEW = "new"
     STARTING = "starting"
@@ -212,9 +207,13 @@ class ResumableTranscription:
         self._changes = Waiters()
 
     # Life
+    #
+    # One `Connection` follows the other. The task feeds each of them from the replay buffer,
+    # and makes the next one once it has ended. The program's own reads take a connection's
+    # events and meet its end, which wakes the task.
 
     async def start(self) -> None:
-        """Make the first connection; an error of this one is raised and not retried."""
+        """Make the first connection; its error is raised and not retried."""
         if self._state is _State.OVER:
             raise StreamClosedException("the stream was closed: make a new one")
         if self._state is not _State.NEW:

@@ -60,16 +60,15 @@ def said(events: list[Any]) -> list[str]:
 
 
 class Clock:
-    """The loop's clock, which can be put forward."""
+    """The loop's clock, which stands still until it is put forward."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         loop = asyncio.get_running_loop()
-        time = loop.time
-        self._ahead = 0.0
-        monkeypatch.setattr(loop, "time", lambda: time() + self._ahead)
+        self._now = loop.time()
+        monkeypatch.setattr(loop, "time", lambda: self._now)
 
     async def advance(self, seconds: float) -> None:
-        self._ahead += seconds
+        self._now += seconds
         await turns()
 
 
