@@ -10,8 +10,7 @@ await Printer(stream.output_stream).handle_events()
 
 from __future__ import annotations
 
-from typing import Any
-
+from ._stream.iteration import EventIteration
 from .model import (
     CallAnalyticsTranscriptResultStream,
     CategoryEvent,
@@ -19,9 +18,7 @@ from .model import (
     MedicalScribeTranscriptEvent,
     MedicalTranscriptEvent,
     MedicalTranscriptResultStream,
-    ResultStream,
     TranscriptEvent,
-    TranscriptResultStream,
     UnknownEvent,
     UtteranceEvent,
 )
@@ -33,7 +30,7 @@ class _Handler:
     :param stream: The stream.
     """
 
-    def __init__(self, stream: ResultStream[Any]) -> None:
+    def __init__(self, stream: EventIteration[object]) -> None:
         self._stream = stream
 
     async def handle_events(self) -> None:
@@ -44,7 +41,7 @@ class _Handler:
             else:
                 await self._handle(event)
 
-    async def _handle(self, event: Any) -> None:
+    async def _handle(self, event: object) -> None:
         """Hand an event of the operation's own to its method."""
         raise NotImplementedError
 
@@ -60,14 +57,15 @@ class _Handler:
 class TranscriptResultStreamHandler(_Handler):
     """Reads a transcription's events and hands each to its method. Meant to be subclassed.
 
-    :param transcript_result_stream: The `output_stream` of an open transcription.
+    :param transcript_result_stream: The `output_stream` of an open transcription, or a
+        `ResumableTranscription`.
     """
 
-    def __init__(self, transcript_result_stream: TranscriptResultStream) -> None:
+    def __init__(self, transcript_result_stream: EventIteration[object]) -> None:
         super().__init__(transcript_result_stream)
         self._transcript_result_stream = transcript_result_stream
 
-    async def _handle(self, event: Any) -> None:
+    async def _handle(self, event: object) -> None:
         if isinstance(event, TranscriptEvent):
             await self.handle_transcript_event(event)
 
@@ -88,7 +86,7 @@ class CallAnalyticsStreamHandler(_Handler):
     def __init__(self, result_stream: CallAnalyticsTranscriptResultStream) -> None:
         super().__init__(result_stream)
 
-    async def _handle(self, event: Any) -> None:
+    async def _handle(self, event: object) -> None:
         if isinstance(event, UtteranceEvent):
             await self.handle_utterance_event(event)
         elif isinstance(event, CategoryEvent):
@@ -117,7 +115,7 @@ class MedicalTranscriptStreamHandler(_Handler):
     def __init__(self, result_stream: MedicalTranscriptResultStream) -> None:
         super().__init__(result_stream)
 
-    async def _handle(self, event: Any) -> None:
+    async def _handle(self, event: object) -> None:
         if isinstance(event, MedicalTranscriptEvent):
             await self.handle_transcript_event(event)
 
@@ -138,7 +136,7 @@ class MedicalScribeStreamHandler(_Handler):
     def __init__(self, result_stream: MedicalScribeResultStream) -> None:
         super().__init__(result_stream)
 
-    async def _handle(self, event: Any) -> None:
+    async def _handle(self, event: object) -> None:
         if isinstance(event, MedicalScribeTranscriptEvent):
             await self.handle_transcript_event(event)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, get_args
+from typing import Annotated, Literal, TypedDict, get_args
 
 from msgspec import Struct, field
 
@@ -13,7 +13,12 @@ from ._protocol.combinations import (
     check_personal_information,
     check_vocabularies,
 )
-from ._protocol.constants import TranscriptFormat
+from ._protocol.constants import (
+    LanguageCode,
+    PartialResultsStability,
+    TranscriptFormat,
+    VocabularyFilterMethod,
+)
 from ._protocol.constraints import (
     CHANNELS,
     ENCODING,
@@ -238,6 +243,33 @@ class StartStreamTranscriptionRequest(_RequestSettings):
     vocab_filter_method: Annotated[str | None, FILTER_METHOD] = field(
         default=None, name="VocabularyFilterMethod"
     )
+
+
+class TranscriptionParameters(TypedDict, total=False):
+    """The parameters of `start_stream_transcription` besides those of the audio."""
+
+    language_code: LanguageCode | str | None
+    identify_language: bool | None
+    identify_multiple_languages: bool | None
+    language_options: Sequence[str] | str | None
+    preferred_language: LanguageCode | str | None
+    enable_partial_results_stabilization: bool | None
+    partial_results_stability: PartialResultsStability | str | None
+    show_speaker_label: bool | None
+    enable_channel_identification: bool | None
+    number_of_channels: int | None
+    vocabulary_name: str | None
+    vocabulary_names: Sequence[str] | str | None
+    vocab_filter_name: str | None
+    vocabulary_filter_names: Sequence[str] | str | None
+    vocab_filter_names: Sequence[str] | str | None
+    vocab_filter_method: VocabularyFilterMethod | str | None
+    language_model_name: str | None
+    content_identification_type: Literal["PII"] | str | None
+    content_redaction_type: Literal["PII"] | str | None
+    pii_entity_types: Sequence[str] | str | None
+    transcript_format: TranscriptFormat | str | None
+    idle: Literal["wait"]
 
 
 class StartStreamTranscriptionResponse(_Settings):

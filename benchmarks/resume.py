@@ -3,21 +3,23 @@
     python -m benchmarks.resume [--cuts 200] [--channels 2] [--pace 2] [--seed 1]
                                 [--engine E] [AUDIO.wav]
 
-The recording is repeated until it is long enough, and transcribed once in one piece and
-once through a local server whose every connection breaks at a random place: TCP cut,
-reset, GOAWAY, truncated, damaged, or ended by an exception. Without a pace the audio goes
-out as fast as the replay buffer takes it, so that each cut has a minute to send again;
-at a pace of 1 it is real time. Of two channels, recognised apart, the second hears the
-same half a recording later: it is silent first, as the first one is last.
+The recording is repeated until it is long enough. It is transcribed twice: in one piece, and
+through a local server that breaks every connection at a random place: TCP cut, reset,
+GOAWAY, truncated, damaged, or ended by an exception. Without a pace the audio is sent as fast
+as the replay buffer takes it, so each cut has a minute of audio to send again; a pace of 1 is
+real time. With two channels, recognised apart, the second hears the same audio half a
+recording later: it is silent at the beginning, the first one at the end.
 
-Words: the two transcripts are compared, and for each difference it is said whether it lies
-in a segment that was cut. Audio: each connection answers for the recording from where it
-begins, which must be no later than each channel's last final result ends or its open
-segment begins, to where the next one does. What its recogniser was given must be just that,
-byte by byte. Results: ids are unique, and in each channel the times of results and of their
-words rise.
+Three things are checked:
 
-Nonzero exit code when audio or final results were lost or doubled, or cuts are missing.
+- Words: the two transcripts are compared. For each difference the report says whether it lies
+  in a segment that was cut.
+- Audio: a connection has to get the recording from where it begins to where the next one
+  does, byte by byte, and must not begin after the end of a channel's last final result or
+  the beginning of its open segment.
+- Results: ids are unique; in each channel the times of results and of their words rise.
+
+The exit code is not 0 if audio or final results were lost or doubled, or cuts are missing.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ Word = tuple[str, float]
 
 
 class Recording:
-    """An engine that keeps all audio it was given, stream by stream."""
+    """An engine that keeps all audio it gets, stream by stream."""
 
     quick = False
 
@@ -84,7 +86,7 @@ class _Recorded:
 
 @dataclass(frozen=True)
 class Channel:
-    """What one channel was given: the recording, and silence around it.
+    """The audio of one channel: the recording, and silence around it.
 
     :param name: As in results; None where there is one channel only.
     :param pcm: All of it.
@@ -99,7 +101,7 @@ class Channel:
 
 
 def channels(pcm: bytes, rate: int, count: int, delay: float) -> list[Channel]:
-    """One channel, or two of which the second is so many seconds late."""
+    """Return one channel, or two of which the second begins `delay` seconds late."""
     seconds = len(pcm) / rate / 2
     if count == 1:
         return [Channel(None, pcm, 0.0, seconds)]
@@ -112,7 +114,7 @@ def channels(pcm: bytes, rate: int, count: int, delay: float) -> list[Channel]:
 
 @dataclass
 class Heard:
-    """What one transcription gave."""
+    """The outcome of one transcription."""
 
     engine: Recording
     finals: list[Result] = field(default_factory=list)
@@ -131,7 +133,7 @@ class Heard:
                     yield item
 
     def words(self, channel: Channel, seconds: float) -> list[list[Word]]:
-        """The words of each repetition of so many seconds, by the time of their middle."""
+        """Return the words of each repetition of the recording, which is so many seconds long."""
         repetitions: list[list[Word]] = []
         for item in self.items(channel):
             middle = ((item.start_time or 0.0) + (item.end_time or 0.0)) / 2
@@ -142,7 +144,7 @@ class Heard:
         return repetitions
 
     def cut_segments(self, channel: Channel) -> list[tuple[float, float]]:
-        """Where the segments lie that were heard from the beginning of a connection."""
+        """Return begin and end of the segments that a connection begins with."""
         starts = [back.start for back in self.returns]
         ends = [result.end_time or 0.0 for result in self.of(channel)]
         return [
@@ -150,17 +152,17 @@ class Heard:
         ]
 
     def falls(self, channel: Channel) -> int:
-        """How often a time is before the one before it."""
+        """Count the times that are lower than the one before them."""
         pieces: tuple[Iterable[Result | Item], ...] = (self.of(channel), self.items(channel))
         times = ([t or 0.0 for p in each for t in (p.start_time, p.end_time)] for each in pieces)
         return sum(a > b for each in times for a, b in pairwise(each))
 
     def unaccounted(self, pcm: bytes, bytes_per_second: int, streams: list[bytearray]) -> float:
-        """Seconds of a channel that no connection answers for.
+        """Return the seconds of a channel that no connection was given.
 
         A connection that was cut before any audio has no stream in the engine.
 
-        :param streams: What was given to the channel's recognisers.
+        :param streams: What the channel's recognisers were given.
         """
         starts = {0, *(2 * round(back.start * bytes_per_second / 2) for back in self.returns)}
         given = iter(streams)
@@ -173,7 +175,7 @@ class Heard:
                 audio = next(given, None)
             missing += max(stop - reach, 0)
         if audio is not None:
-            raise SystemExit("a connection was given audio from elsewhere")
+            raise SystemExit("a connection was given audio from another place of the recording")
         return missing / bytes_per_second
 
 
@@ -241,7 +243,7 @@ async def transcribe(
 
 @dataclass(frozen=True)
 class Difference:
-    """One word of a transcript that the other one has not, or has another in its place."""
+    """A word of one transcript that the other lacks, or has another word for."""
 
     kind: str
     at: float
@@ -249,8 +251,8 @@ class Difference:
 
 
 def compare(whole: list[Word], cut: list[Word]) -> tuple[Difference, ...]:
-    """Words of the uncut transcript that are lost, other ones, and ones too many."""
-    # Levenshtein's table, each cell with the differences on the way to it.
+    """Return the words of the uncut transcript that are lost, replaced, and too many."""
+    # Levenshtein's table; each cell holds the differences on the way to it.
     row: list[tuple[Difference, ...]] = [()]
     for word, at in whole:
         row.append((*row[-1], Difference("lost", at, word)))
@@ -272,7 +274,9 @@ async def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cuts", type=int, default=200)
     parser.add_argument("--channels", type=int, default=1, choices=(1, 2))
-    parser.add_argument("--pace", type=float, help="times real time; by default as fast as taken")
+    parser.add_argument(
+        "--pace", type=float, help="times real time; by default as fast as the buffer takes it"
+    )
     parser.add_argument("--engine", default="moonshine")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("audio", nargs="?", default=RECORDING, type=Path)
@@ -321,7 +325,7 @@ async def main() -> int:
     print(f"  doubled ids    {doubled:8}")
     print(f"  times that fall{disorder:8}")
     print(f"audio forgotten  {forgotten:8.1f} s")
-    print(f"audio that no connection answers for {unaccounted:8.1f} s")
+    print(f"audio given to no connection {unaccounted:8.1f} s")
     return 1 if doubled or disorder or forgotten or unaccounted or cuts < arguments.cuts else 0
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections import deque
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from .._protocol.constants import MAX_AUDIO_CHUNK
@@ -23,6 +20,7 @@ from ..exceptions import (
     StreamClosedException,
     UnknownServiceException,
 )
+from .iteration import EventIteration
 from .live import LiveStream
 
 if TYPE_CHECKING:
@@ -30,11 +28,6 @@ if TYPE_CHECKING:
 
 DRAIN_TIMEOUT = 30.0
 """Seconds for `drain`: the service sends its last results within a few of the input's end."""
-
-_MAX_SKIPPED = 100  # unknown events that are kept
-_MAX_NAMES = 100  # unknown types that are logged
-
-logger = logging.getLogger("amazon_transcribe")
 
 _Event = TypeVar("_Event", bound=BaseEvent)
 _Input = TypeVar("_Input", bound="AudioStream")
@@ -180,7 +173,7 @@ def checked_chunk(chunk: AudioChunk | None) -> AudioChunk:
     return chunk
 
 
-class ResultStream(EventStream, Generic[_Event]):
+class ResultStream(EventIteration[_Event], EventStream):
     """The events from the service, in `async for`.
 
     A read that is cancelled or runs out of time loses nothing: the next one goes on.
@@ -204,27 +197,12 @@ class ResultStream(EventStream, Generic[_Event]):
 
     def __init__(self, raw_stream: Any, parser: Any = None) -> None:
         parts = (raw_stream, self.events if parser is None else parser)
-        super().__init__(*parts)
+        EventStream.__init__(self, *parts)
         self._reader: _Reader = (
             raw_stream if isinstance(raw_stream, LiveStream) else _RawEvents(*parts)
         )
-        self.unknown_events = 0
-        """How many events of types that this version does not know have come."""
-        self.skipped_events: deque[UnknownEvent] = deque(maxlen=_MAX_SKIPPED)
-        """The last events of such types that an iteration or a drain has passed over."""
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> _Event:
-        """Wait for the next event of a type that the operation defines."""
-        while True:
-            event: Any = await self._reader.next_event()
-            if event is None:
-                raise StopAsyncIteration
-            if not isinstance(event, UnknownEvent):
-                return event  # type: ignore[no-any-return]  # the parser's own types
-            self._skip(event)
+        EventIteration.__init__(self)
+        self._next_event = self._reader.next_event  # type: ignore[method-assign]
 
     @property
     def unknown_exceptions(self) -> int:
@@ -233,15 +211,6 @@ class ResultStream(EventStream, Generic[_Event]):
         It is raised as an `UnknownServiceException`.
         """
         return int(isinstance(self._reader.failure, UnknownServiceException))
-
-    def including_unknown(self) -> AsyncIterator[_Event | UnknownEvent]:
-        """Iterate over all events in order, those of unknown types too."""
-        return _AllEvents(self)
-
-    def _skip(self, event: UnknownEvent) -> None:
-        self.unknown_events += 1
-        self.skipped_events.append(event)
-        _log_unknown_once(event)
 
     async def drain(self, timeout: float) -> list[_Event]:
         """End the input and wait for the end of the results; see `OpenStream.drain`.
@@ -255,24 +224,6 @@ class ResultStream(EventStream, Generic[_Event]):
             else:
                 rest.append(event)
         return rest
-
-
-class _AllEvents(AsyncIterator[Any]):
-    """All events of a result stream, those of unknown types too.
-
-    No generator: a read that is cancelled would end it.
-    """
-
-    def __init__(self, stream: ResultStream[Any]) -> None:
-        self._stream = stream
-
-    async def __anext__(self) -> Any:
-        event = await self._stream._reader.next_event()
-        if event is None:
-            raise StopAsyncIteration
-        if isinstance(event, UnknownEvent):
-            self._stream.unknown_events += 1
-        return event
 
 
 class _Reader(Protocol):
@@ -302,16 +253,6 @@ class _RawEvents(EventStream):
 
     async def drain(self, timeout: float) -> list[BaseEvent]:
         raise SerializerException("only a stream that the client made can be drained")
-
-
-_logged_names: set[str] = set()
-
-
-def _log_unknown_once(event: UnknownEvent) -> None:
-    name = ascii(event.event_type)[:100]  # anyone's text
-    if name not in _logged_names and len(_logged_names) < _MAX_NAMES:
-        _logged_names.add(name)
-        logger.warning("skipping events of the unknown type %s: a newer version may know it", name)
 
 
 class OpenStream(Generic[_Input, _Response, _Event]):

@@ -8,14 +8,17 @@ from typing import NamedTuple
 from .._protocol.events import AudioChunk
 
 SETTLE_TIME = 10.0
-"""Seconds without an event after which the service has shown what it makes of audio."""
+"""Seconds without an event after which no more results are expected of the audio sent."""
 
 
 class ReplayBuffer:
-    """The audio that may have to go out again. Positions are bytes of the logical stream.
+    """The audio that may have to be sent again. Positions are bytes of the logical stream.
 
-    `settled` is the position up to which there are final results, `start` that of the
-    first byte held: the same, unless older audio had to make room.
+    `settled` is the position up to which final results have come, `start` that of the
+    first byte held. The two are the same, unless older audio had to make room.
+
+    :param seconds: How much audio the buffer holds.
+    :param bytes_per_second: The audio's rate.
     """
 
     def __init__(self, seconds: float, bytes_per_second: int) -> None:
@@ -24,7 +27,7 @@ class ReplayBuffer:
         self._seconds = seconds
         self._capacity = int(seconds * bytes_per_second)
         self._audio = bytearray()
-        self._marks: deque[_Mark] = deque()
+        self._marks: deque[_Mark] = deque()  # what the present connection was sent
         self._heard_at = 0.0
 
     @property
@@ -33,14 +36,19 @@ class ReplayBuffer:
         return self.start + len(self._audio)
 
     def append(self, chunk: AudioChunk) -> None:
+        """Add audio at the end; `make_room` comes first."""
         self._audio += chunk
 
     def read(self, position: int, size: int) -> bytes:
-        at = position - self.start
-        return bytes(self._audio[at : at + size])
+        """Return at most `size` bytes from a position on."""
+        offset = position - self.start
+        return bytes(self._audio[offset : offset + size])
 
-    def wait_for(self, size: int, now: float) -> float:
-        """Make room for more; 0 if there is, else the seconds after which it may be."""
+    def make_room(self, size: int, now: float) -> float:
+        """Forget what has been with the service long enough, if `size` bytes need its place.
+
+        :returns: 0 if there is room, else the seconds after which to try again.
+        """
         while self.end - self.start + size > self._capacity:
             if not self._marks:
                 return SETTLE_TIME
@@ -52,26 +60,29 @@ class ReplayBuffer:
             self._release(mark.position)
         return 0.0
 
-    def sent(self, position: int, now: float, sound: float = 0.0) -> None:
-        """Audio up to a position was sent; so many seconds more of it are sound."""
+    def mark_sent(self, position: int, now: float, sound: float = 0.0) -> None:
+        """Note that audio up to a position was sent.
+
+        :param sound: How many seconds of what the previous mark does not cover are sound.
+        """
         self._marks.append(_Mark(position, now, sound))
 
-    def sound_behind(self, position: int) -> float:
-        """Seconds of the sound that was sent from a position on and is still held."""
-        return sum(mark.sound for mark in self._marks if mark.position > position)
-
-    def heard(self, now: float) -> None:
-        """The service said something: it is at work on what it has."""
+    def mark_heard(self, now: float) -> None:
+        """Note that the service said something: it is at work on what it has."""
         self._heard_at = now
 
+    def sound_after(self, position: int) -> float:
+        """Return the seconds of sound that were sent after a position and are still held."""
+        return sum(mark.sound for mark in self._marks if mark.position > position)
+
     def settle(self, position: int) -> None:
-        """There are final results up to a position."""
+        """Release the audio before a position, up to which final results have come."""
         if position > self.settled:
             self.settled = position
             self._release(position)
 
     def rewind(self) -> None:
-        """A new connection has been sent nothing."""
+        """Count all audio as unsent: the connection that had it is gone."""
         self._marks.clear()
 
     def _release(self, position: int) -> None:
@@ -83,7 +94,7 @@ class ReplayBuffer:
 
 
 class _Mark(NamedTuple):
-    """A piece that was sent: up to where, when, and how many seconds of it are sound."""
+    """A piece of audio that was sent: where it ends, when, and its seconds of sound."""
 
     position: int
     sent_at: float

@@ -1,4 +1,13 @@
-"""What is kept of a stream that outlives its connections: its audio and its results."""
+"""The results of many connections as those of one logical stream.
+
+Three words for what becomes of audio and results:
+
+- *settled*: audio before this time has all its final results, on every channel.
+- *known*: what a channel's final results covered when the connection began. A connection
+  that hears it again, for the sake of another channel, must not repeat its words.
+- *superseded*: a partial result whose connection is gone. Its segment is heard again from
+  its beginning, and the new results carry its id on.
+"""
 
 from __future__ import annotations
 
@@ -7,135 +16,150 @@ from collections.abc import Iterator
 from ..transcription import Alternative, Entity, Item, Result
 
 LAG = 20.0
-"""Seconds in which the service has a result of whatever was said; longer than a segment."""
+"""Seconds within which the service shows a result of all that was said; longer than a segment."""
 
 _LEAD = 0.5  # seconds by which a segment's sound may begin before its result says
 
 
 class LogicalResults:
-    """Turns the results of many connections into those of one stream.
+    """The state that turns the results of many connections into those of one stream.
 
     `settled` is the time up to which every channel has its final results: the end of its
-    last one, or a little before its open segment. A channel with neither behind that is
-    silent, up to `lag` seconds before the last final result of any.
+    last one, or a little before its open segment. A channel with neither behind that time is
+    taken for silent, up to `lag` seconds before the last final result of any.
 
-    So a new connection may hear words again that are in a channel's final results. They
-    are taken out: those whose middle lies before the end of the last one. A result with
-    nothing else in it is passed over.
+    So a new connection may hear words again that are known from a channel's final results.
+    Words whose middle lies before the end of the last one are dropped, and a result that
+    has no other words is passed over.
 
-    :param channels: How many are recognised apart.
-    :param lag: Seconds.
+    :param channels: How many channels are recognised apart.
+    :param lag: Seconds within which a channel that speaks shows a result.
     """
 
     def __init__(self, channels: int = 1, lag: float = LAG) -> None:
         self.settled = 0.0
         self._channels = channels
         self._lag = lag
-        self._finals: dict[str | None, float] = {}  # by channel: the end of the last one
-        self._past: dict[str | None, float] = {}  # the same when the connection began
-        self._open: dict[str, Result] = {}  # by our id: partial results of this connection
-        self._void: dict[str | None, Result] = {}  # by channel: of the connection before
-        self._ids: dict[str, str] = {}  # the connection's ids of open segments, and ours
         self._connection = 1
+        # By channel
+        self._final_up_to: dict[str | None, float] = {}
+        self._known_up_to: dict[str | None, float] = {}  # the same when the connection began
+        self._superseded: dict[str | None, Result] = {}  # one partial result at most
+        # By result id
+        self._open: dict[str, Result] = {}  # this connection's partial results, by our ids
+        self._our_ids: dict[str, str] = {}  # of open segments, by the connection's ids
 
     def begin(self, connection: int) -> None:
+        """Begin with the results of a new connection of this number."""
         self._connection = connection
-        self._past = self._finals.copy()
+        self._known_up_to = self._final_up_to.copy()
 
     def cut(self) -> tuple[str, ...]:
-        """The connection is gone: the ids of the partial results that are void."""
+        """Supersede the partial results of a connection that is gone; return their ids."""
         for result in self._open.values():
-            self._void[result.channel_id] = result
+            self._superseded[result.channel_id] = result
         self._open.clear()
-        self._ids.clear()
-        return tuple(result.result_id for result in self._void.values() if result.result_id)
+        self._our_ids.clear()
+        return tuple(result.result_id for result in self._superseded.values() if result.result_id)
 
     def take(self, results: list[Result], offset: float) -> tuple[list[Result], bool]:
-        """Results as the program sees them, and whether there is a final one among them."""
+        """Return a connection's results as those of the logical stream, and if any is final.
+
+        :param results: Changed in place: their times, ids and words.
+        :param offset: Where in the logical stream the connection's audio begins, in seconds.
+        """
         taken = []
-        final = False
+        has_final = False
         for result in results:
             if offset:
                 _shift(result, offset)
-            theirs = result.result_id or ""
-            past = self._past.get(result.channel_id, 0.0)
-            # Whoever saw a partial result waits for the final one, be there nothing left.
-            if not _cut_off(result, past) and theirs not in self._ids:
+            known = self._known_up_to.get(result.channel_id, 0.0)
+            has_words = _drop_words_before(known, result)
+            # A program that saw a partial result waits for the final one, even an empty one.
+            if not has_words and (result.result_id or "") not in self._our_ids:
                 continue
             taken.append(result)
-            ours = self._ids.get(theirs) or self._new_id(result)
-            self._ids[theirs] = result.result_id = ours
             if result.is_partial:
-                self._open[ours] = result
-                last = self._finals.setdefault(result.channel_id, 0.0)
-                # It settles nothing, but it may show that too much was.
-                self.settled = min(self.settled, max(last, result.start_time or 0.0))
+                self._show(result)
             else:
-                final = True
-                del self._ids[theirs]
-                self._open.pop(ours, None)
-                self._close(result.channel_id, result.end_time or 0.0)
-        if final:
-            self.settled = max(self.settled, self._owed())
-        return taken, final
+                self._close(result)
+                has_final = True
+        if has_final:
+            self.settled = max(self.settled, self._settled_up_to())
+        return taken, has_final
 
-    def _close(self, channel: str | None, end: float) -> None:
-        """A channel has its final results up to a time."""
-        self._finals[channel] = max(self._finals.get(channel, 0.0), end)
-        for name, result in list(self._open.items()):
-            if result.channel_id == channel and (result.start_time or 0.0) < end:
-                del self._open[name]
+    def _show(self, result: Result) -> None:
+        """Take a partial result."""
+        theirs = result.result_id or ""
+        ours = self._our_ids.get(theirs) or self._new_id(result)
+        self._our_ids[theirs] = result.result_id = ours
+        self._open[ours] = result
+        final_up_to = self._final_up_to.setdefault(result.channel_id, 0.0)
+        # It settles nothing, but it may show that too much was taken for settled.
+        self.settled = min(self.settled, max(final_up_to, result.start_time or 0.0))
 
-    def _owed(self) -> float:
-        """The time from which on final results may be still to come."""
-        heard = max(self._finals.values())
-        quiet = max(0.0, heard - self._lag)
+    def _close(self, result: Result) -> None:
+        """Take a final result, which closes the channel's segments that begin before its end."""
+        theirs = result.result_id or ""
+        result.result_id = self._our_ids.pop(theirs, None) or self._new_id(result)
+        self._open.pop(result.result_id, None)
+        channel, end = result.channel_id, result.end_time or 0.0
+        self._final_up_to[channel] = max(self._final_up_to.get(channel, 0.0), end)
+        for result_id, partial in list(self._open.items()):
+            if partial.channel_id == channel and (partial.start_time or 0.0) < end:
+                del self._open[result_id]
+
+    def _settled_up_to(self) -> float:
+        """Return the time from which on final results may be still to come."""
+        last = max(self._final_up_to.values())
+        silent_up_to = max(0.0, last - self._lag)
         begun = {result.channel_id: result.start_time or 0.0 for result in self._open.values()}
-        owed = [heard]
-        for channel, end in self._finals.items():
-            owed.append(max(end, begun[channel] - _LEAD if channel in begun else quiet))
-        if len(self._finals) < self._channels:
-            owed.append(quiet)
-        return min(owed)
+        settled = [last]
+        for channel, end in self._final_up_to.items():
+            open_from = begun[channel] - _LEAD if channel in begun else silent_up_to
+            settled.append(max(end, open_from))
+        if len(self._final_up_to) < self._channels:
+            settled.append(silent_up_to)
+        return min(settled)
 
     def _new_id(self, result: Result) -> str:
+        """Return an id that is unique in the logical stream, or the superseded one."""
         theirs = result.result_id or ""
-        void = self._void.pop(result.channel_id, None)
-        if void is not None and (result.start_time or 0) < (void.end_time or 0):
-            return void.result_id or ""
-        # A UUID is unique by itself.
-        if self._connection == 1 or len(theirs) == 36:
+        superseded = self._superseded.pop(result.channel_id, None)
+        if superseded is not None and (result.start_time or 0) < (superseded.end_time or 0):
+            return superseded.result_id or ""
+        if self._connection == 1 or len(theirs) == 36:  # a UUID is unique by itself
             return theirs
         return f"{theirs}/{self._connection}"
 
 
-def _cut_off(result: Result, past: float) -> bool:
-    """Take the words before a time out of a result; whether anything is left of it."""
-    if (result.start_time or 0.0) >= past:
+def _drop_words_before(known: float, result: Result) -> bool:
+    """Drop the words before a time from a result, and return whether any are left."""
+    if (result.start_time or 0.0) >= known:
         return True
-    middle = _middle(result, past)
+    middle = _middle(result, known)
     alternatives = result.alternatives or []
     for alternative in alternatives:
-        _keep_from(past, alternative, middle)
+        _keep_words_from(known, alternative, middle)
     for piece in _pieces(result):
         if piece.start_time is not None:
-            piece.start_time = max(piece.start_time, past)
+            piece.start_time = max(piece.start_time, known)
         if piece.end_time is not None:
-            piece.end_time = max(piece.end_time, past)
-    return bool(alternatives[0].transcript) if alternatives else middle >= past
+            piece.end_time = max(piece.end_time, known)
+    return bool(alternatives[0].transcript) if alternatives else middle >= known
 
 
-def _keep_from(time: float, alternative: Alternative, middle: float) -> None:
-    """Take out the words before a time.
+def _keep_words_from(time: float, alternative: Alternative, middle: float) -> None:
+    """Drop the words before a time.
 
-    :param middle: Of the result; where words are that have no time of their own.
+    :param middle: Of the result; it stands for words that have no time of their own.
     """
     items, text = alternative.items, alternative.transcript
     words = [n for n, item in enumerate(items) if item.item_type != "punctuation"]
     later = [n for n in words if _middle(items[n], middle) >= time]
     if later:
-        at = 0  # in the text: not every language has spaces to join words with
-        for item in items[: later[0]]:  # marks go with the word before them
+        at = 0  # in the text: not every language puts spaces between words
+        for item in items[: later[0]]:  # punctuation goes with the word before it
             content = item.content or ""
             found = text.find(content, at)
             if found >= 0:
@@ -150,7 +174,7 @@ def _keep_from(time: float, alternative: Alternative, middle: float) -> None:
 
 
 def _shift(result: Result, offset: float) -> None:
-    """Count the result's times from an earlier beginning."""
+    """Add an offset to all times of a result."""
     for piece in _pieces(result):
         if piece.start_time is not None:
             piece.start_time = round(piece.start_time + offset, 3)
@@ -159,7 +183,7 @@ def _shift(result: Result, offset: float) -> None:
 
 
 def _pieces(result: Result) -> Iterator[Result | Item | Entity]:
-    """Everything in a result that has times, itself included."""
+    """Yield everything in a result that has times, the result included."""
     yield result
     for alternative in result.alternatives or ():
         yield from alternative.items
@@ -167,7 +191,7 @@ def _pieces(result: Result) -> Iterator[Result | Item | Entity]:
 
 
 def _middle(piece: Result | Item | Entity, default: float) -> float:
-    """The time in the middle of it, if it has any."""
+    """Return the time in the middle of a piece, or a default if it has no times."""
     if piece.start_time is None:
         return default
     return (piece.start_time + (piece.end_time or piece.start_time)) / 2

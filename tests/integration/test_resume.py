@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from amazon_transcribe import resume
 from amazon_transcribe.auth import StaticCredentialResolver
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import encode_message
@@ -394,12 +393,13 @@ async def test_a_silent_end_is_given_up() -> None:
     assert isinstance(lost.reason, TimeoutException)
 
 
-async def test_endless_silence_after_the_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resume, "_HEALTHY_SECONDS", 0.05)
+async def test_endless_silence_after_the_end_is_given_up() -> None:
     async with server("silent:after=0") as (_, client):
         client.idle_timeout = 0.1
+        stream = resumable(client, max_failures=2)
+        stream._policy.healthy_seconds = 0.05
         with pytest.raises(TimeoutException):
-            await heard(resumable(client, max_failures=2), audio(segments(2)))
+            await heard(stream, audio(segments(2)))
 
 
 # A connection that lives and says nothing
@@ -457,9 +457,9 @@ async def test_nothing_is_said_to_silence() -> None:
             assert connection is not None
             while connection.sent < 40 * BYTES_PER_SECOND:
                 await asyncio.sleep(0)
-            connection.heard_at -= 1000
-            stream._look_after(connection)
-            assert not connection.over
+            connection._heard_at -= 1000
+            connection._check()
+            assert not connection.has_ended
             await stream.end_stream()
             await reader
     assert result.losses == []
@@ -482,7 +482,7 @@ async def test_a_network_that_swallows_every_packet_is_noticed(
     transport: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if transport:
-        websocket = pytest.importorskip("amazon_transcribe.transports._websocket_client")
+        websocket = pytest.importorskip("amazon_transcribe.transports._websocket_stream")
         monkeypatch.setattr(websocket, "PING_INTERVAL", 0.1)
     monkeypatch.setattr("amazon_transcribe._net.http2.PING_INTERVAL", 0.1)
     async with server() as (running, _):
@@ -538,10 +538,10 @@ async def test_sending_waits_while_the_buffer_is_full() -> None:
         await stream.send_audio_event(silence)
 
 
-async def test_sending_fails_when_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resume, "_SEND_TIMEOUT", 0.1)
+async def test_sending_fails_when_nobody_reads() -> None:
     async with server("stop-reading") as (_, client):
         async with resumable(client, replay_seconds=5) as stream:
+            stream._send_timeout = 0.1
             with pytest.raises(TimeoutException) as late:
                 await send(stream, bytes(6 * BYTES_PER_SECOND))
     assert late.value.phase == "send"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from amazon_transcribe.local.engines import RecognitionOptions
 from amazon_transcribe.local.recognition.channels import ChannelRecognition
 from amazon_transcribe.resume._buffer import SETTLE_TIME, ReplayBuffer
-from amazon_transcribe.resume._connection import _is_sound
+from amazon_transcribe.resume._pcm import has_sound
 from amazon_transcribe.resume._results import LogicalResults
 from amazon_transcribe.transcription import Alternative, Entity, Item, Result
 from tests.support import word_codes
@@ -35,60 +35,60 @@ def test_the_buffer_gives_back_what_is_not_settled() -> None:
 def full_buffer(sent_at: float | None) -> ReplayBuffer:
     buffer = ReplayBuffer(60, RATE)
     for position in range(RATE, 60 * RATE + 1, RATE):
-        assert buffer.wait_for(RATE, 0) == 0
+        assert buffer.make_room(RATE, 0) == 0
         buffer.append(bytes(RATE))
         if sent_at is not None:
-            buffer.sent(position, sent_at)
+            buffer.mark_sent(position, sent_at)
     return buffer
 
 
 def test_unsent_audio_is_never_forgotten() -> None:
     buffer = full_buffer(sent_at=None)
-    assert buffer.wait_for(1, now=1e6) > 0
+    assert buffer.make_room(1, now=1e6) > 0
     assert buffer.start == 0
 
 
 def test_a_settled_piece_makes_room() -> None:
     buffer = full_buffer(sent_at=0)
-    assert buffer.wait_for(RATE, now=1) > 0
+    assert buffer.make_room(RATE, now=1) > 0
     buffer.settle(RATE)
-    assert buffer.wait_for(RATE, now=1) == 0
-    assert buffer.wait_for(RATE + 1, now=1) > 0
+    assert buffer.make_room(RATE, now=1) == 0
+    assert buffer.make_room(RATE + 1, now=1) > 0
 
 
 def test_audio_without_any_event_is_forgotten_after_the_settle_time() -> None:
     buffer = full_buffer(sent_at=100)
-    assert buffer.wait_for(RATE, now=101) == pytest.approx(SETTLE_TIME - 1)
-    assert buffer.wait_for(RATE, now=100 + SETTLE_TIME) == 0
+    assert buffer.make_room(RATE, now=101) == pytest.approx(SETTLE_TIME - 1)
+    assert buffer.make_room(RATE, now=100 + SETTLE_TIME) == 0
     assert (buffer.settled, buffer.start) == (0, RATE)
 
 
 def test_audio_on_which_the_service_is_at_work_is_kept_for_the_buffer_s_length() -> None:
     buffer = full_buffer(sent_at=100)
-    buffer.heard(109)
-    assert buffer.wait_for(RATE, now=111) > 0
-    buffer.heard(155)
-    assert buffer.wait_for(RATE, now=159) == pytest.approx(1)
-    assert buffer.wait_for(RATE, now=160) == 0
+    buffer.mark_heard(109)
+    assert buffer.make_room(RATE, now=111) > 0
+    buffer.mark_heard(155)
+    assert buffer.make_room(RATE, now=159) == pytest.approx(1)
+    assert buffer.make_room(RATE, now=160) == 0
 
 
 def test_what_a_lost_connection_was_sent_is_unsent_again() -> None:
     buffer = full_buffer(sent_at=0)
     buffer.rewind()
-    assert buffer.wait_for(1, now=1e6) > 0
+    assert buffer.make_room(1, now=1e6) > 0
 
 
 def test_sound_is_counted_from_a_position_on_while_it_is_held() -> None:
     buffer = ReplayBuffer(60, RATE)
     buffer.append(bytes(3 * RATE))
     for number, sound in enumerate((1.0, 0.0, 0.5), 1):
-        buffer.sent(number * RATE, 0, sound)
-    assert buffer.sound_behind(0) == 1.5
-    assert buffer.sound_behind(RATE) == 0.5
+        buffer.mark_sent(number * RATE, 0, sound)
+    assert buffer.sound_after(0) == 1.5
+    assert buffer.sound_after(RATE) == 0.5
     buffer.settle(RATE)
-    assert buffer.sound_behind(0) == 0.5
+    assert buffer.sound_after(0) == 0.5
     buffer.rewind()
-    assert buffer.sound_behind(0) == 0
+    assert buffer.sound_after(0) == 0
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_sound_is_what_is_loud_for_more_than_a_moment(
 ) -> None:
     loud = int(1600 * share)
     pcm = struct.pack("<1600h", *([amplitude] * loud + [0] * (1600 - loud)))
-    assert _is_sound(pcm) is sound
+    assert has_sound(pcm) is sound
 
 
 # Results

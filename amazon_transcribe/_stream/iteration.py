@@ -1,0 +1,81 @@
+"""Iterating over events: those of known types, or all of them."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from .._protocol.events import UnknownEvent
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_MAX_SKIPPED = 100  # events that are kept
+_MAX_NAMES = 100  # types that are logged
+
+logger = logging.getLogger("amazon_transcribe")
+
+_Event = TypeVar("_Event", covariant=True)
+
+
+class EventIteration(Generic[_Event]):
+    """The events of a stream in `async for`; those of unknown types do not stand in the way."""
+
+    def __init__(self) -> None:
+        self.unknown_events: int = 0
+        """How many events of types that this version does not know have come."""
+        self.skipped_events: deque[UnknownEvent] = deque(maxlen=_MAX_SKIPPED)
+        """The last hundred such events that an iteration or a drain has passed over."""
+
+    async def _next_event(self) -> Any:
+        """Wait for the next event, of whatever type; None at the end."""
+        raise NotImplementedError
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> _Event:
+        """Wait for the next event of a known type."""
+        while True:
+            event: _Event | UnknownEvent | None = await self._next_event()
+            if event is None:
+                raise StopAsyncIteration
+            if not isinstance(event, UnknownEvent):
+                return event
+            self._skip(event)
+
+    def including_unknown(self) -> AsyncIterator[_Event | UnknownEvent]:
+        """Iterate over all events in order, those of unknown types too."""
+        return _AllEvents(self)
+
+    def _skip(self, event: UnknownEvent) -> None:
+        """Count an event of an unknown type, keep it and name its type once in the log."""
+        self.unknown_events += 1
+        self.skipped_events.append(event)
+        name = ascii(event.event_type)[:100]  # anyone's text
+        if name not in _logged_names and len(_logged_names) < _MAX_NAMES:
+            _logged_names.add(name)
+            logger.warning("skipping events of the unknown type %s", name)
+
+
+class _AllEvents(AsyncIterator[_Event | UnknownEvent]):
+    """All events of a stream, in order.
+
+    No generator: a read that is cancelled would end it.
+    """
+
+    def __init__(self, events: EventIteration[_Event]) -> None:
+        self._events = events
+
+    async def __anext__(self) -> _Event | UnknownEvent:
+        event: _Event | UnknownEvent | None = await self._events._next_event()
+        if event is None:
+            raise StopAsyncIteration
+        if isinstance(event, UnknownEvent):
+            self._events.unknown_events += 1
+        return event
+
+
+_logged_names: set[str] = set()
