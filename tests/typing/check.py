@@ -94,7 +94,6 @@ def mypy_errors(files: list[Path]) -> list[Error]:
 
 def pyright_errors(files: list[Path]) -> list[Error]:
     """Run Pyright with the project's settings."""
-    found = pyright(*map(str, files))["generalDiagnostics"]
     return [
         Error(
             Path(each["file"]),
@@ -102,7 +101,7 @@ def pyright_errors(files: list[Path]) -> list[Error]:
             each.get("rule", "syntax"),
             each["message"].replace("\n", " "),
         )
-        for each in found
+        for each in pyright(*map(str, files))["generalDiagnostics"]
         if each["severity"] == "error"
     ]
 
@@ -110,14 +109,20 @@ def pyright_errors(files: list[Path]) -> list[Error]:
 def undeclared_types() -> list[str]:
     """Find the public names of the package whose types Pyright does not know for certain."""
     found = pyright("--verifytypes", PACKAGE, "--ignoreexternal")["typeCompleteness"]
-    return [
-        f"{each['name']}: the type is not declared, or not in full"
-        for each in found["symbols"]
-        if each["isExported"] and not (each["isTypeKnown"] and not each["isTypeAmbiguous"])
+    if not found["symbols"]:
+        raise SystemExit(f"Pyright does not find {PACKAGE}")
+    said = [
+        f"{symbol['name']}: {each['message'].splitlines()[0]}"
+        for symbol in found["symbols"]
+        for each in symbol["diagnostics"]
+        if each["severity"] == "error"
     ]
+    # Most are unknown in part only because others are.
+    return [each for each in said if not each.endswith("partially unknown")] or said
 
 
 def pyright(*arguments: str) -> dict[str, Any]:
+    """Run Pyright and return its report."""
     output = run("pyright", "--outputjson", *arguments)
     try:
         found: dict[str, Any] = json.loads(output)
