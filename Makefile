@@ -3,7 +3,7 @@
 #   make demo     transcribe real speech through the real protocol, on this machine
 #   make test     the test suite; ARGS='-k framing' passes arguments to pytest
 #   make interop  official SDKs against the server, in one table; needs Python 3.12 or later
-#   make lint     ruff, mypy --strict, stubtest, cython-lint
+#   make lint     ruff, mypy --strict, Pyright, stubtest, cython-lint
 #   make bench    benchmarks: word errors, the codec against others into docs, and a
 #                 short round of many streams (the long one: python -m benchmarks.streams)
 #   make soak     500 live streams under random faults, for SOAK_SECONDS
@@ -55,6 +55,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy $(filter-out %/original_usage.py,$(wildcard examples/*.py))
+	$(BIN)/python -m tests.typing.check
 	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml amazon_transcribe._wire._codec
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint _codec # it calls pycodestyle by name
 

@@ -9,41 +9,33 @@ loaded before it is used.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ._version import __version__
 
-if TYPE_CHECKING:
-    from .client import TranscribeStreamingClient as TranscribeStreamingClient
-    from .handlers import TranscriptResultStreamHandler as TranscriptResultStreamHandler
-    from .model import TranscriptEvent as TranscriptEvent
+__all__ = [
+    "AWSCRTEventLoop",
+    "TranscribeStreamingClient",
+    "TranscriptEvent",
+    "TranscriptResultStreamHandler",
+    "__version__",
+]
 
-_EXPORTS = {
+_MODULES = {
+    "AWSCRTEventLoop": "_crt_event_loop",
     "TranscribeStreamingClient": "client",
-    "TranscriptResultStreamHandler": "handlers",
     "TranscriptEvent": "model",
+    "TranscriptResultStreamHandler": "handlers",
 }
 
-__all__ = ["AWSCRTEventLoop", "__version__", *_EXPORTS]
+if TYPE_CHECKING:
+    from ._crt_event_loop import AWSCRTEventLoop
+    from .client import TranscribeStreamingClient
+    from .handlers import TranscriptResultStreamHandler
+    from .model import TranscriptEvent
+else:  # hidden from type checkers, for which any name would exist
 
-
-def __getattr__(name: str) -> Any:
-    if name == "AWSCRTEventLoop":
-        # Kept, so that everyone who asks gets the same class.
-        return globals().setdefault(name, _crt_event_loop())
-    if name in _EXPORTS:
-        return getattr(import_module(f".{_EXPORTS[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def _crt_event_loop() -> type:
-    """The class under which programs get at awscrt's client bootstrap."""
-    from awscrt.io import ClientBootstrap
-
-    class AWSCRTEventLoop:
-        """Holds the process's own `awscrt.io.ClientBootstrap`."""
-
-        def __init__(self) -> None:
-            self.bootstrap = ClientBootstrap.get_or_create_static_default()
-
-    return AWSCRTEventLoop
+    def __getattr__(name: str) -> object:
+        if name in _MODULES:
+            return getattr(import_module(f".{_MODULES[name]}", __name__), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -288,7 +288,7 @@ class EventSigner:
     ) -> None:
         self.signing_name = signing_name
         self.region = region
-        self.serializer = EventStreamMessageSerializer()
+        self.serializer: EventStreamMessageSerializer = EventStreamMessageSerializer()
         self._utc_now = utc_now or _utc_now
 
     def sign(

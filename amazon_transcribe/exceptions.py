@@ -114,7 +114,7 @@ class InvalidHeadersLength(ParserError):
 
     def __init__(self, length: int, limit: int = 128 * 1024) -> None:
         super().__init__(f"Header length of {length} exceeded the maximum of {limit}", 4)
-        self.args = (length, limit)
+        self.args: tuple[object, ...] = (length, limit)
 
 
 class InvalidPayloadLength(ParserError):
@@ -122,7 +122,7 @@ class InvalidPayloadLength(ParserError):
 
     def __init__(self, length: int, limit: int = 16 * 1024**2) -> None:
         super().__init__(f"Payload length of {length} exceeded the maximum of {limit}", 0)
-        self.args = (length, limit)
+        self.args: tuple[object, ...] = (length, limit)
 
 
 class ChecksumMismatch(ParserError):
@@ -132,7 +132,7 @@ class ChecksumMismatch(ParserError):
         super().__init__(
             f"Checksum mismatch: expected 0x{expected:08x}, calculated 0x{calculated:08x}", offset
         )
-        self.args = (expected, calculated, offset)
+        self.args: tuple[object, ...] = (expected, calculated, offset)
         self.expected = expected
         self.calculated = calculated
 
@@ -146,7 +146,7 @@ class DuplicateHeader(ParserError):
 
     def __init__(self, header: str, offset: int = 12) -> None:
         super().__init__(f'Duplicate header present: "{header}"', offset)
-        self.args = (header, offset)
+        self.args: tuple[object, ...] = (header, offset)
         self.header = header
 
 
@@ -163,7 +163,7 @@ class InvalidHeaderValue(SerializationError):
     def __init__(self, value: object, reason: str | None = None) -> None:
         super().__init__(value, reason)
         self.value = value
-        self.reason = reason or f"Invalid header value type: {type(value)}"
+        self.reason: str = reason or f"Invalid header value type: {type(value)}"
 
     def __str__(self) -> str:
         return self.reason
@@ -242,7 +242,7 @@ class TimeoutException(HTTPException, TimeoutError):
     def __init__(self, phase: str, seconds: float) -> None:
         super().__init__(phase, seconds)
         self.phase = phase
-        self.seconds = max(seconds, 0.0)  # the deadline may pass before the wait begins
+        self.seconds: float = max(seconds, 0.0)  # the deadline may pass before the wait begins
 
     def __str__(self) -> str:
         return f"timed out after {self.seconds:g} s in phase {self.phase!r}"
@@ -320,7 +320,7 @@ class UnknownServiceException(ServiceException):
 
     def __init__(self, status_code: int, error_code: str | None, message: str) -> None:
         super().__init__(message)
-        self.args = (status_code, error_code, message)
+        self.args: tuple[object, ...] = (status_code, error_code, message)
         self.status_code = status_code
         self.error_code = error_code
 
@@ -376,7 +376,7 @@ class InvalidParameterException(BadRequestException, ValidationException):
 
     def __init__(self, parameter: str, message: str) -> None:
         super().__init__(message)
-        self.args = (parameter, message)
+        self.args: tuple[object, ...] = (parameter, message)
         self.parameter = parameter
 
 

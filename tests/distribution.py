@@ -30,7 +30,7 @@ ALWAYS = ("awscrt", "h2", "msgspec")
 EXTRAS = ("", "dev", "local", "otel", "uvloop")
 
 # What `lowest` leaves at its newest: it is not part of what runs.
-TOOLS = ("build", "cython-lint", "mypy", "ruff", "towncrier")
+TOOLS = ("build", "cython-lint", "mypy", "pyright", "ruff", "towncrier")
 
 IMPLEMENTATION = "from amazon_transcribe.eventstream import IMPLEMENTATION; print(IMPLEMENTATION)"
 LOADS_NO_AWSCRT = "import sys, amazon_transcribe.client; print('awscrt' in sys.modules)"

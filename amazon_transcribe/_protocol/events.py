@@ -7,11 +7,12 @@ The shapes of one operation stand in a module of their own; programs find all of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from .._wire.values import HeaderValueOutput
 from ..eventstream import BaseEvent, EventStreamMessage
 from ..exceptions import (
     BadRequestException,
@@ -62,7 +63,7 @@ class AudioEvent(BaseEvent):
             return NotImplemented
         return self.payload == other.payload
 
-    __hash__ = None  # type: ignore[assignment]  # as any mutable value
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # as any mutable value
 
     def __repr__(self) -> str:
         return f"AudioEvent(<{len(self.payload)} bytes>)"
@@ -76,7 +77,9 @@ class UnknownEvent(BaseEvent):
     :param headers: All its headers.
     """
 
-    def __init__(self, event_type: str | None, payload: bytes, headers: dict[str, Any]) -> None:
+    def __init__(
+        self, event_type: str | None, payload: bytes, headers: dict[str, HeaderValueOutput]
+    ) -> None:
         super().__init__(payload=payload)
         self.event_type = event_type
         self.headers = headers
@@ -142,7 +145,7 @@ class EventParser:
     """
 
     def __init__(self, shapes: Mapping[str, type[Any]]) -> None:
-        self.names = {shape: name for name, shape in shapes.items()}
+        self.names: dict[type, str] = {shape: name for name, shape in shapes.items()}
         """The event type of each shape."""
         self._decoders = {name: json_decoder(shape) for name, shape in shapes.items()}
 

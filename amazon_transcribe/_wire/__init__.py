@@ -6,7 +6,7 @@ the only module that imports either.
 """
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .values import Buffer
 
@@ -39,13 +39,13 @@ else:
             raise
         from . import _codec_py as codec
 
-IMPLEMENTATION = codec.IMPLEMENTATION
+IMPLEMENTATION: str = codec.IMPLEMENTATION
 EventStreamDecoder = codec.EventStreamDecoder
 EventStreamMessage = codec.EventStreamMessage
 HmacSha256 = codec.HmacSha256
 MessagePrelude = codec.MessagePrelude
-crc32 = codec.crc32
-decode_message = codec.decode_message
-encode_headers = codec.encode_headers
-encode_message = codec.encode_message
-encode_signed_event = codec.encode_signed_event
+crc32: Final = codec.crc32
+decode_message: Final = codec.decode_message
+encode_headers: Final = codec.encode_headers
+encode_message: Final = codec.encode_message
+encode_signed_event: Final = codec.encode_signed_event

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from struct import Struct
-from typing import Any
+from typing import Any, ClassVar
 from zlib import crc32 as _crc32
 
 from ..exceptions import (
@@ -249,6 +249,10 @@ class MessagePrelude:
 
     __slots__ = ("crc", "headers_length", "total_length")
 
+    total_length: int
+    headers_length: int
+    crc: int
+
     def __init__(self, total_length: int, headers_length: int, crc: int) -> None:
         self.total_length = total_length
         self.headers_length = headers_length
@@ -278,7 +282,7 @@ class MessagePrelude:
             and self.crc == other.crc
         )
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return (
@@ -300,6 +304,11 @@ class EventStreamMessage:
     """
 
     __slots__ = ("crc", "headers", "payload", "prelude")
+
+    prelude: MessagePrelude
+    headers: dict[str, HeaderValueOutput]
+    payload: bytes
+    crc: int
 
     def __init__(
         self,
@@ -334,7 +343,7 @@ class EventStreamMessage:
             and self.crc == other.crc
         )
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return (

@@ -62,7 +62,7 @@ class Lookahead:
                 "seconds", f"the lookahead must be more than 0 and under 300 s, not {seconds}"
             )
         self.seconds = seconds
-        self.position = 0.0
+        self.position: float = 0.0
         self._advanced = asyncio.Event()
 
     def advance(self, position: float | None) -> None:

@@ -13,7 +13,7 @@ PACKAGE = Path(amazon_transcribe.__file__).parent
 
 # The rooms from the ground up; a room is a module or a folder at the top of the package.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("exceptions", "_version"),
+    ("exceptions", "_version", "_crt_event_loop"),
     ("_wire", "_net", "auth", "endpoints", "observe"),
     ("eventstream", "transports", "otel"),
     ("_protocol",),

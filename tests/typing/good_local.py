@@ -1,0 +1,96 @@
+# mypy: disallow-any-expr
+# pyright: strict
+"""The local Transcribe, its faults, an engine of the program's own, and the pytest fixture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from typing_extensions import assert_type
+
+from amazon_transcribe.auth import StaticCredentialResolver
+from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.local import Fault, LocalTranscribe
+from amazon_transcribe.local.engines import (
+    Engine,
+    Recognition,
+    RecognitionOptions,
+    load_engine,
+)
+from amazon_transcribe.local.engines.scripted import ScriptedEngine
+from amazon_transcribe.model import Alternative, Result
+
+
+async def serve(folder: Path) -> None:
+    async with LocalTranscribe(
+        "scripted",
+        host="127.0.0.1",
+        port=0,
+        tls=True,
+        ca_file=folder / "ca.pem",
+        credentials={"AKID": "secret"},
+        script="lines.txt",
+        audio_timeout=0.5,
+        max_streams=2,
+        vocabulary_filters={"rude": ["word"], "ruder": folder / "words.txt"},
+        categories={"Praise": ["thank you"]},
+        alternatives=3,
+        lenient=True,
+        workers=1,
+        faults=[Fault("reset", after_events=3), Fault("drop", after_seconds=(1, 2.5), times=2)],
+    ) as server:
+        assert_type(server, LocalTranscribe)
+        assert_type(server.endpoint_url, str)
+        assert_type(server.endpoint_urls, Sequence[str])
+        assert_type(server.credentials, StaticCredentialResolver)
+        assert_type(server.ca_file, Path | None)
+        assert_type(server.engine_name, str)
+        TranscribeStreamingClient(
+            region="us-east-1",
+            endpoint_url=server.endpoint_url,
+            credential_resolver=server.credentials,
+        )
+    assert_type(Fault.parse("reset:after=3"), Fault)
+
+
+class Yes:
+    """An engine that always hears one word. It needs no base class."""
+
+    name = "Yes"
+    languages = ("en-US",)
+    quick = True
+
+    def open(self, options: RecognitionOptions) -> OneWord:
+        assert_type(options.sample_rate, int)
+        return OneWord()
+
+    def close(self) -> None: ...
+
+
+class OneWord:
+    def accept(self, pcm: bytes) -> list[Result]:
+        return []
+
+    def finish(self) -> list[Result]:
+        return [Result("1", 0.0, 1.0, False, [Alternative("Yes")])]
+
+
+def engines() -> list[Engine]:
+    LocalTranscribe(Yes())
+    LocalTranscribe(ScriptedEngine("Two tickets to Hamburg.\n"), audio_timeout=2)
+    return [Yes(), ScriptedEngine(), load_engine("scripted")]
+
+
+def recognise(engine: Engine, pcm: bytes) -> list[Result]:
+    recognition = engine.open(RecognitionOptions(sample_rate=16000, stability="low"))
+    assert_type(recognition, Recognition)
+    return recognition.accept(pcm) + recognition.finish()
+
+
+def test_program(local_transcribe: LocalTranscribe, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = local_transcribe.credentials
+    monkeypatch.setenv("AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING", local_transcribe.endpoint_url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys.access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys.secret_access_key)
