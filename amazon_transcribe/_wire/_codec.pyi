@@ -3,8 +3,8 @@ from typing import Any, ClassVar, final
 
 from typing_extensions import disjoint_base
 
-from ._headers import Buffer, HeaderValueInput, HeaderValueOutput
-from .exceptions import ParserError
+from ..exceptions import ParserError
+from .values import Buffer, HeaderValueInput, HeaderValueOutput
 
 IMPLEMENTATION: str
 
