@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
-from ..audio._source import AudioFileException
+from ..audio import AudioFileException
 from ..exceptions import (
     CredentialsException,
     SDKError,
