@@ -212,6 +212,10 @@ class UtteranceEvent(EventShape):
     language_code: str | None = None
     language_identification: list[CallAnalyticsLanguageWithScore] | None = None
 
+    def spans(self) -> Iterator[tuple[bool, float]]:
+        if self.end_offset_millis is not None:
+            yield bool(self.is_partial), self.end_offset_millis / 1000
+
 
 class CategoryEvent(EventShape):
     """The categories, from the account's rules, that the call has come to match.

@@ -5,6 +5,7 @@ Times are offsets in seconds from the beginning of the stream.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from msgspec import Struct, field
@@ -114,6 +115,10 @@ class MedicalTranscriptEvent(EventShape, omit_defaults=False):
     """
 
     transcript: MedicalTranscript = field(default_factory=MedicalTranscript)
+
+    def spans(self) -> Iterator[tuple[bool, float]]:
+        for result in self.transcript.results:
+            yield bool(result.is_partial), result.end_time or 0.0
 
 
 MEDICAL_TRANSCRIPT_EVENTS = EventParser({"TranscriptEvent": MedicalTranscriptEvent})

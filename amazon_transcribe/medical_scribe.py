@@ -200,6 +200,13 @@ class MedicalScribeTranscriptEvent(EventShape):
 
     transcript_segment: MedicalScribeTranscriptSegment | None = None
 
+    def spans(self) -> Iterator[tuple[bool, float]]:
+        if self.transcript_segment is not None:
+            yield (
+                bool(self.transcript_segment.is_partial),
+                self.transcript_segment.end_audio_time or 0.0,
+            )
+
 
 MEDICAL_SCRIBE_EVENTS = EventParser({"TranscriptEvent": MedicalScribeTranscriptEvent})
 """The events of StartMedicalScribeStream."""

@@ -147,6 +147,10 @@ class TranscriptEvent(EventShape, omit_defaults=False):
 
     transcript: Transcript = field(default_factory=Transcript)
 
+    def spans(self) -> Iterator[tuple[bool, float]]:
+        for result in self.transcript.results:
+            yield bool(result.is_partial), result.end_time or 0.0
+
 
 # Start: request and response
 

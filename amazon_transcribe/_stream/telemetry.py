@@ -13,7 +13,7 @@ from .._protocol.constants import MAX_AUDIO_CHUNK
 from .._protocol.events import UnknownEvent
 from ..exceptions import LimitExceededException, SDKError, StreamClosedException, TimeoutException
 from ..limiter import Slot
-from ..observe import Observer, StreamInfo, end_of, results_of
+from ..observe import Observer, StreamInfo, end_of
 from ..transports.base import Stream
 from . import live as _live
 from .idle import _SILENCE, Idle
@@ -105,8 +105,9 @@ class WatchedStream(LiveStream):
         if unknown := sum(isinstance(event, UnknownEvent) for event in events):
             tell(self._observer, "unknown_events", self._info, unknown)
         for event in events:
-            for is_partial, end in results_of(event):
-                self._tell_result(is_partial, end)
+            if not isinstance(event, SDKError):
+                for is_partial, end in event.spans():
+                    self._tell_result(is_partial, end)
         self._keep(events, failure)
 
     def _tell_result(self, is_partial: bool, end: float) -> None:
