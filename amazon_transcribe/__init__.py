@@ -2,8 +2,8 @@
 
 The public modules are `client`, `handlers`, `model`, `exceptions`, `auth`, `endpoints`,
 `audio`, `captions`, `utils`, `limiter`, `observe`, `otel`, `resume`, `transports`, `local`
-and `eventstream`. What most programs use of them can be imported from here; nothing is
-loaded before it is used.
+and `eventstream`. The names that most programs use can be imported from here; a module is
+loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["AWSCRTEventLoop", "__version__", *_EXPORTS]
 
 def __getattr__(name: str) -> Any:
     if name == "AWSCRTEventLoop":
-        # Kept, so that everyone who asks gets the same class.
+        # Kept, so that every import gets the same class.
         return globals().setdefault(name, _crt_event_loop())
     if name in _EXPORTS:
         return getattr(import_module(f".{_EXPORTS[name]}", __name__), name)
@@ -37,11 +37,11 @@ def __getattr__(name: str) -> Any:
 
 
 def _crt_event_loop() -> type:
-    """The class under which programs get at awscrt's client bootstrap."""
+    """Make the class through which programs of the original SDK reach awscrt's bootstrap."""
     from awscrt.io import ClientBootstrap
 
     class AWSCRTEventLoop:
-        """Holds the process's own `awscrt.io.ClientBootstrap`."""
+        """A holder of the process's own `awscrt.io.ClientBootstrap`."""
 
         def __init__(self) -> None:
             self.bootstrap = ClientBootstrap.get_or_create_static_default()
