@@ -42,7 +42,7 @@ POSIX = pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """No home directory, no AWS settings, nothing of the developer's own."""
+    """Return an environment without a home directory or AWS settings."""
     kept = {
         name: os.environ[name]
         for name in ("PATH", "SYSTEMROOT", "TMPDIR", "AMAZON_TRANSCRIBE_NO_EXTENSIONS")
@@ -74,7 +74,7 @@ def wav(seconds: float, rate: int = 16_000, channels: int = 1) -> bytes:
 
 @pytest.fixture
 def talk(tmp_path: Path) -> Path:
-    """Twelve seconds of audio, enough for the script."""
+    """Write twelve seconds of audio, enough for the script."""
     path = tmp_path / "talk.wav"
     path.write_bytes(wav(12))
     return path
@@ -89,7 +89,7 @@ def script(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def local(script: Path) -> list[object]:
-    """The options of a quick transcription with known words."""
+    """Return the options of a quick transcription with known words."""
     return ["--local", "--script", script, "--no-realtime"]
 
 
@@ -803,7 +803,7 @@ class TestDisplay:
 
 
 class FakeStream:
-    """A stream whose two sides do as a test says."""
+    """A stream whose two directions a test controls."""
 
     def __init__(self, events: AsyncIterator[Any], send: Any = None, end: Any = None) -> None:
         self.sent: list[bytes] = []
@@ -841,7 +841,7 @@ async def hold(stream: Any, chunks: AsyncIterator[bytes], **timeouts: float) -> 
 
 
 class TestConversation:
-    """What ends one side ends the other."""
+    """The end of one direction ends the other."""
 
     async def test_results_are_kept_until_the_service_ends(self) -> None:
         async def events() -> AsyncIterator[Any]:

@@ -1,4 +1,4 @@
-"""Result types, and messages to events."""
+"""Result types, and the parsing of messages to events."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def test_a_body_that_is_no_json_is_the_text(name: str) -> None:
 
 
 class Raw:
-    """A body of one message."""
+    """A response body of one message."""
 
     def __init__(self, **headers: str) -> None:
         self.frame = encode_message({f":{n.replace('_', '-')}": v for n, v in headers.items()}, b"")
@@ -285,7 +285,7 @@ def test_audio_event() -> None:
 
 
 class Recorder:
-    """An input stream as other programs write them: plain methods."""
+    """An input stream with plain methods, as other programs write them."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
