@@ -3,7 +3,7 @@
 """The event-stream codec, compiled; `amazon_transcribe/_wire/_codec_py.py` is its readable twin.
 
 Functions over bytes take a pointer and a length, and every read stands below the check
-of the length it needs. Python objects are made at the very edge.
+of the length it needs. Python objects are made only at the edge.
 """
 
 cimport cython
@@ -27,7 +27,7 @@ import operator
 import uuid
 from hashlib import sha256 as _sha256
 
-from amazon_transcribe._wire import values as _headers
+from amazon_transcribe._wire import values
 from amazon_transcribe.exceptions import (
     ChecksumMismatch,
     DuplicateHeader,
@@ -71,7 +71,7 @@ cdef extern from "crc32.h" nogil:
 
 cdef extern from *:
     """
-    /* Whether a decoder is in use: one thread at a time, with the GIL or without. */
+    /* The flag of a decoder in use: one thread at a time, with the GIL or without. */
     #ifndef Py_GIL_DISABLED
     #define take_flag(flag) (*(flag) ? 0 : (*(flag) = 1))
     #define drop_flag(flag) (*(flag) = 0)
@@ -84,7 +84,7 @@ cdef extern from *:
     #define drop_flag(flag) ((void)_InterlockedExchange8((char *)(flag), 0))
     #endif
 
-    /* The remembered header blocks are the module's: guarded where no GIL does it. */
+    /* All decoders share the remembered header blocks; a mutex guards them where no GIL does. */
     #ifdef Py_GIL_DISABLED
     static PyMutex remembered_mutex;
     #define lock_remembered() PyMutex_Lock(&remembered_mutex)
@@ -134,22 +134,22 @@ cdef enum:
     REMEMBERED_BLOCKS = 8
     REMEMBERED_LENGTH = 512
 
-    # From here on a CRC that copies is faster than a CRC and a copy.
+    # From this length on, one pass that copies is faster than a CRC and then a copy.
     ONE_PASS_LENGTH = 1024
-    # From here on a CRC takes longer than handing the GIL over and back.
+    # From this length on, a CRC takes longer than releasing and regaining the GIL.
     NOGIL_LENGTH = 256 * 1024
-    # A payload that comes in pieces is given this much room at once, then room that
-    # doubles: a prelude alone must not make us hold what it only announces.
+    # The first room for a payload that comes in pieces; it doubles as they come. A prelude
+    # alone must not make us hold memory for the length that it announces.
     FIRST_ROOM = 64 * 1024
 
 cdef object datetime_type = datetime.datetime
 cdef object uuid_type = uuid.UUID
 cdef object index = operator.index
 cdef object sha256 = _sha256
-cdef object Int8HeaderValue = _headers.Int8HeaderValue
-cdef object Int16HeaderValue = _headers.Int16HeaderValue
-cdef object Int32HeaderValue = _headers.Int32HeaderValue
-cdef object Int64HeaderValue = _headers.Int64HeaderValue
+cdef object Int8HeaderValue = values.Int8HeaderValue
+cdef object Int16HeaderValue = values.Int16HeaderValue
+cdef object Int32HeaderValue = values.Int32HeaderValue
+cdef object Int64HeaderValue = values.Int64HeaderValue
 
 
 # Numbers on the wire
@@ -194,7 +194,7 @@ cdef struct Span:
 
 
 cdef inline int open_span(object source, Span *span) except -1:
-    """Show `source` as a flat sequence of bytes without copying it."""
+    """Open `source` as a flat sequence of bytes without copying it."""
     span.held = False
     if PyBytes_CheckExact(source):
         span.data = <const uint8_t *>PyBytes_AS_STRING(source)
@@ -252,12 +252,12 @@ def crc32(data, value=0):
 
 
 def _crc32_paths():
-    """Name the ways in which this processor can calculate a CRC; the last one is used."""
+    """Return the names of the CRC paths that this processor has; the last one is used."""
     return [crc32_paths[i].name.decode() for i in range(crc32_path_count)]
 
 
 def _crc32_by(path, data, value=0, bytearray copy=None):
-    """Calculate a CRC in one of these ways, for the tests; `copy` takes a copy of `data`."""
+    """Calculate a CRC by one of these paths, for the tests; `copy` receives a copy of `data`."""
     cdef Span span
     cdef size_t i = _crc32_paths().index(path)
     cdef uint8_t *target = NULL
@@ -448,7 +448,7 @@ cdef int write_with_length(
 
 
 cdef uint32_t write_head(uint8_t *frame, Py_ssize_t total, Py_ssize_t headers) noexcept nogil:
-    """Write the prelude; return its CRC, with which the message's begins."""
+    """Write the prelude and return its CRC, with which the message's CRC begins."""
     store32(frame, <uint32_t>total)
     store32(frame + 4, <uint32_t>headers)
     cdef uint32_t crc = crc32_update(0, frame, 8)
@@ -527,7 +527,7 @@ cdef inline uint8_t *write_hex(uint8_t *end, const uint8_t *data, Py_ssize_t len
 @cython.final
 @cython.freelist(8)
 cdef class _Region:
-    """Bytes inside an object, shown to the hash; a memoryview takes longer to make."""
+    """A part of a bytes object for the hash to read; a memoryview takes longer to make."""
 
     cdef bytes owner
     cdef const uint8_t *data
@@ -547,7 +547,7 @@ cdef inline _Region region(bytes owner, const uint8_t *data, Py_ssize_t length):
 
 @cython.final
 cdef class HmacSha256:
-    """HMAC-SHA256 (RFC 2104) with one key, whose two pads are hashed once and for all."""
+    """HMAC-SHA256 (RFC 2104) with one key, whose two pads are hashed only once."""
 
     cdef object inner
     cdef object outer
@@ -566,7 +566,7 @@ cdef class HmacSha256:
         return outer.digest()
 
     def __call__(self, data):
-        """Sign `data`."""
+        """Return the signature of `data`."""
         return self.sign(data)
 
 
@@ -578,7 +578,7 @@ cdef inline int take_digest(object hashed, uint8_t *digest) except -1:
     return 0
 
 
-# All events of a millisecond, be they of one stream or of a thousand, share their date.
+# Events of the same millisecond, in all streams, have the same date header.
 cdef bint date_is_hashed = False
 cdef int64_t hashed_date
 cdef uint8_t date_digest[DIGEST_LENGTH]
@@ -741,11 +741,11 @@ cdef class MessagePrelude:
 
 @cython.freelist(64)
 cdef class EventStreamMessage:
-    """One message as it was read."""
+    """A message as read."""
 
-    # Until someone asks, a message that was read keeps its numbers as they are and its
-    # headers as the remembered block's own dict, which must be copied before it is
-    # handed out.
+    # Python objects are made when they are first asked for. Until then a message keeps its
+    # numbers as read, and its headers may be the remembered block's own dict, which must
+    # be copied before it is handed out.
     cdef Prelude wire_prelude
     cdef uint32_t wire_crc
     cdef bint is_wire_prelude
@@ -765,7 +765,7 @@ cdef class EventStreamMessage:
 
     @property
     def prelude(self):
-        """Its lengths and their CRC."""
+        """The message's lengths and their CRC."""
         with cython.critical_section(self):
             if self.is_wire_prelude:
                 self._prelude = MessagePrelude(
@@ -813,7 +813,7 @@ cdef class EventStreamMessage:
             self._crc = value
 
     def to_response_dict(self, status_code=200):
-        """Show the message in the shape of an HTTP response."""
+        """Return the message in the form of an HTTP response."""
         if self.headers.get(":message-type") in ("error", "exception"):
             status_code = 400
         return {"status_code": status_code, "headers": self.headers, "body": self.payload}
@@ -838,7 +838,7 @@ cdef class EventStreamMessage:
 
 cdef int read_prelude(const uint8_t *data, Prelude *prelude,
                       uint64_t max_payload, uint64_t max_headers) except -1:
-    """Read and check the twelve bytes at `data`, which the caller knows to be there."""
+    """Read and check the twelve bytes at `data`; the caller checks that they are there."""
     cdef uint32_t total_length = load32(data)
     cdef uint32_t headers_length = load32(data + 4)
     cdef uint32_t crc = load32(data + 8)
@@ -865,7 +865,7 @@ cdef int read_prelude(const uint8_t *data, Prelude *prelude,
 
 
 cdef EventStreamMessage read_message(const uint8_t *message, const Prelude *prelude):
-    """Read the message at `message`, which the caller knows to be whole."""
+    """Read the message at `message`; the caller checks that it is whole."""
     cdef Py_ssize_t payload_end = <Py_ssize_t>prelude.total_length - CRC_LENGTH
     cdef Py_ssize_t headers_end = PRELUDE_LENGTH + <Py_ssize_t>prelude.headers_length
     cdef uint32_t crc = load32(message + payload_end)
@@ -891,7 +891,7 @@ cdef EventStreamMessage read_message(const uint8_t *message, const Prelude *prel
 cdef inline EventStreamMessage new_message(
     const Prelude *prelude, uint32_t crc, const uint8_t *block
 ):
-    """Make a message, still without its payload, from a header block that is there."""
+    """Make a message without its payload; the caller checks that the whole block is there."""
     cdef EventStreamMessage message = EventStreamMessage.__new__(EventStreamMessage)
     message.wire_prelude = prelude[0]
     message.wire_crc = crc
@@ -910,8 +910,8 @@ cdef inline EventStreamMessage new_message(
     return message
 
 
-# Header blocks seen lately and what they mean: a stream repeats a few. Only blocks whose
-# values are all text are kept; others (dates, signatures) hardly ever come back.
+# Header blocks read lately, since a stream repeats a few of them. Only blocks whose values
+# are all text are kept: others (dates, signatures) hardly ever come back.
 cdef uint8_t remembered_block[REMEMBERED_BLOCKS][REMEMBERED_LENGTH]
 cdef Py_ssize_t remembered_length[REMEMBERED_BLOCKS]
 cdef list remembered_headers = [None] * REMEMBERED_BLOCKS
@@ -963,7 +963,7 @@ cdef dict read_new_headers(const uint8_t *block, Py_ssize_t length, EventStreamM
 
 
 cdef dict read_headers(const uint8_t *block, Py_ssize_t end, bint *only_text):
-    """Read a header block; also say whether all its values are text."""
+    """Read a header block; also set whether all its values are text."""
     cdef dict headers = {}
     cdef Py_ssize_t position = 0, header, length, count = 0
     cdef uint8_t kind
@@ -1034,7 +1034,7 @@ cdef inline Py_ssize_t fixed_length(uint8_t kind) noexcept:
 
 
 cdef inline object read_fixed(uint8_t kind, const uint8_t *value):
-    """Read a value of `fixed_length(kind)` bytes, which the caller knows to be there."""
+    """Read a value of `fixed_length(kind)` bytes; the caller checks that they are there."""
     if kind == TYPE_INT8:
         return <int8_t>value[0]
     if kind == TYPE_INT16:
@@ -1110,7 +1110,7 @@ def decode_message(data):
 
 
 cdef class EventStreamDecoder:
-    """Turns the bytes of a stream, however they are cut, into whole messages."""
+    """A decoder of a stream's bytes, wherever they are cut, into whole messages."""
 
     cdef uint64_t max_payload
     cdef uint64_t max_headers
@@ -1152,7 +1152,7 @@ cdef class EventStreamDecoder:
             close_span(&span)
 
     def close(self):
-        """State that the stream has ended."""
+        """Declare the end of the stream."""
         if not take_flag(&self.busy):
             raise RuntimeError("EventStreamDecoder is in use by another thread")
         try:
@@ -1166,7 +1166,7 @@ cdef class EventStreamDecoder:
             drop_flag(&self.busy)
 
     cdef inline bint append(self, const uint8_t *data, Py_ssize_t length) noexcept:
-        """Take a small chunk that stays inside the payload; the common case of its kind."""
+        """Append a small chunk, if it stays inside the payload: the common case."""
         cdef Py_ssize_t held
         if self.payload == NULL:
             return False
@@ -1207,7 +1207,7 @@ cdef class EventStreamDecoder:
                 raise
             error.__traceback__ = None
         except BaseException:
-            # Out of memory: what was fed is lost, so this decoder must not go on.
+            # Out of memory: the bytes fed are lost, so this decoder must not go on.
             self.forget()
             self.error = ParserError("Decoding was cut short")
             raise
@@ -1281,7 +1281,7 @@ cdef class EventStreamDecoder:
         return message
 
     cdef void forget(self) noexcept:
-        """Let go of the unfinished message."""
+        """Free the unfinished message."""
         self.have = 0
         if self.block != NULL:
             PyMem_Free(self.block)

@@ -3,8 +3,8 @@
  *
  * The message is a polynomial over GF(2), and its remainder does not change when a part
  * of it is replaced by something congruent: 128 bits A that stand D bits before the end
- * are folded away by A.low * (x^(D+32) mod P) ^ A.high * (x^(D-32) mod P). The processor
- * multiplies so without carries. The last 128 bits are reduced by Barrett's method.
+ * are folded away by A.low * (x^(D+32) mod P) ^ A.high * (x^(D-32) mod P), in which the
+ * processor multiplies without carries. The last 128 bits are reduced by Barrett's method.
  * (Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ
  * Instruction", Intel, 2009.) Elsewhere eight tables take eight bytes a step (Kounavis
  * and Berry, "A Systematic Approach to Building High Performance, Software-based, CRC
@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Calculates a CRC and, unless `copy` is NULL, copies the data on the way. */
+/* Calculate a CRC and, unless `copy` is NULL, copy the data on the way. */
 typedef uint32_t (*crc32_function)(uint32_t crc, const uint8_t *data, size_t length,
                                    uint8_t *copy);
 
@@ -51,7 +51,7 @@ static inline uint32_t crc32_load_little(const uint8_t *data) {
            (uint32_t)data[3] << 24;
 }
 
-/* Takes and returns the CRC without the final xor, as all functions named `_raw` do. */
+/* Functions named `_raw` take and return the CRC without the final xor. */
 static inline uint32_t crc32_tables_raw(uint32_t crc, const uint8_t *data, size_t length) {
     while (length >= 8) {
         uint32_t low = crc ^ crc32_load_little(data);
@@ -429,9 +429,7 @@ static int crc32_cpu_has_pmull(void) {
 }
 #endif
 
-/* The choice. */
-
-/* What this processor can do, slowest first; the last one is used. */
+/* The paths that this processor has, slowest first; the last one is used. */
 static crc32_path crc32_paths[4];
 static size_t crc32_path_count;
 static crc32_function crc32_fastest;
@@ -468,7 +466,7 @@ static inline uint32_t crc32_update(uint32_t crc, const uint8_t *data, size_t le
     return crc32_fastest(crc, data, length, NULL);
 }
 
-/* The same, and the bytes are copied on the way: they are read once. */
+/* The same, with the bytes copied on the way, so that they are read once. */
 static inline uint32_t crc32_update_copy(uint32_t crc, const uint8_t *data, size_t length,
                                          uint8_t *copy) {
     return crc32_fastest(crc, data, length, copy);

@@ -2,8 +2,8 @@
 
 The public modules are `client`, `handlers`, `model`, `exceptions`, `auth`, `endpoints`,
 `audio`, `captions`, `utils`, `limiter`, `observe`, `otel`, `resume`, `transports`, `local`
-and `eventstream`. What most programs use of them can be imported from here; nothing is
-loaded before it is used.
+and `eventstream`. The names that most programs use can be imported from here; a module is
+loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AWSCRTEventLoop": "_crt_event_loop",
+    "AWSCRTEventLoop": "transports.crt_event_loop",
     "TranscribeStreamingClient": "client",
     "TranscriptEvent": "model",
     "TranscriptResultStreamHandler": "handlers",
 }
 
 if TYPE_CHECKING:
-    from ._crt_event_loop import AWSCRTEventLoop
     from .client import TranscribeStreamingClient
     from .handlers import TranscriptResultStreamHandler
     from .model import TranscriptEvent
+    from .transports.crt_event_loop import AWSCRTEventLoop
 else:  # hidden from type checkers, for which any name would exist
 
     def __getattr__(name: str) -> object:

@@ -1,7 +1,8 @@
-"""Where credentials come from."""
+"""Credentials and their sources."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from contextlib import suppress
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class Credentials:
-    """An access key, its secret, and the session token of temporary ones.
+    """An access key, its secret, and the session token of temporary credentials.
 
     :param access_key_id: The public part, e.g. `"AKIDEXAMPLE"`.
     :param secret_access_key: The secret part; never shown in a repr or a log.
-    :param session_token: Set for temporary credentials; an empty one counts as none.
+    :param session_token: The token of temporary credentials; an empty one counts as None.
     """
 
     def __init__(
@@ -33,16 +34,16 @@ class Credentials:
 
 
 class CredentialResolver:
-    """Base class of anything that provides credentials.
+    """Base class of credential sources.
 
-    A client asks its resolver once per stream and keeps the answer for the stream's
-    life: the service forbids a change in mid-stream.
+    A client asks its resolver once per stream and keeps the answer for the stream's life:
+    the service forbids a change in mid-stream.
     """
 
     async def get_credentials(self) -> Credentials | None:
-        """Provide credentials that are valid now.
+        """Return credentials that are valid now.
 
-        :raises CredentialsException: when there are none; returning None says the same.
+        :raises CredentialsException: If there are none; returning None means the same.
         """
         raise NotImplementedError("get_credentials")
 
@@ -57,12 +58,12 @@ class StaticCredentialResolver(Credentials, CredentialResolver):
 class AwsCrtCredentialResolver(CredentialResolver):
     """The default chain of AWS's Common Runtime.
 
-    Environment, profile files, web identity, container and instance metadata, in this
-    order. The environment is read without starting the runtime; the runtime and its
-    threads start when a later link of the chain is needed.
+    The sources are the environment, profile files, web identity, container and instance
+    metadata, in this order. The environment is read without the runtime; the runtime and
+    its threads start only if a later source is needed.
 
-    :param eventloop: An `awscrt.io.ClientBootstrap`; None takes the process's own.
-    :raises CredentialsException: from `get_credentials`, when no link has any.
+    :param eventloop: An `awscrt.io.ClientBootstrap`; by default the process's own.
+    :raises CredentialsException: From `get_credentials`, if no source has credentials.
     """
 
     def __init__(self, eventloop: Any = None) -> None:
@@ -78,15 +79,15 @@ class AwsCrtCredentialResolver(CredentialResolver):
         )
 
     async def _ask(self, failure: str) -> Credentials:
-        # Imported here: no one pays for the runtime who does not use it.
+        # Imported here, so that only programs that use the runtime load it.
         from awscrt.exceptions import AwsCrtError
 
         try:
             if self._provider is None:
                 self._provider = self._make_provider()
             resolved = await _result(self._provider.get_credentials())
-        # A RuntimeError where no provider can be made. Older awscrt tell of an empty profile by
-        # a FileNotFoundError, without a word.
+        # RuntimeError: no provider can be made. OSError: older awscrt raises a bare
+        # FileNotFoundError for an empty profile.
         except (AwsCrtError, RuntimeError, OSError) as error:
             reason = getattr(error, "name", "") or str(error) or type(error).__name__
             raise CredentialsException(f"{failure} ({reason})") from error
@@ -101,18 +102,18 @@ class AwsCrtCredentialResolver(CredentialResolver):
 
 
 class ProfileCredentialResolver(AwsCrtCredentialResolver):
-    """A profile of AWS's files: its keys, its role, or what its `credential_process` prints.
+    """A profile of AWS's files: its keys, its role, or the output of its `credential_process`.
 
-    The environment's keys are not looked at. For profiles of IAM Identity Center (SSO),
-    pass a session of boto3 to `BotoSessionCredentialResolver`; so too for a
-    `credential_process` that takes its time, as awscrt has the whole process wait for it;
-    before 0.22 it runs none.
+    Keys in the environment are ignored. awscrt runs a `credential_process` from version
+    0.22 on, and the whole process waits for it. If that takes long, or if the profile is one
+    of IAM Identity Center (SSO), use a boto3 session with `BotoSessionCredentialResolver`.
 
-    :param profile_name: The profile's name; None goes by AWS_PROFILE, else `default`.
-    :param credentials_file: Its file; by default AWS_SHARED_CREDENTIALS_FILE, else
-        `~/.aws/credentials`.
-    :param config_file: By default AWS_CONFIG_FILE, else `~/.aws/config`.
-    :raises CredentialsException: from `get_credentials`, when it has none.
+    :param profile_name: The profile's name; by default AWS_PROFILE, else `default`.
+    :param credentials_file: The credentials file; by default AWS_SHARED_CREDENTIALS_FILE,
+        else `~/.aws/credentials`.
+    :param config_file: The configuration file; by default AWS_CONFIG_FILE, else
+        `~/.aws/config`.
+    :raises CredentialsException: From `get_credentials`, if the profile has none.
     """
 
     def __init__(
@@ -129,7 +130,7 @@ class ProfileCredentialResolver(AwsCrtCredentialResolver):
 
     async def get_credentials(self) -> Credentials:
         name = self._profile_name or os.environ.get("AWS_PROFILE") or "default"
-        return await self._ask(f"the profile {name!r} has no credentials that can be used")
+        return await self._ask(f"the profile {name!r} has no usable credentials")
 
     def _make_provider(self) -> Any:
         from awscrt.auth import AwsCredentialsProvider
@@ -142,34 +143,32 @@ class ProfileCredentialResolver(AwsCrtCredentialResolver):
 
 
 class BotoSessionCredentialResolver(CredentialResolver):
-    """The credentials of a session of boto3 or botocore, whatever it has them from.
+    """The credentials of a boto3 or botocore session, from any of the session's sources.
 
         BotoSessionCredentialResolver(boto3.Session(profile_name="my-sso-profile"))
 
-    They are refreshed by the session where they can be, and frozen for each stream. The
-    session is asked in a thread, since it may read files and call services.
+    The session refreshes them where it can; each stream uses those of its start. The session
+    is asked in a thread, since it may read files and call services.
 
-    :param session: A `boto3.Session`, a `botocore.session.Session`, or anything whose
-        `get_credentials()` gives an object with `get_frozen_credentials()`.
-    :raises CredentialsException: from `get_credentials`, when the session has none.
+    :param session: A `boto3.Session`, a `botocore.session.Session`, or any object whose
+        `get_credentials()` returns an object with `get_frozen_credentials()`.
+    :raises CredentialsException: From `get_credentials`, if the session has none.
     """
 
     def __init__(self, session: Any) -> None:
         if not callable(getattr(session, "get_credentials", None)):
             raise ValidationException(
-                f"session must be a session of boto3 or botocore, not {type(session).__name__}"
+                f"session must be a boto3 or botocore session, not {type(session).__name__}"
             )
         self._session = session
         self._lock = threading.Lock()
 
     async def get_credentials(self) -> Credentials:
-        import asyncio
-
         return await asyncio.to_thread(self._frozen)
 
     def _frozen(self) -> Credentials:
         try:
-            with self._lock:  # sessions are made for one thread
+            with self._lock:  # a session is not thread-safe
                 found = self._session.get_credentials()
                 frozen = found and found.get_frozen_credentials()
         except Exception as error:
@@ -179,29 +178,30 @@ class BotoSessionCredentialResolver(CredentialResolver):
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
 
-async def _result(asked: Future[Any]) -> Any:
-    """The result of a future of awscrt's.
-
-    A wait that is cancelled leaves it alone, as `asyncio.wrap_future` would not: awscrt sets
-    it all the same, in a thread of its own, and fails there.
-    """
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    answered = asyncio.Event()
-
-    def tell(_: Future[Any]) -> None:
-        with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
-            loop.call_soon_threadsafe(answered.set)
-
-    asked.add_done_callback(tell)
-    await answered.wait()
-    return asked.result()
-
-
 def environment_credentials() -> Credentials | None:
-    """The credentials in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN."""
+    """Return the credentials of the environment, or None if it has none.
+
+    The variables are AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
+    """
     key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     if key and secret:
         return Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN") or None)
     return None
+
+
+async def _result(future: Future[Any]) -> Any:
+    """Wait for one of awscrt's futures and return its result.
+
+    Cancelling this wait does not cancel the future, as `asyncio.wrap_future` would: awscrt
+    sets its result in any case, which fails in awscrt's own thread if it was cancelled.
+    """
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+
+    def wake(_: Future[Any]) -> None:
+        with suppress(RuntimeError):  # the loop is closed, so nothing waits any more
+            loop.call_soon_threadsafe(done.set)
+
+    future.add_done_callback(wake)
+    await done.wait()
+    return future.result()

@@ -1,4 +1,4 @@
-"""The shapes of call analytics: StartCallAnalyticsStreamTranscription.
+"""Call analytics: the operation StartCallAnalyticsStreamTranscription.
 
 Offsets are milliseconds from the beginning of the stream.
 """
@@ -44,7 +44,7 @@ _LANGUAGE = OneOf(get_args(CallAnalyticsLanguageCode))
 
 
 class ChannelDefinition(Shape):
-    """Who speaks on one of the two channels.
+    """The participant on one of the two channels.
 
     :param channel_id: The channel, 0 or 1.
     :param participant_role: `"AGENT"` or `"CUSTOMER"`.
@@ -55,10 +55,10 @@ class ChannelDefinition(Shape):
 
 
 class PostCallAnalyticsSettings(Shape):
-    """What becomes of the call after its end.
+    """Processing of the call after its end.
 
-    :param output_location: Where the results go, an S3 URI.
-    :param data_access_role_arn: The IAM role that may write there.
+    :param output_location: The S3 URI of the results.
+    :param data_access_role_arn: The IAM role that may write the results.
     :param content_redaction_output: `"redacted"` or `"redacted_and_unredacted"`.
     :param output_encryption_kms_key_id: The KMS key that encrypts the results.
     """
@@ -72,10 +72,10 @@ class PostCallAnalyticsSettings(Shape):
 
 
 class ConfigurationEvent(EventShape):
-    """How a call is to be analysed: the first event of its stream, before any audio.
+    """The configuration of a call: the first event of its stream, before any audio.
 
-    :param channel_definitions: Who speaks on which channel: each channel once, or None.
-    :param post_call_analytics_settings: What becomes of the call after its end.
+    :param channel_definitions: The participants on the channels: each channel once, or None.
+    :param post_call_analytics_settings: Processing of the call after its end.
     """
 
     channel_definitions: Annotated[
@@ -101,13 +101,13 @@ class CallAnalyticsLanguageWithScore(Shape):
 class CallAnalyticsItem(Shape):
     """A word or punctuation mark of an utterance.
 
-    :param begin_offset_millis: Where its audio begins, in milliseconds.
-    :param end_offset_millis: Where its audio ends, in milliseconds.
+    :param begin_offset_millis: Start of its audio, in milliseconds.
+    :param end_offset_millis: End of its audio, in milliseconds.
     :param item_type: `"pronunciation"` or `"punctuation"`.
     :param content: The word or the mark.
     :param confidence: The confidence in the word, 0 to 1.
-    :param vocabulary_filter_match: Whether the word is in the vocabulary filter.
-    :param stable: With stabilisation on: whether later partial results keep the item.
+    :param vocabulary_filter_match: True if the word is in the vocabulary filter.
+    :param stable: With stabilisation: True if later partial results keep the item.
     """
 
     begin_offset_millis: int | None = None
@@ -122,8 +122,8 @@ class CallAnalyticsItem(Shape):
 class CallAnalyticsEntity(Shape):
     """A piece of personally identifiable information found in an utterance.
 
-    :param begin_offset_millis: Where it begins, in milliseconds.
-    :param end_offset_millis: Where it ends, in milliseconds.
+    :param begin_offset_millis: Its start, in milliseconds.
+    :param end_offset_millis: Its end, in milliseconds.
     :param category: The category; the service knows `"PII"` only.
     :param entity_type: Its type, e.g. `"NAME"` or `"EMAIL"`.
     :param content: The words.
@@ -150,9 +150,9 @@ class CharacterOffsets(Shape):
 
 
 class IssueDetected(Shape):
-    """An issue that the caller speaks of.
+    """An issue found in an utterance.
 
-    :param character_offsets: Where it stands in the utterance's transcript.
+    :param character_offsets: Its place in the utterance's transcript.
     """
 
     character_offsets: CharacterOffsets | None = None
@@ -161,8 +161,8 @@ class IssueDetected(Shape):
 class TimestampRange(Shape):
     """A part of the call.
 
-    :param begin_offset_millis: Where it begins, in milliseconds.
-    :param end_offset_millis: Where it ends, in milliseconds.
+    :param begin_offset_millis: Its start, in milliseconds.
+    :param end_offset_millis: Its end, in milliseconds.
     """
 
     begin_offset_millis: int | None = None
@@ -170,7 +170,7 @@ class TimestampRange(Shape):
 
 
 class PointsOfInterest(Shape):
-    """Where in the call a category matched.
+    """The parts of the call in which a category matched.
 
     :param timestamp_ranges: The parts of the call.
     """
@@ -182,14 +182,14 @@ class PointsOfInterest(Shape):
 
 
 class UtteranceEvent(EventShape):
-    """What one participant said, partial or final.
+    """An utterance of one participant, partial or final.
 
     :param utterance_id: Identifies the utterance; all its partial results and its final
         one carry the same.
     :param is_partial: True while more results of the utterance may follow.
     :param participant_role: `"AGENT"` or `"CUSTOMER"`.
-    :param begin_offset_millis: Where the utterance begins, in milliseconds.
-    :param end_offset_millis: Where it ends, in milliseconds.
+    :param begin_offset_millis: Start of the utterance, in milliseconds.
+    :param end_offset_millis: Its end, in milliseconds.
     :param transcript: The text.
     :param items: Its words and punctuation marks.
     :param entities: The personally identifiable information found in it.
@@ -212,12 +212,16 @@ class UtteranceEvent(EventShape):
     language_code: str | None = None
     language_identification: list[CallAnalyticsLanguageWithScore] | None = None
 
+    def spans(self) -> Iterator[tuple[bool, float]]:
+        if self.end_offset_millis is not None:
+            yield bool(self.is_partial), self.end_offset_millis / 1000
+
 
 class CategoryEvent(EventShape):
-    """The categories, from the account's rules, that the call has come to match.
+    """Categories of the account's rules that the call has matched.
 
-    :param matched_categories: Their names.
-    :param matched_details: Where each matched, by name.
+    :param matched_categories: The names of the categories.
+    :param matched_details: The places of the matches, by category name.
     """
 
     matched_categories: list[str] | None = None
@@ -233,7 +237,7 @@ CALL_ANALYTICS_EVENTS = EventParser(
 
 
 class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
-    """What the service echoes: request and response share it."""
+    """Parameters that the service repeats, so that request and response share them."""
 
     language_code: Annotated[str | None, _LANGUAGE] = None
     media_sample_rate_hz: Annotated[int | None, SAMPLE_RATE, REQUIRED] = field(
@@ -262,7 +266,7 @@ class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
 
 
 class StartCallAnalyticsStreamTranscriptionRequest(_Settings):
-    """What a call's analysis is asked to be.
+    """Parameters of a call's analysis.
 
     Names, limits and allowed values are the service model's.
 
@@ -273,22 +277,22 @@ class StartCallAnalyticsStreamTranscriptionRequest(_Settings):
     :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"`, `"flac"`,
         `"g711-alaw"`, `"g711-ulaw"` or `"g729"`.
     :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
-    :param session_id: A UUID of 36 characters; the service makes one when None.
-    :param vocab_filter_method: What the filter does: `"remove"`, `"mask"` or `"tag"`. Means
-        nothing without a filter.
+    :param session_id: A UUID of 36 characters; by default the service makes one.
+    :param vocab_filter_method: The filter's action: `"remove"`, `"mask"` or `"tag"`.
+        Has no effect without a filter.
     :param vocab_filter_name: A vocabulary filter, 1–200 of `[0-9a-zA-Z._-]`.
     :param vocabulary_names: With language identification: custom vocabularies, a list or
         one string with commas, at most 3,000 characters in all.
-    :param vocabulary_filter_names: The same for vocabulary filters. The service intends both
-        for language identification only; without, they are sent as they are.
+    :param vocabulary_filter_names: The same for vocabulary filters. The service
+        intends both only for language identification; without it they are sent unchanged.
     :param enable_partial_results_stabilization: Let only the last few words of a partial
         result change.
-    :param partial_results_stability: How few: `"high"`, `"medium"` or `"low"`. Means nothing
-        without stabilisation.
+    :param partial_results_stability: The stability: `"high"`, `"medium"` or `"low"`. Has no
+        effect without stabilisation.
     :param content_identification_type: `"PII"` marks personal information; not with
         `content_redaction_type`.
     :param content_redaction_type: `"PII"` replaces personal information.
-    :param pii_entity_types: Which kinds, a list or one string with commas, at most 300
+    :param pii_entity_types: The kinds, a list or one string with commas, at most 300
         characters of `[A-Z_, ]`; needs one of the two above.
     :param language_model_name: A custom language model, 1–200 of `[0-9a-zA-Z._-]`.
     :param identify_language: Identify the language; needs `language_options`.
@@ -299,13 +303,13 @@ class StartCallAnalyticsStreamTranscriptionRequest(_Settings):
 
 
 class StartCallAnalyticsStreamTranscriptionResponse(_Settings):
-    """What the service says it will do: the request's settings, and who it is.
+    """The service's answer to a start: the request's parameters and ids.
 
-    The settings that are not listed are those of the request, as the service repeats them;
-    None for what it does not repeat.
+    Fields that are not listed are the request's, as the service repeats them; None for those
+    that it does not repeat.
 
-    :param call_analytics_transcript_result_stream: The events that follow.
-    :param request_id: The service's name for this request; quote it to its support.
+    :param call_analytics_transcript_result_stream: The stream of events.
+    :param request_id: The service's id of this request, for questions to its support.
     """
 
     call_analytics_transcript_result_stream: CallAnalyticsTranscriptResultStream
@@ -316,15 +320,15 @@ class StartCallAnalyticsStreamTranscriptionResponse(_Settings):
 
 
 class CallAnalyticsInputStream(AudioStream):
-    """A call's audio on its way to the service, its configuration before it."""
+    """The input of a call: its configuration, then its audio."""
 
     async def send_configuration_event(self, configuration: ConfigurationEvent) -> None:
-        """Send the configuration, unless the start has sent it: once, before any audio.
+        """Send the configuration, if the start did not: once, before any audio.
 
-        :param configuration: Who speaks on which channel, and what becomes of the call.
-        :raises InvalidParameterException: for a value the service would refuse; its
+        :param configuration: The participants, and the processing after the call's end.
+        :raises InvalidParameterException: For a value that the service would refuse; its
             `parameter` is the path to it.
-        :raises ValidationException: after audio, or after another configuration.
+        :raises ValidationException: After audio, or after another configuration.
         """
         await self.send_event(configuration)
 

@@ -1,10 +1,10 @@
-"""Results to text, captions and JSON.
+"""Results as text, captions and JSON.
 
     srt = to_srt(results, duration=28.7)
 
-Captions follow the field's habits: at most two lines of 42 columns, at most seven
-seconds, at least one where the next cue leaves room, broken at sentences, clauses and
-pauses before anywhere else.
+Captions follow the usual rules: at most two lines of 42 columns, at most seven seconds, at
+least one second where the next cue leaves room, and breaks at sentences, clauses and pauses
+where possible.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ MAX_CUE_SECONDS = 7.0
 MIN_CUE_SECONDS = 1.0
 PAUSE_SECONDS = 0.8
 
-# How long a column of text takes to speak, where no time is known.
+# The duration of a column of text in speech of unknown times.
 _SECONDS_PER_COLUMN = 0.06
+# Times beyond this one are ignored as wrong; the service's streams end after four hours.
+_LATEST = 1e6
 _SENTENCE_ENDS = ".?!…。？！"
 _CLAUSE_ENDS = ",;:、，；："
 
@@ -36,9 +38,9 @@ _CLAUSE_ENDS = ",;:、，；："
 class Cue(msgspec.Struct, frozen=True):
     """One caption.
 
-    :param number: Its number, from 1.
-    :param start: When it appears, in seconds from the beginning of the audio.
-    :param end: When it disappears, in seconds; later than `start`.
+    :param number: The number, from 1.
+    :param start: The time at which it appears, in seconds from the beginning of the audio.
+    :param end: The time at which it disappears, in seconds; later than `start`.
     :param lines: One or two lines of at most 42 columns.
     """
 
@@ -52,7 +54,7 @@ def to_text(results: Iterable[Result]) -> str:
     """Write the transcript as plain text, one line for each final result.
 
     :param results: The results in the order in which they came; partial ones and ones
-        without text are passed over.
+        without text are skipped.
     """
     return "".join(f"{text}\n" for text in _texts(results))
 
@@ -61,11 +63,9 @@ def to_json(results: Iterable[Result]) -> str:
     """Write the transcript as one JSON document.
 
     Its keys are `transcript`, the whole text, and `results`, the final results in the
-    service's own JSON shapes, with the service's names (`ResultId`, `StartTime`,
-    `Alternatives`, …).
+    service's own JSON, with the service's names (`ResultId`, `StartTime`, `Alternatives`, …).
 
-    :param results: The results in the order in which they came; partial ones are passed
-        over.
+    :param results: The results in the order in which they came; partial ones are skipped.
     """
     final = [result for result in results if not result.is_partial]
     document = {"transcript": " ".join(_texts(final)), "results": final}
@@ -101,16 +101,16 @@ def to_vtt(results: Iterable[Result], duration: float | None = None) -> str:
 def cues(results: Iterable[Result], duration: float | None = None) -> list[Cue]:
     """Lay the transcript out as captions.
 
-    The cues are numbered from 1, follow each other without overlap, lie within the
-    audio and hold every word of the first alternatives in order. Words without a time
-    of their own are spread between their neighbours.
+    The cues are numbered from 1, follow each other without overlap, lie within the audio
+    and have every word of the first alternatives in order. Words without times of their own
+    are spread between their neighbours.
 
-    :param results: The results; partial ones are passed over, and ones out of order are
-        put in order of their start.
-    :param duration: The length of the audio in seconds, at least 0.001; without it the
-        audio is taken to end with the last word. Audio of fewer milliseconds than there
-        are cues gets a single cue that holds everything.
-    :raises ValidationException: `duration` is outside its limits.
+    :param results: The results; partial ones are skipped, and the others are sorted by
+        their start.
+    :param duration: The length of the audio in seconds, at least 0.001 and at most
+        1,000,000; by default the audio ends with the last word. Audio of fewer milliseconds
+        than there are cues gets a single cue with everything.
+    :raises ValidationException: If `duration` is outside its limits.
     """
     if duration is not None and not 0.001 <= duration <= _LATEST:
         raise ValidationException(f"duration must be 0.001 to {_LATEST} seconds, not {duration}")
@@ -149,12 +149,6 @@ def text_width(text: str) -> int:
     return sum(_character_width(character) for character in text)
 
 
-def _character_width(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf", "Cc"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
 # Text
 
 
@@ -165,7 +159,7 @@ def _texts(results: Iterable[Result]) -> Iterator[str]:
 
 
 def _text(result: Result) -> str:
-    """The text of the best alternative on one line; of its items, if that is all there is."""
+    """Return the text of the best alternative on one line, or that of its items without one."""
     if not result.alternatives:
         return ""
     best = result.alternatives[0]
@@ -175,14 +169,14 @@ def _text(result: Result) -> str:
 
 
 def _clean(text: str) -> str:
-    """The text with single spaces and without control characters."""
+    """Return the text with single spaces and without control characters."""
     if not text.isprintable():
         text = "".join(c for c in text if c.isspace() or unicodedata.category(c) != "Cc")
     return " ".join(text.split())
 
 
 def _spelled_out(items: Iterable[Item]) -> Iterator[tuple[str, bool, Item]]:
-    """The texts of items, each with whether a space belongs before it."""
+    """Yield the text of each item, and whether a space belongs before it."""
     first = True
     for item in items:
         if text := _clean(item.content or ""):
@@ -191,7 +185,7 @@ def _spelled_out(items: Iterable[Item]) -> Iterator[tuple[str, bool, Item]]:
 
 
 def _as_written(transcript: str, items: Iterable[Item]) -> list[tuple[str, bool, Item]] | None:
-    """The texts of items with the spaces of the transcript; None if it says other words."""
+    """Return the texts of items with the transcript's spaces, or None if its words differ."""
     found = []
     place = 0
     for text, _, item in _spelled_out(items):
@@ -206,12 +200,9 @@ def _as_written(transcript: str, items: Iterable[Item]) -> list[tuple[str, bool,
 
 # Words and their times
 
-# Times beyond this are taken for garbage; the service's streams end after four hours.
-_LATEST = 1e6
-
 
 class _Word(msgspec.Struct):
-    """What stays together on a line: a word and the punctuation on it."""
+    """A word with its punctuation, which stay together on a line."""
 
     text: str
     spaced: bool
@@ -224,7 +215,7 @@ def _moment(time: float | None) -> float | None:
 
 
 def _in_order(results: list[Result]) -> list[Result]:
-    """The results by their start; one without a start stays behind the one before it."""
+    """Sort results by their start; one without a start stays behind the one before it."""
     keys = []
     latest = 0.0
     for result in results:
@@ -235,9 +226,9 @@ def _in_order(results: list[Result]) -> list[Result]:
 
 
 def _timed_words(result: Result, clock: float, latest: float | None) -> list[_Word]:
-    """The words of a result, their times in order and not before `clock`.
+    """Return the words of a result, with their times in order and not before `clock`.
 
-    `latest` is where the result ends at the latest, should it not say so itself.
+    :param latest: The latest end of the result if it has none of its own.
     """
     if not result.alternatives:
         return []
@@ -245,7 +236,7 @@ def _timed_words(result: Result, clock: float, latest: float | None) -> list[_Wo
     transcript = _clean(best.transcript)
     tokens = _as_written(transcript, best.items) if transcript else [*_spelled_out(best.items)]
     if tokens is None:
-        # The transcript is what counts, so these items and their times are of no use.
+        # The transcript counts, so these items and their times cannot be used.
         tokens = [(text, n > 0, Item()) for n, text in enumerate(transcript.split(" "))]
     words: list[_Word] = []
     times = _times(result, tokens, clock, latest)
@@ -265,7 +256,7 @@ def _times(
     clock: float,
     latest: float | None,
 ) -> list[tuple[float, float]]:
-    """Start and end of each token: its own where known, else by its place in the text."""
+    """Return start and end of each token: its own if known, else by its place in the text."""
     # Edges alternate: start and end of the first token, of the second, and so on.
     known: list[float | None] = []
     places: list[int] = []
@@ -273,7 +264,7 @@ def _times(
     for text, _, item in tokens:
         times = (_moment(item.start_time), _moment(item.end_time))
         if times == (None, None) and item.item_type == "punctuation" and known:
-            times = (known[-1], known[-1])  # or the pause after it would count as its own
+            times = (known[-1], known[-1])  # else the pause after it would belong to it
         known += times
         places += (place, place + text_width(text))
         place = places[-1] + 1
@@ -303,7 +294,7 @@ def _times(
 
 
 def _pieces(word: _Word) -> Iterator[_Word]:
-    """The word, or pieces of it that fit on a line, each with its share of the time."""
+    """Yield the word, or pieces of it that fit on a line, each with its share of the time."""
     columns = text_width(word.text)
     if columns <= LINE_WIDTH:
         yield word
@@ -329,7 +320,7 @@ def _join(words: Sequence[_Word]) -> str:
 
 
 def _grouped(words: Sequence[_Word]) -> list[list[_Word]]:
-    """The words of one result in groups, each to become a cue: the cheapest way of all."""
+    """Group the words of one result into cues at the lowest total cost."""
     best: list[tuple[float, int]] = [(0.0, 0)]
     for end in range(1, len(words) + 1):
         choices = []
@@ -354,7 +345,7 @@ def _fits(words: Sequence[_Word]) -> bool:
 
 
 def _cost(words: Sequence[_Word], start: int, end: int) -> float:
-    """What is unpleasant about a cue of these words; the numbers are a matter of taste."""
+    """Return how bad a cue of these words would be; the weights are a matter of taste."""
     cue = words[start:end]
     cost = 10.0 + (text_width(_join(cue)) / (MAX_LINES * LINE_WIDTH)) ** 2
     for word, following in pairwise(cue):
@@ -372,7 +363,7 @@ def _cost(words: Sequence[_Word], start: int, end: int) -> float:
 
 
 def _filled(words: Sequence[_Word]) -> list[list[_Word]]:
-    """The words in lines, each filled before the next is begun."""
+    """Break the words into lines, each filled before the next one begins."""
     lines: list[list[_Word]] = []
     room = 0
     for word in words:
@@ -387,7 +378,7 @@ def _filled(words: Sequence[_Word]) -> list[list[_Word]]:
 
 
 def _lines(words: Sequence[_Word]) -> list[str]:
-    """The words in as few lines as possible, two of about equal length, better after a mark."""
+    """Break a cue into as few lines as possible: two of similar length, best after a mark."""
     filled = [_join(line) for line in _filled(words)]
     if len(filled) != 2:
         return filled
@@ -402,9 +393,9 @@ def _lines(words: Sequence[_Word]) -> list[str]:
 
 
 def _spans(times: Sequence[tuple[float, float]], length: int) -> list[tuple[int, int]]:
-    """Start and end of each cue in milliseconds, within `length` and without overlap.
+    """Return start and end of each cue in milliseconds, within `length` and without overlap.
 
-    `length` must be at least the number of cues.
+    :param length: The length of the audio in milliseconds, at least the number of cues.
     """
     starts: list[int] = []
     for start, _ in times:
@@ -419,6 +410,12 @@ def _spans(times: Sequence[tuple[float, float]], length: int) -> list[tuple[int,
         wanted = max(round(end * 1000) - start, round(MIN_CUE_SECONDS * 1000))
         spans.append((start, start + min(wanted, room, round(MAX_CUE_SECONDS * 1000))))
     return spans
+
+
+def _character_width(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf", "Cc"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _time(seconds: float, point: str) -> str:

@@ -1,4 +1,4 @@
-"""Which URL a client talks to."""
+"""Endpoints: the URLs that clients connect to."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 
 from .exceptions import ValidationException
 
-# Where the service has FIPS endpoints, and the domains of each partition: the plain one and
-# the dual-stack one. Source: botocore's endpoints.json.
+# The regions with FIPS endpoints, and by region prefix the domains of each partition: the
+# plain one and the dual-stack one. Source: botocore's endpoints.json.
 _FIPS_REGIONS = (
     "us-east-1",
     "us-east-2",
@@ -31,13 +31,13 @@ _REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class BaseEndpointResolver:
-    """Base class of anything that turns a region into an endpoint."""
+    """Base class of objects that find the endpoint of a region."""
 
     async def resolve(self, region: str) -> str:
-        """Give the endpoint of a region.
+        """Return the endpoint of a region.
 
         :param region: An AWS region, e.g. `"us-west-2"`.
-        :returns: A URL of scheme and host, e.g. `"https://transcribestreaming.…"`.
+        :returns: A URL with scheme and host, e.g. `"https://transcribestreaming.…"`.
         """
         raise NotImplementedError("resolve")
 
@@ -45,7 +45,7 @@ class BaseEndpointResolver:
 class StaticEndpointResolver(BaseEndpointResolver):
     """One endpoint for every region.
 
-    :param endpoint: The URL, see the client's `endpoint_url`.
+    :param endpoint: The URL; see the client's `endpoint_url`.
     """
 
     def __init__(self, endpoint: str) -> None:
@@ -58,13 +58,14 @@ class StaticEndpointResolver(BaseEndpointResolver):
 class RegionEndpointResolver(BaseEndpointResolver):
     """The service's endpoint in a region, by the rules of botocore.
 
-    :param use_fips: Take the endpoint with FIPS 140 validated cryptography; None goes by
-        AWS_USE_FIPS_ENDPOINT.
-    :param use_dualstack: Take the endpoint that has IPv6 addresses too; None goes by
-        AWS_USE_DUALSTACK_ENDPOINT.
-    :raises ValidationException: from `resolve`, for a region that cannot be, or that has
-        no such endpoint, and for a variable that is neither true nor false: an endpoint is
-        never silently replaced by another.
+    No endpoint is silently replaced by another.
+
+    :param use_fips: Use the endpoint with FIPS 140 validated cryptography; by default as
+        AWS_USE_FIPS_ENDPOINT says.
+    :param use_dualstack: Use the endpoint that has IPv6 addresses too; by default as
+        AWS_USE_DUALSTACK_ENDPOINT says.
+    :raises ValidationException: From `resolve`, for an impossible region name, a region
+        without such an endpoint, or a variable that is neither true nor false.
     """
 
     def __init__(self, *, use_fips: bool | None = None, use_dualstack: bool | None = None) -> None:
@@ -78,7 +79,7 @@ class RegionEndpointResolver(BaseEndpointResolver):
         if fips and region not in _FIPS_REGIONS:
             raise ValidationException(
                 f"no FIPS endpoint is known in {region}, only in {', '.join(_FIPS_REGIONS)};"
-                " endpoint_url can name another"
+                " name another endpoint with endpoint_url"
             )
         suffix, dualstack_suffix = next(
             names for prefix, names in _SUFFIXES.items() if region.startswith(prefix)
@@ -90,6 +91,27 @@ class RegionEndpointResolver(BaseEndpointResolver):
         return f"https://transcribestreaming{'-fips' if fips else ''}.{region}.{suffix}"
 
 
+# The original SDK's name, which programs use.
+_TranscribeRegionEndpointResolver = RegionEndpointResolver
+
+
+def default_resolver() -> BaseEndpointResolver:
+    """Return the resolver of a client that is given none.
+
+    AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING, then AWS_ENDPOINT_URL, name its endpoint;
+    AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true turns both off. The names and their order are
+    those of AWS's SDK reference guide.
+
+    :raises ValidationException: If AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is neither true nor
+        false.
+    """
+    if not _chosen(None, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
+        for name in ("AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING", "AWS_ENDPOINT_URL"):
+            if url := os.environ.get(name):
+                return StaticEndpointResolver(url)
+    return RegionEndpointResolver()
+
+
 def _chosen(given: bool | None, variable: str) -> bool:
     if given is not None:
         return given
@@ -97,23 +119,3 @@ def _chosen(given: bool | None, variable: str) -> bool:
     if value.lower() not in ("true", "false", ""):
         raise ValidationException(f"{variable} must be true or false, not {value!r}")
     return value.lower() == "true"
-
-
-# The name under which existing programs know it.
-_TranscribeRegionEndpointResolver = RegionEndpointResolver
-
-
-def default_resolver() -> BaseEndpointResolver:
-    """The resolver of a client that was given none.
-
-    AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING, then AWS_ENDPOINT_URL, name an endpoint for
-    programs that do not; AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true turns both off. The
-    names and their order are those of AWS's SDK reference guide.
-
-    :raises ValidationException: when the last one is neither true nor false.
-    """
-    if not _chosen(None, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
-        for name in ("AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING", "AWS_ENDPOINT_URL"):
-            if url := os.environ.get(name):
-                return StaticEndpointResolver(url)
-    return RegionEndpointResolver()

@@ -1,8 +1,8 @@
 """The event-stream wire format: messages, headers, and signed streams of them.
 
-The functions and the decoder at the top are the codec, compiled where possible
-(`IMPLEMENTATION` says which twin serves). The classes below them keep the original
-SDK's names and habits.
+The functions, the decoder and its messages are the codec, compiled where possible:
+`IMPLEMENTATION` is `"compiled"` or `"python"`. The classes defined here keep the names and
+behaviour of the original SDK.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import hmac
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Protocol
@@ -94,10 +94,10 @@ __all__ = [
 
 
 class EventStreamMessageSerializer:
-    """Writes messages; a subclass may choose another width for plain integers."""
+    """A writer of messages; a subclass may choose another width for plain integers."""
 
     DEFAULT_INT_TYPE: type[HeaderValue] = Int32HeaderValue
-    """The wrapper that a plain `int` header value is written as."""
+    """The wrapper with which a plain `int` header value is written."""
 
     def serialize(self, headers: Mapping[str, HeaderValueInput], payload: Buffer) -> bytes:
         """Write one whole message.
@@ -131,10 +131,10 @@ class EventStreamMessageSerializer:
 
 
 class EventStreamBuffer:
-    """Collects a stream's bytes and hands out its messages one by one.
+    """A buffer that takes a stream's bytes and returns its messages one by one.
 
-    Iteration stops when no whole message is there, and goes on after more `add_data`.
-    Its limits are the original SDK's: 16 MiB of payload, 128 KiB of headers.
+    Iteration stops when there is no whole message, and goes on after more `add_data`.
+    The limits are the original SDK's: 16 MiB of payload, 128 KiB of headers.
     """
 
     def __init__(self) -> None:
@@ -142,7 +142,7 @@ class EventStreamBuffer:
         self._messages: deque[EventStreamMessage] = deque()
 
     def add_data(self, data: Buffer) -> None:
-        """Append the next bytes of the stream; a fault in them is raised by `next`.
+        """Append the next bytes of the stream; `next` raises any fault in them.
 
         :param data: Any contiguous bytes-like object.
         :raises TypeError: If `data` is not a contiguous bytes-like object.
@@ -151,11 +151,11 @@ class EventStreamBuffer:
             self._messages.extend(self._decoder.feed(data))
 
     def next(self) -> EventStreamMessage:
-        """Hand out the next whole message.
+        """Return the next whole message.
 
         :raises StopIteration: If there is none yet.
-        :raises ParserError: If the stream is at fault here; every further call raises it
-            again.
+        :raises ParserError: If the stream has a fault at this point; every further call
+            raises it again.
         """
         if self._messages:
             return self._messages.popleft()
@@ -171,31 +171,35 @@ class EventStreamBuffer:
 
 
 class _Payload:
-    # `__init__` stands one class above `BaseEvent` because a msgspec Struct, which result
-    # events are, accepts no direct base that defines one.
+    # Defines `__init__` for `BaseEvent`: result events are msgspec Structs, which accept no
+    # direct base class that defines one.
     def __init__(self, payload: bytes, event_payload: bool | None = None) -> None:
         self.payload = payload
         self.event_payload = event_payload
 
 
 class BaseEvent(_Payload):
-    """Base of the typed events that travel over a stream.
+    """Base class of the typed events of a stream.
 
     :param payload: The event's bytes.
-    :param event_payload: Whether the event's payload is these raw bytes.
+    :param event_payload: True if the event's payload is these raw bytes.
     """
 
     event = True
 
+    def spans(self) -> Iterator[tuple[bool, float]]:
+        """Yield, for each result in the event, whether it is partial and its end in seconds."""
+        yield from ()
+
 
 class MessageParser(Protocol):
-    """Its `parse` makes a typed event of a message, or raises."""
+    """An object whose `parse` turns a message into a typed event, or raises."""
 
     def parse(self, event: EventStreamMessage) -> Any: ...
 
 
 class RawStream(Protocol):
-    """Its `chunks` gives the bytes of a body, as they come."""
+    """An object whose `chunks` yields the bytes of a body as they come."""
 
     def chunks(self) -> AsyncIterator[bytes]: ...
 
@@ -203,9 +207,9 @@ class RawStream(Protocol):
 class EventStream:
     """The events of a response body, as they come.
 
-    A read that is cancelled loses nothing: the next one goes on where it stopped.
+    A cancelled read loses nothing: the next one continues where it stopped.
 
-    :param raw_stream: Its `chunks()` gives an async iterator of the body's bytes.
+    :param raw_stream: Its `chunks()` returns an async iterator of the body's bytes.
     :param parser: Its `parse(message)` turns a message into an event, or raises.
     """
 
@@ -226,7 +230,7 @@ class EventStream:
 
         :raises StopAsyncIteration: At the clean end of the body.
         :raises TruncatedStreamException: If the body ended inside a message.
-        :raises ParserError: If the body is at fault here.
+        :raises ParserError: If the body has a fault at this point.
         """
         while not self._messages:
             failure = self._decoder.error or self._failure
@@ -251,8 +255,8 @@ class EventStream:
         except StopAsyncIteration:
             raise
         except BaseException as error:
-            # Any exception ends an async generator for good. After a cancellation its
-            # source still has the rest; after a failure a clean end would be a lie.
+            # Any exception ends an async generator. After a cancellation a new one reads
+            # the rest; after a failure its StopAsyncIteration is no clean end.
             if hasattr(self._chunks, "aclose"):
                 if isinstance(error, Exception):
                     self._failure = error
@@ -262,22 +266,18 @@ class EventStream:
 
 
 class SigningCredentials(Protocol):
-    """What has a `secret_access_key` to sign with, as `auth.Credentials` has."""
+    """An object with a `secret_access_key`, such as `auth.Credentials`."""
 
     @property
     def secret_access_key(self) -> str: ...
 
 
-def _utc_now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.timezone.utc)
-
-
 class EventSigner:
-    """Signs the events of a stream, each with the signature before it.
+    """A signer of a stream's events, each of which continues the signature before it.
 
     :param signing_name: The service in the credential scope, e.g. `"transcribe"`.
     :param region: The region in the credential scope.
-    :param utc_now: Gives the time of the next event; by default the present.
+    :param utc_now: Returns the time of the next event; by default the present.
     """
 
     def __init__(
@@ -298,12 +298,12 @@ class EventSigner:
 
         :param payload: The whole encoded message to wrap; `b""` for the end of a stream.
         :param prior_signature: The request's or the last event's signature, raw.
-        :param credentials: Whose `secret_access_key` signs.
+        :param credentials: The credentials, whose `secret_access_key` signs.
         :returns: The wrapping message's headers, `:date` and `:chunk-signature`.
         """
         now = self._utc_now()
         headers: dict[str, HeaderValueInput] = {":date": now}
-        # The scope's day is the event's, in UTC; a naive time is taken as it is.
+        # The scope's day is the event's, in UTC; a naive time is formatted as given.
         utc = now if now.tzinfo is None else now.astimezone(datetime.timezone.utc)
         timestamp = utc.strftime("%Y%m%dT%H%M%SZ")
         date = timestamp[:8]
@@ -323,18 +323,18 @@ class EventSigner:
 
 
 class BaseStream:
-    """The sending half of a conversation: every event is signed, framed and written.
+    """The sending half of a conversation, which signs, frames and writes every event.
 
     The client makes these; a program rarely does.
 
-    :param input_stream: Takes the bytes: `write(bytes)` and `end_stream()`, either of
+    :param input_stream: Takes the bytes with `write(bytes)` and `end_stream()`, either of
         which may be a coroutine function.
-    :param event_serializer: Its `serialize(event)` gives an event's headers and payload.
+    :param event_serializer: Its `serialize(event)` returns an event's headers and payload.
     :param eventstream_serializer: Frames them; by default `EventStreamMessageSerializer`.
     :param event_signer: Signs them, like `EventSigner`.
     :param initial_signature: The request's signature, raw, which the first event's
         signature continues.
-    :param credential_resolver: Its coroutine `get_credentials()` gives the credentials.
+    :param credential_resolver: Its coroutine `get_credentials()` returns the credentials.
     """
 
     def __init__(
@@ -357,7 +357,7 @@ class BaseStream:
     async def send_event(self, event: BaseEvent) -> None:
         """Sign, frame and write one event.
 
-        :param event: What `event_serializer` can write.
+        :param event: An event that `event_serializer` can write.
         :raises StreamClosedException: After `end_stream`.
         :raises SerializationError: If the event does not fit the wire format.
         """
@@ -378,14 +378,18 @@ class BaseStream:
         await _done(self._input_stream.end_stream())
 
     def _signed(self, message: bytes, credentials: Any) -> bytes:
-        # No await from here to the write: frames go out in the order of their signatures.
+        # No await from here to the write: frames must go out in the order of their signatures.
         headers = self._event_signer.sign(message, self._prior_signature, credentials)
         self._prior_signature = headers[":chunk-signature"]
         frame: bytes = self._eventstream_serializer.serialize(headers, message)
         return frame
 
 
+def _utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
 async def _done(result: Awaitable[Any] | Any) -> None:
-    """Wait for what `write` or `end_stream` returned, if it is to be waited for."""
+    """Wait for the result of `write` or `end_stream`, if it is awaitable."""
     if hasattr(result, "__await__"):
         await result

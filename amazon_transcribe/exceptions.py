@@ -8,7 +8,7 @@
     ├── CredentialsException         no usable credentials
     ├── HTTPException                the network, TLS, HTTP/2 or WebSocket
     │   ├── ConnectException         no connection could be made
-    │   ├── TimeoutException         a wait ran out; says which
+    │   ├── TimeoutException         a timeout; its `phase` says of what
     │   └── StreamException          an open stream ended other than cleanly
     ├── ServiceException             the service's own refusals and failures
     │   └── BadRequestException, ConflictException, …
@@ -16,14 +16,14 @@
     ├── audio.AudioFileException     audio that cannot be read
     └── local.engines.EngineUnavailable   a recogniser whose packages are missing
 
-Three are of two kinds, so that a program that catches either catches them:
+Three have two base classes, so that a program that catches either one catches them:
 `InvalidParameterException` is a `ValidationException` and a `BadRequestException`, the
 service's refusal; `TruncatedStreamException` is a `StreamException` and a `ParserError`;
 `TimeoutException` is Python's `TimeoutError` too.
 
-Beside them stand Python's own: `TypeError` and `ValueError` for arguments that a function
-cannot take at all, `OSError` where the local server cannot listen or read its files, and
-whatever a program's own resolvers, handlers and audio raise.
+Python's own exceptions come through as well: `TypeError` and `ValueError` for arguments
+that a function cannot take at all, `OSError` where the local server cannot listen or read
+its files, and whatever a program's own resolvers, handlers and audio raise.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ __all__ = [
 
 
 class SDKError(Exception):
-    """Root of every exception of this package.
+    """Base class of every exception of this package.
 
-    One that ended an open stream carries `request_id` and `session_id` (as the service
-    gave them) and `audio_bytes_sent`, the bytes of audio that were handed over to be
-    sent, so that a program can quote them and resume where the stream broke. A refusal
-    of a start carries the `request_id` alone.
+    An exception that ended an open stream carries `request_id` and `session_id`, as the
+    service gave them, and `audio_bytes_sent`, the number of bytes of audio that were queued
+    to be sent, so that a program can quote them and resume where the stream broke. A
+    refused start carries only the `request_id`.
     """
 
     request_id: str | None = None
@@ -88,8 +88,8 @@ class ParserError(SDKError):
     """Bytes that are not a valid event stream.
 
     `offset` is the position of the offending byte, counted from the first byte of
-    the message it stands in. There is no resynchronisation after a fault: the
-    decoder that raised it stays failed.
+    its message. There is no resynchronisation after a fault: the decoder that raised it
+    stays failed.
     """
 
     def __init__(self, reason: str = "", offset: int = 0) -> None:
@@ -142,7 +142,7 @@ class InvalidHeader(ParserError):
 
 
 class DuplicateHeader(ParserError):
-    """A header name stands twice in one message."""
+    """A header name occurs twice in one message."""
 
     def __init__(self, header: str, offset: int = 12) -> None:
         super().__init__(f'Duplicate header present: "{header}"', offset)
@@ -217,14 +217,14 @@ class CredentialsException(SDKError):
 
 
 class HTTPException(SDKError):
-    """Anything that went wrong below the service: network, TLS, HTTP/2, WebSocket."""
+    """A failure below the service: of the network, TLS, HTTP/2 or WebSocket."""
 
 
 class ConnectException(HTTPException):
-    """No connection could be made that takes a stream: name resolution, TCP, TLS or HTTP/2.
+    """No connection for a stream could be made: name resolution, TCP, TLS or HTTP/2 failed.
 
-    `transient` is False when trying again cannot help: an unknown name, a certificate
-    that is not trusted, a peer that does not speak HTTP/2.
+    `transient` is False if another attempt cannot help: an unknown name, an untrusted
+    certificate, a peer that does not speak HTTP/2.
     """
 
     def __init__(self, message: str = "", *, transient: bool = False) -> None:
@@ -233,10 +233,10 @@ class ConnectException(HTTPException):
 
 
 class TimeoutException(HTTPException, TimeoutError):
-    """A wait ran out.
+    """A wait took too long.
 
-    `phase` says which one: `"endpoint"`, `"slot"`, `"credentials"`, `"connect"`, `"response"`,
-    `"read"`, `"send"`, `"idle"` or `"drain"`; `seconds` how long it was.
+    `phase` says what was waited for: `"endpoint"`, `"slot"`, `"credentials"`, `"connect"`,
+    `"response"`, `"read"`, `"send"`, `"idle"` or `"drain"`. `seconds` is the time allowed.
     """
 
     def __init__(self, phase: str, seconds: float) -> None:
@@ -249,14 +249,14 @@ class TimeoutException(HTTPException, TimeoutError):
 
 
 class StreamException(HTTPException):
-    """An open stream ended other than by the service's clean end."""
+    """An open stream ended in another way than by the service's clean end."""
 
 
 class ConnectionLostException(StreamException):
-    """The connection under the stream is gone.
+    """The connection of the stream was lost.
 
-    `code` is the HTTP/2 error code (RFC 9113, section 7) that the peer gave beforehand
-    with GOAWAY, else 0; its text stands in the message.
+    `code` is the HTTP/2 error code (RFC 9113, section 7) of a GOAWAY that the peer sent
+    before, else 0; the message contains the GOAWAY's text.
     """
 
     def __init__(self, message: str = "", code: int = 0) -> None:
@@ -267,8 +267,8 @@ class ConnectionLostException(StreamException):
 class StreamResetException(StreamException):
     """The peer ended the stream with RST_STREAM or refused it with GOAWAY.
 
-    `code` is the HTTP/2 error code (RFC 9113, section 7). `unprocessed` is True when the
-    peer said that it did nothing with the request, so that it can be sent again safely
+    `code` is the HTTP/2 error code (RFC 9113, section 7). `unprocessed` is True if the peer
+    says that it has not processed the request, so that it can safely be sent again
     (RFC 9113, section 8.7).
     """
 
@@ -286,8 +286,10 @@ class TruncatedStreamException(StreamException, ParserError):
 
 
 class StreamClosedException(StreamException):
-    """The stream takes no more: ended on our side by `end_stream()`, or by `close()` of it or
-    of its client; or ended cleanly by the service, to which audio is still sent.
+    """The stream takes no more audio or events.
+
+    Either it was ended on our side, by `end_stream()` or by `close()` of the stream or its
+    client, or the service had ended it cleanly when more audio was sent.
     """
 
 
@@ -297,8 +299,8 @@ class StreamClosedException(StreamException):
 class ServiceException(SDKError):
     """A refusal or failure reported by the service.
 
-    `message` is the service's text and `status_code` the HTTP status of its kind;
-    one that came inside the stream with no status of its own counts as 400, as in
+    `message` is the service's text and `status_code` the HTTP status of this kind of
+    failure. One that came inside the stream without a status of its own has 400, as in
     `EventStreamMessage.to_response_dict`.
     """
 
@@ -313,9 +315,9 @@ class ServiceException(SDKError):
 
 
 class UnknownServiceException(ServiceException):
-    """A refusal of a kind that this version has no class for.
+    """A refusal or failure of a kind for which this version has no class.
 
-    `error_code` keeps the name the service gave it.
+    `error_code` is the name that the service gave it.
     """
 
     def __init__(self, status_code: int, error_code: str | None, message: str) -> None:
@@ -339,7 +341,7 @@ class ResourceNotFoundException(ServiceException):
 
 
 class ConflictException(ServiceException):
-    """A newer stream took over the same session id (HTTP 409)."""
+    """A newer stream took over the session id (HTTP 409)."""
 
     status_code = 409
 
@@ -348,7 +350,7 @@ class LimitExceededException(ServiceException):
     """A limit of the account or the service was exceeded (HTTP 429)."""
 
     status_code = 429
-    error = 429  # the attribute the original SDK uses
+    error = 429  # the original SDK's attribute
 
 
 class InternalFailureException(ServiceException):
@@ -368,9 +370,9 @@ class SerializationException(ServiceException):
 
 
 class InvalidParameterException(BadRequestException, ValidationException):
-    """A parameter that the service's model forbids, refused before sending.
+    """A parameter that the service's model forbids, refused before anything is sent.
 
-    `parameter` is its name in Python, or the path to what is wrong in it, e.g.
+    `parameter` is its name in Python, or the path to the faulty part of it, e.g.
     `configuration.channel_definitions[0].channel_id`.
     """
 
@@ -383,7 +385,7 @@ class InvalidParameterException(BadRequestException, ValidationException):
 class InvalidEventException(SDKError):
     """An event's JSON does not fit the service model.
 
-    `event_type` names the event and the message says where in it the fault is.
+    `event_type` is the event's type, and the message says where in the JSON the fault is.
     """
 
     def __init__(self, event_type: str, reason: str) -> None:
@@ -396,12 +398,13 @@ class InvalidEventException(SDKError):
 
 
 def missing_extra(what: str, extra: str, reason: object) -> str:
-    """One line that names the extra.
+    """Return a one-line message that names the extra to install.
 
-    It names no command: an index may have another distribution under this one's name.
+    The message names no pip command: an index may have another distribution of this
+    package's name.
 
-    :param what: What was asked for, e.g. `"the microphone"`.
-    :param extra: The extra that brings it.
+    :param what: The feature, e.g. `"the microphone"`.
+    :param extra: The extra that brings the feature.
     :param reason: What is missing or broken, e.g. the `ImportError`.
     """
     return (

@@ -1,11 +1,11 @@
-"""Holds the streams of a process under the account's limits.
+"""A limiter that keeps the streams of a process within the account's quotas.
 
     limiter = StreamLimiter(max_streams=25, starts_per_second=25)
     client = TranscribeStreamingClient(region="us-east-2", limiter=limiter)
 
-The service refuses what goes beyond its quotas (25 concurrent streams and 25 starts a
-second for an account and region, unless raised). With a limiter a start waits for its
-turn instead, first come first served, within the client's `start_timeout`.
+The service refuses starts beyond its quotas: 25 concurrent streams and 25 starts a second
+for an account and region, unless raised. With a limiter a start waits for its turn instead,
+first come, first served, within the client's `start_timeout`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ STARTS_PER_SECOND = 25.0
 
 
 class Slot:
-    """The right to one open stream, from `StreamLimiter.acquire`. Given back by `release`, or
-    when it is forgotten.
+    """The right to one open stream, from `StreamLimiter.acquire`.
+
+    It ends with `release`, or when the slot is garbage-collected.
     """
 
     __slots__ = ("_limiter", "_loop")
@@ -36,7 +37,7 @@ class Slot:
         self._loop = asyncio.get_running_loop()
 
     def release(self) -> None:
-        """Give the slot to the next who waits. A second call is harmless."""
+        """Give the slot back for the next waiting start. A second call does nothing."""
         limiter, self._limiter = self._limiter, None
         if limiter is not None:
             limiter._release(self._loop)
@@ -44,19 +45,19 @@ class Slot:
     def __del__(self) -> None:
         # The program dropped its stream; the collector may run in any thread.
         if self._limiter is not None:
-            with suppress(RuntimeError):  # the loop is closed, and what waited there gone
+            with suppress(RuntimeError):  # the loop is closed, so no start waits in it
                 self._loop.call_soon_threadsafe(self._limiter._release, self._loop)
 
 
 class StreamLimiter:
-    """A queue for starts: so many streams open, so many starts in any second.
+    """A queue for starts that limits the open streams and the starts in any second.
 
-    One limiter serves one client or several, in one event loop; in the next loop it begins
-    anew. Every attempt of a start counts, since the service counts them too.
+    One limiter serves one or more clients in one event loop; in another loop it starts
+    from zero. Every attempt of a start counts, since the service counts them too.
 
-    :param max_streams: Streams open at a time, those being started included.
-    :param starts_per_second: Starts in a second; it may be a fraction.
-    :raises ValidationException: for a number that is not above 0.
+    :param max_streams: The most streams open at a time, including those being started.
+    :param starts_per_second: The most starts in a second; fractions are allowed.
+    :raises ValidationException: If a number is not above 0.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class StreamLimiter:
         check_above_zero(max_streams=max_streams, starts_per_second=starts_per_second)
         self.max_streams = max_streams
         self.starts_per_second = starts_per_second
-        # In any `_window` seconds at most `_burst` starts.
+        # At most `_burst` starts in any `_window` seconds.
         self._burst = max(1, int(starts_per_second))
         self._window = self._burst / starts_per_second
         self._open = 0
@@ -76,25 +77,25 @@ class StreamLimiter:
 
     @property
     def open(self) -> int:
-        """Slots that are taken."""
+        """Number of slots in use."""
         return self._open
 
     @property
     def waiting(self) -> int:
-        """Starts that wait for one."""
+        """Number of starts that wait for a slot."""
         return sum(not turn.done() for turn in self._queue)
 
     async def acquire(self, timeout: float, closing: asyncio.Future[None] | None = None) -> Slot:
-        """Wait for a slot, behind all who came before.
+        """Wait for a slot, behind all starts that wait already.
 
-        :param timeout: Seconds.
-        :param closing: Done once nobody wants the slot any more.
-        :raises TimeoutException: with the phase `"slot"`.
-        :raises StreamClosedException: when `closing` is done before the turn comes.
+        :param timeout: The longest wait, in seconds.
+        :param closing: A future that ends the wait when it is done, as a client's closing.
+        :raises TimeoutException: After `timeout`, with the phase `"slot"`.
+        :raises StreamClosedException: If `closing` is done first.
         """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            # What was open or waited in the loop before is gone with it.
+            # The open streams and waiting starts ended with the loop before.
             self._loop, self._timer, self._open = loop, None, 0
             self._queue.clear()
         turn: asyncio.Future[Slot] = loop.create_future()
@@ -110,7 +111,7 @@ class StreamLimiter:
                 raise StreamClosedException("the client was closed")
             raise TimeoutException("slot", timeout)
         except BaseException:
-            # Cancelled, maybe in the moment in which the turn came.
+            # A cancellation may arrive after the slot has been assigned.
             if turn.done() and not turn.cancelled():
                 turn.result().release()
             turn.cancel()
@@ -123,7 +124,7 @@ class StreamLimiter:
             self._admit()
 
     def _admit(self) -> None:
-        """Let in who may come in now, and come back when the next one may."""
+        """Assign the free slots, and set a timer for the next start that must wait."""
         while self._queue and self._queue[0].done():
             self._queue.popleft()
         if not self._queue:
@@ -139,13 +140,13 @@ class StreamLimiter:
                 now = loop.time()
                 if due > now:
                     if self._timer is None:
-                        self._timer = loop.call_later(due - now, self._on_time)
+                        self._timer = loop.call_later(due - now, self._on_timer)
                     return
                 self._starts.append(now)
                 self._open += 1
                 turn.set_result(Slot(self))
             self._queue.popleft()
 
-    def _on_time(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
         self._admit()

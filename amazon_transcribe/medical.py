@@ -1,10 +1,11 @@
-"""The shapes of medical transcription: StartMedicalStreamTranscription.
+"""Medical transcription: the operation StartMedicalStreamTranscription.
 
 Times are offsets in seconds from the beginning of the stream.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, get_args
 
 from msgspec import Struct, field
@@ -33,8 +34,8 @@ _SPECIALTY = OneOf(get_args(Specialty))
 class MedicalEntity(Shape):
     """A piece of personal health information found in the transcript.
 
-    :param start_time: Where it begins, in seconds.
-    :param end_time: Where it ends, in seconds.
+    :param start_time: Its start, in seconds.
+    :param end_time: Its end, in seconds.
     :param category: The category; the service knows `"PHI"` only.
     :param content: The words.
     :param confidence: The confidence in it, 0 to 1.
@@ -50,12 +51,12 @@ class MedicalEntity(Shape):
 class MedicalItem(Shape):
     """A word, phrase or punctuation mark of the transcript.
 
-    :param start_time: Where its audio begins, in seconds.
-    :param end_time: Where its audio ends, in seconds.
+    :param start_time: Start of its audio, in seconds.
+    :param end_time: End of its audio, in seconds.
     :param item_type: `"pronunciation"` or `"punctuation"`.
     :param content: The word or the mark.
     :param confidence: The confidence in the word, 0 to 1.
-    :param speaker: The speaker's label, with speaker labels on.
+    :param speaker: The speaker's label, with speaker labels.
     """
 
     start_time: float | None = None
@@ -84,8 +85,8 @@ class MedicalResult(Shape):
 
     :param result_id: Identifies the segment; all its partial results and its final
         one carry the same.
-    :param start_time: Where the segment begins, in seconds.
-    :param end_time: Where it ends, in seconds.
+    :param start_time: Start of the segment, in seconds.
+    :param end_time: Its end, in seconds.
     :param is_partial: True while more results of the segment may follow.
     :param alternatives: The possible transcriptions, best first.
     :param channel_id: With channel identification: `"ch_0"` or `"ch_1"`.
@@ -116,6 +117,10 @@ class MedicalTranscriptEvent(EventShape, omit_defaults=False):
 
     transcript: MedicalTranscript = field(default_factory=MedicalTranscript)
 
+    def spans(self) -> Iterator[tuple[bool, float]]:
+        for result in self.transcript.results:
+            yield bool(result.is_partial), result.end_time or 0.0
+
 
 MEDICAL_TRANSCRIPT_EVENTS = EventParser({"TranscriptEvent": MedicalTranscriptEvent})
 """The events of StartMedicalStreamTranscription."""
@@ -124,7 +129,7 @@ MEDICAL_TRANSCRIPT_EVENTS = EventParser({"TranscriptEvent": MedicalTranscriptEve
 
 
 class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
-    """What the service echoes: request and response share it."""
+    """Parameters that the service repeats, so that request and response share them."""
 
     language_code: Annotated[str | None, LANGUAGE, REQUIRED] = None
     media_sample_rate_hz: Annotated[int | None, SAMPLE_RATE, REQUIRED] = field(
@@ -142,7 +147,7 @@ class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
 
 
 class StartMedicalStreamTranscriptionRequest(_Settings):
-    """What a medical transcription is asked to be.
+    """Parameters of a medical transcription.
 
     Names, limits and allowed values are the service model's.
 
@@ -154,7 +159,7 @@ class StartMedicalStreamTranscriptionRequest(_Settings):
     :param specialty: `"PRIMARYCARE"`, `"CARDIOLOGY"`, `"NEUROLOGY"`, `"ONCOLOGY"`,
         `"RADIOLOGY"` or `"UROLOGY"`.
     :param type: `"CONVERSATION"` between people, or `"DICTATION"` by one.
-    :param session_id: A UUID of 36 characters; the service makes one when None.
+    :param session_id: A UUID of 36 characters; by default the service makes one.
     :param show_speaker_label: Label the speakers; not with `enable_channel_identification`.
     :param enable_channel_identification: Transcribe each channel by itself; needs
         `number_of_channels`.
@@ -164,13 +169,13 @@ class StartMedicalStreamTranscriptionRequest(_Settings):
 
 
 class StartMedicalStreamTranscriptionResponse(_Settings):
-    """What the service says it will do: the request's settings, and who it is.
+    """The service's answer to a start: the request's parameters and ids.
 
-    The settings that are not listed are those of the request, as the service repeats them;
-    None for what it does not repeat.
+    Fields that are not listed are the request's, as the service repeats them; None for those
+    that it does not repeat.
 
-    :param transcript_result_stream: The events that follow.
-    :param request_id: The service's name for this request; quote it to its support.
+    :param transcript_result_stream: The stream of events.
+    :param request_id: The service's id of this request, for questions to its support.
     """
 
     transcript_result_stream: MedicalTranscriptResultStream

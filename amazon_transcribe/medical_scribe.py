@@ -1,4 +1,4 @@
-"""The shapes of medical scribing: StartMedicalScribeStream and GetMedicalScribeStream.
+"""Medical scribing: the operations StartMedicalScribeStream and GetMedicalScribeStream.
 
 Audio times are offsets in seconds from the beginning of the stream.
 """
@@ -50,7 +50,7 @@ class MedicalScribeAudioEvent(AudioEvent):
 
 
 class MedicalScribeChannelDefinition(Shape):
-    """Who speaks on one of the two channels.
+    """The participant on one of the two channels.
 
     :param channel_id: The channel, 0 or 1.
     :param participant_role: `"PATIENT"` or `"CLINICIAN"`.
@@ -61,7 +61,7 @@ class MedicalScribeChannelDefinition(Shape):
 
 
 class MedicalScribeEncryptionSettings(Shape):
-    """How the session's results are encrypted.
+    """Encryption of the session's results.
 
     :param kms_key_id: The KMS key, by id, alias or ARN, 1–2,048 characters.
     :param kms_encryption_context: 1–10 pairs of up to 2,000 characters each.
@@ -74,9 +74,9 @@ class MedicalScribeEncryptionSettings(Shape):
 
 
 class ClinicalNoteGenerationSettings(Shape):
-    """How clinical notes are written.
+    """Settings of the clinical notes.
 
-    :param output_bucket_name: The S3 bucket that they go to, at most 64 characters.
+    :param output_bucket_name: The S3 bucket for the notes, at most 64 characters.
     :param note_template: `"HISTORY_AND_PHYSICAL"`, `"GIRPP"`, `"DAP"`, `"SIRP"`,
         `"BIRP"`, `"BEHAVIORAL_SOAP"` or `"PHYSICAL_SOAP"`.
     """
@@ -86,16 +86,16 @@ class ClinicalNoteGenerationSettings(Shape):
 
 
 class MedicalScribePostStreamAnalyticsSettings(Shape):
-    """What becomes of the session after its end.
+    """Processing of the session after its end.
 
-    :param clinical_note_generation_settings: How clinical notes are written.
+    :param clinical_note_generation_settings: Settings of the clinical notes.
     """
 
     clinical_note_generation_settings: ClinicalNoteGenerationSettings
 
 
 class MedicalScribePatientContext(Shape):
-    """What is known of the patient.
+    """Information about the patient.
 
     :param pronouns: `"HE_HIM"`, `"SHE_HER"` or `"THEY_THEM"`.
     """
@@ -104,26 +104,26 @@ class MedicalScribePatientContext(Shape):
 
 
 class MedicalScribeContext(Shape):
-    """What helps the notes.
+    """Context for the clinical notes.
 
-    :param patient_context: What is known of the patient.
+    :param patient_context: Information about the patient.
     """
 
     patient_context: MedicalScribePatientContext | None = None
 
 
 class MedicalScribeConfigurationEvent(EventShape):
-    """How a session is to be scribed: its first event; `ConfigurationEvent` on the wire.
+    """The configuration of a session, its first event; `ConfigurationEvent` on the wire.
 
     :param resource_access_role_arn: The IAM role that may write the results, 20–2,048
         characters.
-    :param post_stream_analytics_settings: What becomes of the session after its end.
+    :param post_stream_analytics_settings: Processing of the session after its end.
     :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
     :param vocabulary_filter_name: A vocabulary filter, 1–200 of `[0-9a-zA-Z._-]`.
     :param vocabulary_filter_method: `"remove"`, `"mask"` or `"tag"`; required with a filter.
-    :param channel_definitions: Who speaks on which channel: each channel once, or None.
-    :param encryption_settings: How the results are encrypted.
-    :param medical_scribe_context: What helps the notes.
+    :param channel_definitions: The participants on the channels: each channel once, or None.
+    :param encryption_settings: Encryption of the results.
+    :param medical_scribe_context: Context for the clinical notes.
     """
 
     resource_access_role_arn: Annotated[str, _ROLE_ARN]
@@ -140,8 +140,7 @@ class MedicalScribeConfigurationEvent(EventShape):
 
 
 class MedicalScribeSessionControlEvent(EventShape, omit_defaults=False):
-    """The end of the whole session, of which a stream is a part; `SessionControlEvent`
-    on the wire.
+    """The end of the whole session, not only of a stream; `SessionControlEvent` on the wire.
 
     :param type: `"END_OF_SESSION"`.
     """
@@ -155,12 +154,12 @@ class MedicalScribeSessionControlEvent(EventShape, omit_defaults=False):
 class MedicalScribeTranscriptItem(Shape):
     """A word, phrase or punctuation mark of the transcript.
 
-    :param begin_audio_time: Where its audio begins, in seconds.
-    :param end_audio_time: Where its audio ends, in seconds.
+    :param begin_audio_time: Start of its audio, in seconds.
+    :param end_audio_time: End of its audio, in seconds.
     :param item_type: `"pronunciation"` or `"punctuation"`.
     :param confidence: The confidence in the word, 0 to 1.
     :param content: The word or the mark.
-    :param vocabulary_filter_match: Whether the word is in the vocabulary filter.
+    :param vocabulary_filter_match: True if the word is in the vocabulary filter.
     """
 
     begin_audio_time: float | None = None
@@ -176,8 +175,8 @@ class MedicalScribeTranscriptSegment(Shape):
 
     :param segment_id: Identifies the segment; all its partial results and its final
         one carry the same.
-    :param begin_audio_time: Where the segment begins, in seconds.
-    :param end_audio_time: Where it ends, in seconds.
+    :param begin_audio_time: Start of the segment, in seconds.
+    :param end_audio_time: Its end, in seconds.
     :param content: The text.
     :param items: Its words and punctuation marks.
     :param is_partial: True while more results of the segment may follow.
@@ -201,18 +200,25 @@ class MedicalScribeTranscriptEvent(EventShape):
 
     transcript_segment: MedicalScribeTranscriptSegment | None = None
 
+    def spans(self) -> Iterator[tuple[bool, float]]:
+        if self.transcript_segment is not None:
+            yield (
+                bool(self.transcript_segment.is_partial),
+                self.transcript_segment.end_audio_time or 0.0,
+            )
+
 
 MEDICAL_SCRIBE_EVENTS = EventParser({"TranscriptEvent": MedicalScribeTranscriptEvent})
 """The events of StartMedicalScribeStream."""
 
 
 class ClinicalNoteGenerationResult(Shape):
-    """Where the clinical notes of a session are.
+    """Locations and status of a session's clinical notes.
 
     :param clinical_note_output_location: The notes, a URI of up to 2,000 characters.
     :param transcript_output_location: The transcript, a URI of up to 2,000 characters.
     :param status: `"IN_PROGRESS"`, `"FAILED"` or `"COMPLETED"`.
-    :param failure_reason: Why there are none.
+    :param failure_reason: The reason if there are none.
     """
 
     clinical_note_output_location: str | None = None
@@ -222,33 +228,33 @@ class ClinicalNoteGenerationResult(Shape):
 
 
 class MedicalScribePostStreamAnalyticsResult(Shape):
-    """What has become of a session after its end.
+    """Result of the processing after a session's end.
 
-    :param clinical_note_generation_result: Where the clinical notes are.
+    :param clinical_note_generation_result: Locations and status of the clinical notes.
     """
 
     clinical_note_generation_result: ClinicalNoteGenerationResult | None = None
 
 
 class MedicalScribeStreamDetails(Shape):
-    """What the service knows of a session.
+    """The service's record of a session.
 
     :param session_id: The session's id.
-    :param stream_created_at: When its stream began, in UTC.
-    :param stream_ended_at: When its stream ended, in UTC.
+    :param stream_created_at: The start of its stream, in UTC.
+    :param stream_ended_at: The end of its stream, in UTC.
     :param language_code: The spoken language.
     :param media_sample_rate_hertz: The sample rate, in Hz.
     :param media_encoding: The audio's encoding.
     :param vocabulary_name: The custom vocabulary.
     :param vocabulary_filter_name: The vocabulary filter.
-    :param vocabulary_filter_method: What the filter does.
+    :param vocabulary_filter_method: The filter's action.
     :param resource_access_role_arn: The IAM role that may write the results.
-    :param channel_definitions: Who speaks on which channel.
-    :param encryption_settings: How the results are encrypted.
+    :param channel_definitions: The participants on the channels.
+    :param encryption_settings: Encryption of the results.
     :param stream_status: `"IN_PROGRESS"`, `"PAUSED"`, `"FAILED"` or `"COMPLETED"`.
-    :param post_stream_analytics_settings: What was asked for after its end.
-    :param post_stream_analytics_result: What has become of that.
-    :param medical_scribe_context_provided: Whether the configuration had a context.
+    :param post_stream_analytics_settings: The processing requested for after its end.
+    :param post_stream_analytics_result: The result of that processing.
+    :param medical_scribe_context_provided: True if the configuration had a context.
     """
 
     session_id: str | None = None
@@ -273,7 +279,7 @@ class MedicalScribeStreamDetails(Shape):
 
 
 class GetMedicalScribeStreamRequest(Struct, rename="pascal"):
-    """Which session is looked up.
+    """Parameters of a session's lookup.
 
     :param session_id: The session's id, a UUID of 36 characters.
     """
@@ -282,16 +288,16 @@ class GetMedicalScribeStreamRequest(Struct, rename="pascal"):
 
 
 class GetMedicalScribeStreamResponse(Shape):
-    """What the service knows of a session.
+    """The service's answer to a session's lookup.
 
-    :param medical_scribe_stream_details: The session.
+    :param medical_scribe_stream_details: The service's record of the session.
     """
 
     medical_scribe_stream_details: MedicalScribeStreamDetails | None = None
 
 
 class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
-    """What the service echoes: request and response share it."""
+    """Parameters that the service repeats, so that request and response share them."""
 
     session_id: Annotated[str | None, UUID] = None
     language_code: Annotated[str | None, OneOf(("en-US",)), REQUIRED] = None
@@ -302,25 +308,25 @@ class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
 
 
 class StartMedicalScribeStreamRequest(_Settings):
-    """What a session's audio is.
+    """Parameters of a stream of a session.
 
     Names, limits and allowed values are the service model's.
 
     :param language_code: The spoken language: `"en-US"`.
     :param media_sample_rate_hz: The sample rate, 16,000–48,000 Hz.
     :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"` or `"flac"`.
-    :param session_id: A UUID of 36 characters; the service makes one when None.
+    :param session_id: A UUID of 36 characters; by default the service makes one.
     """
 
 
 class StartMedicalScribeStreamResponse(_Settings):
-    """What the service says it will do: the request's settings, and who it is.
+    """The service's answer to a start: the request's parameters and ids.
 
-    The settings that are not listed are those of the request, as the service repeats them;
-    None for what it does not repeat.
+    Fields that are not listed are the request's, as the service repeats them; None for those
+    that it does not repeat.
 
-    :param result_stream: The events that follow.
-    :param request_id: The service's name for this request; quote it to its support.
+    :param result_stream: The stream of events.
+    :param request_id: The service's id of this request, for questions to its support.
     """
 
     result_stream: MedicalScribeResultStream
@@ -331,18 +337,18 @@ class StartMedicalScribeStreamResponse(_Settings):
 
 
 class MedicalScribeInputStream(AudioStream):
-    """A session's audio on its way to the service.
+    """The input of a session: its audio, and its end.
 
-    `end_stream` ends the session too. To end the stream alone, so that another stream
-    can go on with the session, leave the stream or `close` it.
+    `end_stream` ends the session too. To end only the stream, so that another stream can
+    continue the session, leave the stream or `close` it.
     """
 
     async def send_session_control_event(self, type: str = END_OF_SESSION) -> None:  # noqa: A002  # the service's name
-        """Tell the service what becomes of the session; `end_stream` does it by itself.
+        """Tell the service to end the session; `end_stream` does this by itself.
 
-        :param type: `"END_OF_SESSION"`: the service ends the session, and writes the
-            notes; no audio can follow.
-        :raises InvalidParameterException: for anything else.
+        :param type: `"END_OF_SESSION"`: the service ends the session and writes the notes,
+            and no audio can follow.
+        :raises InvalidParameterException: For any other type.
         """
         await self.send_event(MedicalScribeSessionControlEvent(type))
 

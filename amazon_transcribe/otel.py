@@ -2,9 +2,9 @@
 
     client = TranscribeStreamingClient(region="us-east-2", observer=OpenTelemetryObserver())
 
-It needs the extra `otel`. Every instrument's name begins with
-`amazon_transcribe.client.`; the attribute `operation` is on each of them. Ids are no
-attributes: they belong in the logs, not in metrics.
+It needs the extra `otel`. Every instrument's name begins with `amazon_transcribe.client.`,
+and every measurement has the attribute `operation`. Ids are not attributes: they belong in
+logs, not in metrics.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ _PREFIX = "amazon_transcribe.client."
 
 
 class OpenTelemetryObserver(Observer):
-    """Counts and times in OpenTelemetry's instruments. One serves any number of clients.
+    """An observer that records counts and times in OpenTelemetry's instruments.
 
-    :param meter_provider: Where the meter comes from; by default the global one.
-    :raises ValidationException: when OpenTelemetry is not installed.
+    One observer serves any number of clients.
+
+    :param meter_provider: The provider of the meter; by default the global one.
+    :raises ValidationException: If OpenTelemetry is not installed.
     """
 
     def __init__(self, meter_provider: MeterProvider | None = None) -> None:
@@ -38,33 +40,33 @@ class OpenTelemetryObserver(Observer):
             ) from error
         meter = get_meter("amazon_transcribe", meter_provider=meter_provider)
 
-        def count(name: str, unit: str, what: str) -> Counter:
-            return meter.create_counter(_PREFIX + name, unit, what)
+        def count(name: str, unit: str, description: str) -> Counter:
+            return meter.create_counter(_PREFIX + name, unit, description)
 
-        def time(name: str, what: str) -> Histogram:
-            return meter.create_histogram(_PREFIX + name, "s", what)
+        def time(name: str, description: str) -> Histogram:
+            return meter.create_histogram(_PREFIX + name, "s", description)
 
         self._open = meter.create_up_down_counter(
             _PREFIX + "open_streams", "{stream}", "Streams that are open"
         )
-        self._sent = count("audio_sent", "By", "Audio handed over to be sent")
+        self._sent = count("audio_sent", "By", "Audio queued to be sent")
         self._sent_events = count("audio_events", "{event}", "Audio events sent")
         self._received = count("received", "By", "Bytes of the event streams received")
         self._events = count("events", "{event}", "Events received")
-        self._unknown = count("unknown_events", "{event}", "Events of types not known here")
-        self._retries = count("start_retries", "{retry}", "Starts that were tried again")
-        self._failures = count("start_failures", "{start}", "Starts that failed for good")
-        self._limits = count("limits", "{hit}", "Limits that were met")
-        self._losses = count("reconnect_attempts", "{attempt}", "Tries of resumed streams")
-        self._reconnects = count("reconnects", "{reconnect}", "Connections that took their place")
+        self._unknown = count("unknown_events", "{event}", "Events of unknown types")
+        self._retries = count("start_retries", "{retry}", "Failed attempts that were tried again")
+        self._failures = count("start_failures", "{start}", "Starts that failed")
+        self._limits = count("limits", "{hit}", "Limits that were reached")
+        self._losses = count("reconnect_attempts", "{attempt}", "Reconnections tried")
+        self._reconnects = count("reconnects", "{reconnect}", "New connections of resumed streams")
         self._replayed = count("audio_replayed", "s", "Audio sent again on a new connection")
         self._forgotten = count("audio_forgotten", "s", "Audio lost with a connection")
-        self._ends = count("ends", "{stream}", "Streams that ended, by the kind of end")
+        self._ends = count("ends", "{stream}", "Streams that ended, by kind of end")
         self._start = time("start.duration", "From the call of a start to its response")
         self._partial = time("first_partial.duration", "From the first audio to a partial result")
         self._final = time("first_final.duration", "From the first audio to a final result")
-        self._lag = time("audio_lag", "How far results are behind the audio sent")
-        self._outage = time("outage.duration", "How long a resumed stream had no connection")
+        self._lag = time("audio_lag", "Audio sent beyond the end of a result")
+        self._outage = time("outage.duration", "Time without a connection of resumed streams")
         self._stream = time("stream.duration", "From a stream's opening to its end")
 
     def start_retried(self, operation: str, attempt: int, delay: float, error: SDKError) -> None:

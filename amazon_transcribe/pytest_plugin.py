@@ -1,4 +1,4 @@
-"""A running local Transcribe for tests: the pytest fixture `local_transcribe`.
+"""The pytest fixture `local_transcribe`: a running local server for tests.
 
     def test_my_program(local_transcribe, monkeypatch):
         keys = local_transcribe.credentials
@@ -8,10 +8,10 @@
         ...
 
 The server runs in a thread with an event loop of its own, so that tests of every kind can
-use it: synchronous ones, those of any asyncio plugin, and ones that start a process.
-Nothing is set but what the test sets. The ini option `local_transcribe_engine` names the
-engine: `scripted` by default, which says the same whatever the audio and needs nothing
-installed, or one of those of `amazon-transcribe serve --engine`.
+use it: synchronous ones, those of any asyncio plugin, and ones that start a process. The
+fixture sets no environment variables; the test does. The ini option
+`local_transcribe_engine` names the engine, any of `amazon-transcribe serve --engine`. The
+default `scripted` returns the same text for any audio and needs no extra package.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def local_transcribe(request: pytest.FixtureRequest) -> Iterator[LocalTranscribe]:
-    """A local Transcribe of the test's own, with `endpoint_url` and `credentials`."""
-    # Imported here: pytest loads this plugin for every run, used or not.
+    """Run a local server for one test; it has `endpoint_url` and `credentials`."""
+    # Imported here, as pytest loads this plugin in every run.
     import asyncio
     import threading
     from concurrent.futures import Future

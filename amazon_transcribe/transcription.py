@@ -1,4 +1,7 @@
-"""Transcription: StartStreamTranscription, all of it."""
+"""Transcription: the operation StartStreamTranscription.
+
+Times are offsets in seconds from the beginning of the stream.
+"""
 
 from __future__ import annotations
 
@@ -57,8 +60,8 @@ class LanguageWithScore(Shape):
 class Entity(Shape):
     """A piece of personally identifiable information found in the transcript.
 
-    :param start_time: Where it begins, in seconds.
-    :param end_time: Where it ends, in seconds.
+    :param start_time: Its start, in seconds.
+    :param end_time: Its end, in seconds.
     :param category: The category; the service knows `"PII"` only.
     :param content: The words.
     :param confidence: The confidence in it, 0 to 1.
@@ -76,14 +79,14 @@ class Entity(Shape):
 class Item(Shape):
     """A word, phrase or punctuation mark of the transcript.
 
-    :param start_time: Where its audio begins, in seconds.
-    :param end_time: Where its audio ends, in seconds.
+    :param start_time: Start of its audio, in seconds.
+    :param end_time: End of its audio, in seconds.
     :param item_type: `"pronunciation"` or `"punctuation"`.
     :param content: The word or the mark.
-    :param vocabulary_filter_match: Whether the word is in the vocabulary filter.
-    :param speaker: The speaker's label, with speaker labels on.
+    :param vocabulary_filter_match: True if the word is in the vocabulary filter.
+    :param speaker: The speaker's label, with speaker labels.
     :param confidence: The confidence in the word, 0 to 1.
-    :param stable: With stabilisation on: whether later partial results keep the item.
+    :param stable: With stabilisation: True if later partial results keep the item.
     """
 
     start_time: float | None = None
@@ -114,8 +117,8 @@ class Result(Shape):
 
     :param result_id: Identifies the segment; all its partial results and its final
         one carry the same.
-    :param start_time: Where the segment begins, in seconds.
-    :param end_time: Where it ends, in seconds.
+    :param start_time: Start of the segment, in seconds.
+    :param end_time: Its end, in seconds.
     :param is_partial: True while more results of the segment may follow.
     :param alternatives: The possible transcriptions, best first.
     :param channel_id: With channel identification: `"ch_0"` or `"ch_1"`.
@@ -153,15 +156,19 @@ class TranscriptEvent(EventShape, omit_defaults=False):
 
     transcript: Transcript = field(default_factory=Transcript)
 
+    def spans(self) -> Iterator[tuple[bool, float]]:
+        for result in self.transcript.results:
+            yield bool(result.is_partial), result.end_time or 0.0
+
 
 # Start: request and response
 
 
 class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
-    """What a stream can be asked for beyond the documented signature.
+    """Parameters beyond the signature of the original SDK.
 
-    The service echoes all of it, so request and response share it. A parameter that the
-    service learns is one line here: its name, type and rule.
+    The service repeats all of them, so that request and response share them. A new parameter
+    of the service is one line here: its name, type and rule.
     """
 
     show_speaker_label: bool | None = None
@@ -190,7 +197,7 @@ class _RequestSettings(_Settings, kw_only=True):
 
 
 class StartStreamTranscriptionRequest(_RequestSettings):
-    """What a transcription is asked to be.
+    """Parameters of a transcription.
 
     Names, limits and allowed values are the service model's.
 
@@ -200,26 +207,26 @@ class StartStreamTranscriptionRequest(_RequestSettings):
     :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"`, `"flac"`,
         `"g711-alaw"`, `"g711-ulaw"` or `"g729"`.
     :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
-    :param session_id: A UUID of 36 characters; the service makes one when None.
-    :param vocab_filter_method: What the filter does: `"remove"`, `"mask"` or `"tag"`. Means
-        nothing without a filter.
+    :param session_id: A UUID of 36 characters; by default the service makes one.
+    :param vocab_filter_method: The filter's action: `"remove"`, `"mask"` or `"tag"`.
+        Has no effect without a filter.
     :param vocab_filter_name: A vocabulary filter, 1–200 of `[0-9a-zA-Z._-]`.
     :param vocabulary_names: With language identification: custom vocabularies, a list or
         one string with commas, at most 3,000 characters in all.
-    :param vocabulary_filter_names: The same for vocabulary filters. The service intends both
-        for language identification only; without, they are sent as they are.
+    :param vocabulary_filter_names: The same for vocabulary filters. The service
+        intends both only for language identification; without it they are sent unchanged.
     :param show_speaker_label: Label the speakers; not with `enable_channel_identification`.
     :param enable_channel_identification: Transcribe each channel by itself; needs
         `number_of_channels`.
     :param number_of_channels: The channels in the audio, at least 2.
     :param enable_partial_results_stabilization: Let only the last few words of a partial
         result change.
-    :param partial_results_stability: How few: `"high"`, `"medium"` or `"low"`. Means nothing
-        without stabilisation.
+    :param partial_results_stability: The stability: `"high"`, `"medium"` or `"low"`. Has no
+        effect without stabilisation.
     :param content_identification_type: `"PII"` marks personal information; not with
         `content_redaction_type`.
     :param content_redaction_type: `"PII"` replaces personal information.
-    :param pii_entity_types: Which kinds, a list or one string with commas, at most 300
+    :param pii_entity_types: The kinds, a list or one string with commas, at most 300
         characters of `[A-Z_, ]`; needs one of the two above.
     :param language_model_name: A custom language model, 1–200 of `[0-9a-zA-Z._-]`.
     :param identify_language: Identify the language; needs `language_options`.
@@ -228,7 +235,7 @@ class StartStreamTranscriptionRequest(_RequestSettings):
     :param preferred_language: The likeliest of them.
     :param identify_multiple_languages: Identify the languages as they change; needs
         `language_options`.
-    :param session_resume_window: Minutes, 1–300, from the stream's start on, in which the
+    :param session_resume_window: The minutes after the stream's start, 1–300, in which the
         session can be resumed.
     :param transcript_format: `"spoken"` or `"written"`.
     """
@@ -273,13 +280,13 @@ class TranscriptionParameters(TypedDict, total=False):
 
 
 class StartStreamTranscriptionResponse(_Settings):
-    """What the service says it will do: the request's settings, and who it is.
+    """The service's answer to a start: the request's parameters and ids.
 
-    The settings that are not listed are those of the request, as the service repeats them;
-    None for what it does not repeat.
+    Fields that are not listed are the request's, as the service repeats them; None for those
+    that it does not repeat.
 
-    :param transcript_result_stream: The events that follow.
-    :param request_id: The service's name for this request; quote it to its support.
+    :param transcript_result_stream: The stream of events.
+    :param request_id: The service's id of this request, for questions to its support.
     :param session_id: The session's id, made by the service unless given.
     """
 

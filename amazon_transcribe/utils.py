@@ -1,10 +1,10 @@
-"""Small helpers for programs."""
+"""Helpers for programs."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterable
 
+from .audio.pacing import RealTime
 from .exceptions import ValidationException
 from .model import AudioChunk
 from .transcription import StartStreamTranscriptionEventStream
@@ -17,24 +17,23 @@ async def apply_realtime_delay(
     sample_rate: float,
     channel_nums: int,
 ) -> None:
-    """Send recorded audio at the speed at which it was spoken.
+    """Send recorded audio at the speed of the speech in it.
 
-    Each chunk is sent when its audio would have been heard to its end; a late chunk is
-    followed by the next at once, so that the delay does not add up.
+    Each chunk is sent when the audio before it has been spoken, and the call ends when all
+    of it has been. Delays do not add up: a late chunk is followed by the next one at once.
 
     :param stream: The open transcription.
-    :param reader: The chunks of audio, each at most 32,768 bytes.
+    :param reader: The chunks of audio, each of at most 32,768 bytes.
     :param bytes_per_sample: 2 for `"pcm"`.
-    :param sample_rate: Samples a second, in Hz.
-    :param channel_nums: The channels in the audio.
-    :raises ValidationException: when one of the three numbers is not above 0.
+    :param sample_rate: The sample rate in Hz.
+    :param channel_nums: The number of channels in the audio.
+    :raises ValidationException: If one of the three numbers is not above 0.
     """
     bytes_per_second = bytes_per_sample * sample_rate * channel_nums
     if not bytes_per_second > 0:
         raise ValidationException("bytes_per_sample, sample_rate and channel_nums must be above 0")
-    loop = asyncio.get_running_loop()
-    due = loop.time()
+    pace = RealTime(bytes_per_second)
     async for chunk in reader:
+        await pace.wait(len(chunk))
         await stream.input_stream.send_audio_event(audio_chunk=chunk)
-        due += len(chunk) / bytes_per_second
-        await asyncio.sleep(max(0.0, due - loop.time()))
+    await pace.wait(0)

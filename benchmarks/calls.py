@@ -1,29 +1,30 @@
-"""Python function calls on five walks through the product, beside the goal of each.
+"""Count the Python function calls on paths through the package, beside a goal for each.
 
     python -m benchmarks.calls
 
-Prints a table: of each walk the fewest calls in 40 rounds, the goal, the most, and the fewest
-by two other ways to count. The figures depend a little on Python's version, for its asyncio.
+The paths:
 
-`sys.setprofile` tells of the calls in the one thread that is measured; the other end of the
-conversation runs in another one, over HTTP/2 without TLS on loopback.
+- Sending: from a call of `send_audio_event` with 3,200 bytes to its return. Its flush: from
+  the loop's next call into the package to the socket's `send`.
+- Receiving: from `data_received` with a transcript event to the body of `async for`.
+- A start: from a call of `start_stream_transcription` to its return, with the loop's turns.
+- At the server, a request: from `data_received` to the socket's last `send` of the answer; an
+  audio event: the same, with a result of one word by the scripted engine.
 
-`calls`: functions written in Python, the product's and the standard library's with its event
-loop. A coroutine counts again each time it is resumed; a generator counts once, as it begins.
-Comprehensions do not count, of which later Pythons make no calls, nor do comparisons, of which
-the loop's timers need more or fewer. Neither do C functions and this benchmark's own, nor what
-happens inside the codec (compiled or `_codec_py.py`), `h2`, `hpack` and `hyperframe`.
-`ours`: those of `calls` whose code lies in the package. `all`: `calls` and what happens inside
-`h2`, `hpack` and `hyperframe`.
+The table has the fewest and the most calls in 40 rounds. There are more calls where bytes come
+in pieces, in the first event of each second and for results of more words. The figures depend
+a little on the Python version, as its asyncio counts too.
 
-- Sending goes from `send_audio_event` with 3,200 bytes to its return; the flush behind it from
-  the first call into the product in the loop's next turn to the socket's `send`.
-- Receiving goes from `data_received` with a transcript event to the body of `async for`.
-- A start goes from `start_stream_transcription` to its return, the loop's turns included.
-- A request goes from `data_received` to the socket's last `send` of the answer, and so does an
-  audio event, with a result of one word by the scripted engine.
+One end of the conversation runs in the measured thread and the other end in another thread,
+over HTTP/2 without TLS on loopback. `sys.setprofile` reports the calls of the measured one:
 
-More are made where bytes come in pieces, a new second is signed or a result has more words.
+- `calls`: functions of the package and of the standard library with its event loop. A coroutine
+  counts each time it is resumed, a generator once.
+- `ours`: those of `calls` that are the package's.
+- `all`: `calls`, and those inside `h2`, `hpack` and `hyperframe`.
+
+Not counted are C functions, this file, the inside of the codec (either twin), comprehensions
+(no calls in newer Pythons) and comparisons (the loop's timers need a varying number).
 """
 
 from __future__ import annotations
@@ -60,74 +61,69 @@ GOALS: dict[str, int | None] = {
 SENDING, FLUSH, RECEIVING, START, REQUEST, AUDIO = GOALS
 
 ROUNDS, WARM_UP = 40, 5
-CHUNK = bytes(3200)  # a fourth of a word of the scripted engine, at 16,000 Hz
-WORD = bytes(6400)  # a whole one, at 8,000 Hz
-PAUSE = 0.02  # seconds in which the other end has answered
+CHUNK = bytes(3200)  # a quarter of a word of the scripted engine, at 16,000 Hz
+WORD = bytes(6400)  # a whole word, at 8,000 Hz
+PAUSE = 0.02  # seconds for the other end's answer
 
 PACKAGE = Path(amazon_transcribe.__file__).parent
 LIBRARIES = {"h2", "hpack", "hyperframe"}
-TAKES_BYTES = re.compile("data_received|buffer_updated")  # of an `asyncio` protocol
+RECEIVE = re.compile("data_received|buffer_updated")  # methods of an asyncio protocol
 ANY = re.compile(".*")
-NO_CALLS = {"<listcomp>", "<setcomp>", "<dictcomp>", "__lt__"}
+NOT_COUNTED = {"<listcomp>", "<setcomp>", "<dictcomp>", "__lt__"}
 COROUTINE = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
-Calls = tuple[int, int, int]  # by each way to count: `calls`, `ours`, `all`
+Calls = tuple[int, int, int]  # `calls`, `ours`, `all`
 
 _T = TypeVar("_T")
 
 
 class Counter:
-    """Counts the calls of the thread in which it is started."""
+    """A counter of the calls in the thread that starts it."""
 
     def __init__(self) -> None:
-        self.written: Calls | None = None  # so many when the socket last took bytes
-        self._counted = self._ours = self._all = 0
-        self._opens: re.Pattern[str] | None = None
-        self._beginnings: dict[CodeType, int] = {}  # the least `f_lasti` that was seen
+        self.sent: Calls | None = None  # the counts at the socket's last `send`
+        self._calls = self._ours = self._all = 0
+        self._first: re.Pattern[str] | None = None
+        self._generators: dict[CodeType, int] = {}  # the least `f_lasti` seen, that of a start
 
-    def start(self, opens: re.Pattern[str] | None = None) -> None:
-        """Count from now on, or from the first of our functions of such a name."""
-        self.written = None
-        self._counted = self._ours = self._all = 0
-        self._opens = opens
-        sys.setprofile(self._note)
+    def start(self, first: re.Pattern[str] | None = None) -> None:
+        """Count from now on, or from the first call of the package's functions of such a name."""
+        self.sent = None
+        self._calls = self._ours = self._all = 0
+        self._first = first
+        sys.setprofile(self._profile)
 
     def stop(self) -> Calls:
-        """Count no more; how many there were."""
+        """Stop counting and return the counts."""
         sys.setprofile(None)
-        return (self._counted, self._ours, self._all)
+        return (self._calls, self._ours, self._all)
 
-    def _note(self, frame: FrameType, event: str, arg: Any) -> None:
-        if event == "c_call" and self._opens is None:
+    def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
+        if event == "c_call" and self._first is None:
             if arg.__name__ in ("send", "sendmsg") and isinstance(arg.__self__, socket.socket):
-                self.written = (self._counted, self._ours, self._all)
-        elif event == "call" and self._is_call(frame):
-            kind = whose(frame.f_code.co_filename)
-            if (
-                kind == "ours"
-                and self._opens is not None
-                and self._opens.fullmatch(frame.f_code.co_name)
-            ):
-                self._opens = None
-            if kind != "benchmark" and self._opens is None:
-                within = within_whose(frame)
-                self._all += within != "codec"
-                self._counted += within not in ("codec", "library")
-                self._ours += kind == "ours"
+                self.sent = (self._calls, self._ours, self._all)
+        elif event == "call" and self._is_counted(frame):
+            origin = origin_of(frame.f_code.co_filename)
+            if origin == "ours" and self._first and self._first.fullmatch(frame.f_code.co_name):
+                self._first = None
+            if origin != "benchmark" and self._first is None:
+                caller = calling_origin(frame)
+                self._all += caller != "codec"
+                self._calls += caller not in ("codec", "library")
+                self._ours += origin == "ours"
 
-    def _is_call(self, frame: FrameType) -> bool:
-        """Whether it counts that this frame is entered."""
+    def _is_counted(self, frame: FrameType) -> bool:
         code = frame.f_code
         if code.co_flags & inspect.CO_GENERATOR and not code.co_flags & COROUTINE:
-            seen = self._beginnings.get(code, frame.f_lasti)
-            self._beginnings[code] = min(frame.f_lasti, seen)
-            return frame.f_lasti <= seen
-        return code.co_name not in NO_CALLS
+            least = self._generators.get(code, frame.f_lasti)
+            self._generators[code] = min(frame.f_lasti, least)
+            return frame.f_lasti <= least
+        return code.co_name not in NOT_COUNTED
 
 
 @cache
-def whose(filename: str) -> str:
-    """Who has written the code of a file."""
+def origin_of(filename: str) -> str:
+    """Return the origin of a file's code."""
     path = Path(filename)
     if path == Path(__file__):
         return "benchmark"
@@ -136,16 +132,16 @@ def whose(filename: str) -> str:
     return "other" if LIBRARIES.isdisjoint(path.parts) else "library"
 
 
-def within_whose(frame: FrameType) -> str:
-    """Who has written it, or of the callers of a standard function the nearest other one."""
+def calling_origin(frame: FrameType) -> str:
+    """Return the origin of a frame, for the standard library's that of its nearest other caller."""
     at: FrameType | None = frame
-    while at is not None and whose(at.f_code.co_filename) == "other":
+    while at is not None and origin_of(at.f_code.co_filename) == "other":
         at = at.f_back
-    return "other" if at is None else whose(at.f_code.co_filename)
+    return "other" if at is None else origin_of(at.f_code.co_filename)
 
 
-class Elsewhere:
-    """An event loop in a thread of its own, where nothing is counted."""
+class OtherThread:
+    """An event loop in another thread, where nothing is counted."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -169,10 +165,10 @@ def start_stream(client: TranscribeStreamingClient, rate: int) -> Coroutine[Any,
     )
 
 
-async def walk_client(found: dict[str, list[Calls]]) -> None:
-    """Take the walks of the client; its server is elsewhere."""
-    elsewhere, counter, server = Elsewhere(), Counter(), LocalTranscribe("scripted")
-    await elsewhere.run(server.start())
+async def measure_client(found: dict[str, list[Calls]]) -> None:
+    """Count the client's paths; the server is in the other thread."""
+    other, counter, server = OtherThread(), Counter(), LocalTranscribe("scripted")
+    await other.run(server.start())
     async with client_of(server) as client:
         for _ in range(WARM_UP + ROUNDS):
             counter.start()
@@ -195,52 +191,52 @@ async def walk_client(found: dict[str, list[Calls]]) -> None:
             counter.start(ANY)
             await asyncio.sleep(0)
             counter.stop()
-            found[FLUSH].append(counter.written or (0, 0, 0))
-            counter.start(TAKES_BYTES)
+            found[FLUSH].append(counter.sent or (0, 0, 0))
+            counter.start(RECEIVE)
             await asyncio.sleep(PAUSE / 4)
         counter.stop()
         reader.cancel()
-    await elsewhere.run(server.close())
+    await other.run(server.close())
 
 
-async def walk_server(found: dict[str, list[Calls]]) -> None:
-    """Take the walks of the server; its client is elsewhere."""
-    elsewhere, counter = Elsewhere(), Counter()
+async def measure_server(found: dict[str, list[Calls]]) -> None:
+    """Count the server's paths; the client is in the other thread."""
+    other, counter = OtherThread(), Counter()
 
-    async def counted(work: Coroutine[Any, Any, _T], walk: str) -> _T:
-        counter.start(TAKES_BYTES)
-        future = elsewhere.begin(work)
+    async def counted(work: Coroutine[Any, Any, _T], path: str) -> _T:
+        counter.start(RECEIVE)
+        future = other.begin(work)
         await asyncio.sleep(PAUSE)
         counter.stop()
-        if counter.written is not None:
-            found[walk].append(counter.written)
+        if counter.sent is not None and future.done():
+            found[path].append(counter.sent)
         return await asyncio.wrap_future(future)
 
     async with LocalTranscribe("scripted") as server:
         client = client_of(server)
-        await elsewhere.run(client.__aenter__())
+        await other.run(client.__aenter__())
         for _ in range(WARM_UP + ROUNDS):
             stream = await counted(start_stream(client, 8_000), REQUEST)
-            await elsewhere.run(stream.drain())
+            await other.run(stream.drain())
             await asyncio.sleep(PAUSE)
-        stream = await elsewhere.run(start_stream(client, 8_000))
+        stream = await other.run(start_stream(client, 8_000))
         for _ in range(WARM_UP + ROUNDS):
             await counted(stream.input_stream.send_audio_event(WORD), AUDIO)
-        await elsewhere.run(client.close())
+        await other.run(client.close())
 
 
 def main() -> None:
     found: dict[str, list[Calls]] = defaultdict(list)
-    gc.disable()  # finalizers would run anywhere
-    asyncio.run(walk_client(found))
-    asyncio.run(walk_server(found))
+    gc.disable()  # finalizers would count wherever they run
+    asyncio.run(measure_client(found))
+    asyncio.run(measure_server(found))
     print(f"Python {platform.python_version()}, codec: {IMPLEMENTATION}\n")
-    print("| walk | calls | goal | at most | ours | all |\n|---|--:|--:|--:|--:|--:|")
-    for walk, goal in GOALS.items():
-        rounds = found[walk][WARM_UP:]
+    print("| path | calls | goal | at most | ours | all |\n|---|--:|--:|--:|--:|--:|")
+    for path, goal in GOALS.items():
+        rounds = found[path][WARM_UP:]
         calls, ours, every = map(min, zip(*rounds, strict=True))
         figures = (calls, "" if goal is None else goal, max(rounds)[0], ours, every)
-        print(f"| {walk} | {' | '.join(map(str, figures))} |")
+        print(f"| {path} | {' | '.join(map(str, figures))} |")
 
 
 if __name__ == "__main__":

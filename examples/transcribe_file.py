@@ -10,8 +10,7 @@ import asyncio
 import os
 import sys
 
-from amazon_transcribe.audio import open_audio
-from amazon_transcribe.audio.pacing import paced
+from amazon_transcribe.audio import open_audio, paced
 from amazon_transcribe.captions import to_text
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.transcription import TranscriptEvent

@@ -9,8 +9,7 @@ import asyncio
 import sys
 import wave
 
-from amazon_transcribe.audio import open_audio
-from amazon_transcribe.audio.pacing import Lookahead
+from amazon_transcribe.audio import Lookahead, open_audio
 from amazon_transcribe.captions import to_srt
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.local import LocalTranscribe

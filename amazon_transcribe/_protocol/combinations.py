@@ -1,8 +1,8 @@
 """Checks of parameters that need or exclude each other.
 
-Each check takes a request or an event and yields, for everything that is wrong with it, the
-field's name and a sentence. In the sentence, braces stand for a field's name on the side
-that reports it: the client's or the service model's.
+Each check takes a request or an event and yields the field's name and a message for every
+fault. A name in braces in the message is a field; the side that reports the fault, client
+or server, replaces it by its own name of that field.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ Combinations: TypeAlias = Callable[[Any], Iterator[tuple[str, str]]]
 
 
 def no_combinations(request: Any) -> Iterator[tuple[str, str]]:
-    """Yield nothing: any combination will do."""
+    """Accept any combination."""
     yield from ()
 
 
 def check_languages(request: Any, *ways: str) -> Iterator[tuple[str, str]]:
-    """Check that there is one language, or one way to identify it.
+    """Check that there is either a language or one way to identify it, with its options.
 
     :param ways: The fields that turn identification on.
     """
@@ -46,7 +46,7 @@ def check_languages(request: Any, *ways: str) -> Iterator[tuple[str, str]]:
 
 
 def check_channels(request: Any) -> Iterator[tuple[str, str]]:
-    """Check that speakers or channels are told apart, and that channels have a number."""
+    """Check that speakers and channels are not both identified, and that channels have a number."""
     yield from _exclude(request, "show_speaker_label", "enable_channel_identification")
     if request.enable_channel_identification and request.number_of_channels is None:
         yield (
@@ -58,7 +58,7 @@ def check_channels(request: Any) -> Iterator[tuple[str, str]]:
 
 
 def check_personal_information(request: Any) -> Iterator[tuple[str, str]]:
-    """Check that personal information is marked or replaced, not both."""
+    """Check that personal information is marked or replaced, but not both."""
     yield from _exclude(request, "content_identification_type", "content_redaction_type")
     types = (request.content_identification_type, request.content_redaction_type)
     if request.pii_entity_types and not any(types):
@@ -69,13 +69,13 @@ def check_personal_information(request: Any) -> Iterator[tuple[str, str]]:
 
 
 def check_vocabularies(request: Any) -> Iterator[tuple[str, str]]:
-    """Check that there is one vocabulary or a list of them, and the same of filters."""
+    """Check that a vocabulary and a list of them are not both given, and the same of filters."""
     yield from _exclude(request, "vocabulary_name", "vocabulary_names")
     yield from _exclude(request, "vocab_filter_name", "vocabulary_filter_names")
 
 
 def check_channels_once(event: Any) -> Iterator[tuple[str, str]]:
-    """Check that a configuration defines each channel once (API reference)."""
+    """Check that a configuration defines no channel twice (API reference)."""
     channels = [definition.channel_id for definition in event.channel_definitions or ()]
     if len(set(channels)) < len(channels):
         yield (

@@ -1,12 +1,12 @@
-"""What the service takes: the members of its shapes, and the rules that their values obey.
+"""Members of the service's shapes, and the rules for their values.
 
 A field of a shape is a member of the service model, and its annotation holds its rule:
 
     vocabulary_name: Annotated[str | None, NAME] = None
 
-Such a line is the whole mapping: its name in JSON and in a header, what is checked before
-anything is sent, and what the server refuses follow from it. Enumerations, lengths and
-patterns are the service model's.
+This line is the whole mapping: the member's name in JSON and in a header, the client's
+check before anything is sent, and the server's refusals all follow from it. Enumerations,
+lengths and patterns are the service model's.
 """
 
 from __future__ import annotations
@@ -31,43 +31,51 @@ if TYPE_CHECKING:
     import msgspec
 
 REQUIRED: Final = "required"
-"""In an annotation: the member must be given, though the field has a default."""
-
-
-# Rules
+"""In an annotation: the member is required, though the field has a default."""
 
 
 @dataclass(frozen=True, repr=False)
 class Rule:
-    """What values a parameter takes. `violation` says what is wrong with one, if anything."""
+    """A constraint on the values of a parameter."""
 
     def __repr__(self) -> str:
         return type(self).__name__  # short, as signatures show it
 
     def violation(self, value: Any) -> str | None:
+        """Return what is wrong with a value, apart from its members; None if nothing is.
+
+        The text follows the parameter's name: `"must be …, not …"`.
+        """
         raise NotImplementedError
 
     def is_unset(self, value: Any) -> bool:
-        """Whether a value says that the parameter is not set: it is not sent then."""
+        """Return True for a value that means "not set", which is not sent."""
         return value is None
 
     def first_violation(self, value: Any, path: str, name_of: NameOf) -> tuple[str, str] | None:
-        """Where in a value something is wrong, and what: `violation` for a value of one piece."""
-        problem = self.violation(value)
-        return (path, problem) if problem else None
+        """Return the path to the first faulty part of a value, and its violation.
+
+        :param path: The path to the value itself.
+        :param name_of: Names the members on the path.
+        """
+        violation = self.violation(value)
+        return (path, violation) if violation else None
 
     def write(self, value: Any) -> str:
-        """The value as a header's text."""
+        """Return the value as the text of a header."""
         return str(value)
 
     def read(self, text: str) -> Any:
-        """The value of a header's text; ValueError when there is none."""
+        """Return the value that the text of a header stands for.
+
+        :raises ValueError: If it stands for none.
+        """
         return text
 
 
 @dataclass(frozen=True, repr=False)
 class OneOf(Rule):
-    """One of a few words."""
+    """One of several strings."""
 
     values: tuple[str, ...]
 
@@ -92,7 +100,7 @@ class Integer(Rule):
         return f"must be a whole number {upper}{self.unit}, not {value!r}"
 
     def read(self, text: str) -> int:
-        if not re.fullmatch("[0-9]+", text):  # int() takes more: 1_6000, a blank before
+        if not re.fullmatch("[0-9]+", text):  # int() accepts more, such as "1_6000" and " 1"
             raise ValueError(text)
         return int(text)
 
@@ -108,7 +116,7 @@ class Boolean(Rule):
         return "true" if value else "false"
 
     def read(self, text: str) -> bool:
-        # The original SDK sends Python's spelling: True.
+        # The original SDK sends Python's spelling, "True".
         if text.lower() not in ("true", "false"):
             raise ValueError(text)
         return text.lower() == "true"
@@ -116,7 +124,7 @@ class Boolean(Rule):
 
 @dataclass(frozen=True, repr=False)
 class Text(Rule):
-    """A string of `low` to `high` characters that matches a pattern throughout."""
+    """A string of `low` to `high` characters that matches a pattern as a whole."""
 
     low: int = 0
     high: int | None = None
@@ -134,9 +142,9 @@ class Text(Rule):
 
 @dataclass(frozen=True, repr=False)
 class TextList(Text):
-    """A list of strings, or one string with commas between them, as it is sent.
+    """A list of strings, or one string with commas between them, as in the header.
 
-    An empty list is none, as with the original SDK: programs pass the lists they have.
+    An empty list means "not set", as in the original SDK.
     """
 
     def is_unset(self, value: Any) -> bool:
@@ -194,8 +202,8 @@ class MapOf(Rule):
         if not self.low <= len(value) <= self.high:
             return f"must have {_between(self.low, self.high)} pairs, not {len(value):,}"
         for key in value:
-            if problem := self.of.violation(key):
-                return f"must have good keys: {key!r} {problem}"
+            if violation := self.of.violation(key):
+                return f"must have valid keys: {key!r} {violation}"
         return None
 
     def first_violation(self, value: Any, path: str, name_of: NameOf) -> tuple[str, str] | None:
@@ -226,26 +234,23 @@ def _between(low: int, high: int) -> str:
 
 
 def check_above_zero(**numbers: Any) -> None:
-    """Refuse what is no number above 0; infinity is one.
+    """Check that every argument is a number above 0, which may be infinite.
 
-    :raises ValidationException: with its name.
+    :raises ValidationException: If one is not; the message has its name.
     """
     for name, number in numbers.items():
         if not (isinstance(number, Real) and float(number) > 0):
             raise ValidationException(f"{name} must be a number above 0, not {number!r}")
 
 
-# Members
-
-
 @dataclass(frozen=True)
 class Member:
-    """A member of the service model.
+    """A member of a shape of the service model.
 
-    :param name: Its name in Python.
-    :param model_name: Its name in the service model, and in JSON.
-    :param rule: The values it takes.
-    :param required: Whether it must be given.
+    :param name: The name in Python.
+    :param model_name: The name in the service model, and in JSON.
+    :param rule: The constraint on its values.
+    :param required: True if it must be given.
     """
 
     name: str
@@ -255,20 +260,20 @@ class Member:
 
     @cached_property
     def header(self) -> str:
-        """Its header: the model's name in kebab-case, but for one."""
+        """The name of its header: the model's name in kebab-case, with one exception."""
         if self.model_name == "MediaSampleRateHertz":
             return PREFIX + "sample-rate"
         return PREFIX + "-".join(re.findall("[A-Z][a-z]*", self.model_name)).lower()
 
 
 NameOf = Callable[[Member], str]
-"""What a side calls a member: the client by its name in Python, the server by the model's."""
+"""The name of a member on one side: in Python for the client, in the model for the server."""
 
 
 @cache
 def members_of(shape: type[msgspec.Struct]) -> tuple[Member, ...]:
-    """The members of a shape, in the order of its fields."""
-    from msgspec.structs import fields  # here, as the command's `--help` needs rules alone
+    """Return the members of a shape, in the order of its fields."""
+    from msgspec.structs import fields  # here, as the command's `--help` needs only rules
 
     return tuple(
         Member(
@@ -282,7 +287,7 @@ def members_of(shape: type[msgspec.Struct]) -> tuple[Member, ...]:
 
 
 def _rule(annotation: Any) -> Rule:
-    """The rule that an annotation holds, or that its type implies."""
+    """Return the rule that an annotation holds, or that its type implies."""
     for part in get_args(annotation):
         if isinstance(part, Rule):
             return part
@@ -297,10 +302,14 @@ def _rule(annotation: Any) -> Rule:
 def first_violation(
     members: tuple[Member, ...], value: Any, prefix: str, name_of: NameOf
 ) -> tuple[str, str] | None:
-    """The path to the first member that is wrong, and what is wrong with it."""
+    """Return the path to the first faulty member of a value, and its violation.
+
+    :param prefix: The path to the value, up to its members' names.
+    :param name_of: Names the members on the path.
+    """
     for member in members:
         part = getattr(value, member.name)
-        # A required member that is missing goes on to its rule, whose words name what is allowed.
+        # A missing required member is passed to its rule, which says what is allowed.
         if not member.required and (part is None or member.rule.is_unset(part)):
             continue
         if found := member.rule.first_violation(part, prefix + name_of(member), name_of):
@@ -309,14 +318,18 @@ def first_violation(
 
 
 def unknown_members(rule: Rule, value: Any, path: str = "") -> Iterator[str]:
-    """The paths of what is set in a value, as plain JSON, and of which the model knows nothing."""
+    """Yield the paths of members that a value has but the model does not.
+
+    :param value: The value, as plain JSON.
+    :param path: The path to the value, up to its members' names.
+    """
     if isinstance(rule, Structure) and value is not None:
         known = {member.model_name: member.rule for member in members_of(rule.shape)}
         for name, part in value.items():
             if name in known:
                 yield from unknown_members(known[name], part, f"{path}{name}.")
             elif part is not None and part is not False:
-                yield path + ascii(name[:100])[1:-1]  # anyone's name, and it goes to the log
+                yield path + ascii(name[:100])[1:-1]  # untrusted, and it goes to the log
     elif isinstance(rule, ListOf):
         for part in value or ():
             yield from unknown_members(rule.of, part, path)

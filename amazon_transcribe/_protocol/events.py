@@ -1,7 +1,7 @@
-"""What all operations share: audio in, messages to events, an open stream's two ends.
+"""Events of all operations, and the parser that makes them of messages.
 
-The shapes of one operation stand in a module of their own; programs find all of them in
-`amazon_transcribe.model`.
+The shapes of each operation are in its own module; `amazon_transcribe.model` has all of
+them.
 """
 
 from __future__ import annotations
@@ -28,70 +28,6 @@ from ..exceptions import (
 )
 
 AudioChunk = bytes | bytearray | memoryview
-_Shape = TypeVar("_Shape", bound=Struct)
-
-
-class Shape(Struct, rename="pascal", omit_defaults=True, repr_omit_defaults=True, gc=False):
-    """A JSON shape of the service: PascalCase on the wire, unset fields left out.
-
-    Shapes are trees: the garbage collector has nothing to find in them, and is spared
-    the search.
-    """
-
-
-class EventShape(Shape, BaseEvent, gc=True):
-    """An event whose payload is a shape, as JSON."""
-
-
-class AudioEvent(BaseEvent):
-    """A chunk of audio on its way to the service.
-
-    :param audio_chunk: At most 32,768 bytes; None counts as empty. The service takes an
-        event without audio as the end of the input.
-    """
-
-    def __init__(self, audio_chunk: AudioChunk | None) -> None:
-        super().__init__(payload=b"" if audio_chunk is None else bytes(audio_chunk))
-
-    @property
-    def audio_chunk(self) -> bytes:
-        """The audio."""
-        return self.payload
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, AudioEvent):
-            return NotImplemented
-        return self.payload == other.payload
-
-    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # as any mutable value
-
-    def __repr__(self) -> str:
-        return f"AudioEvent(<{len(self.payload)} bytes>)"
-
-
-class UnknownEvent(BaseEvent):
-    """An event of a type that this version does not know, as it came.
-
-    :param event_type: Its `:event-type`, None when it has none.
-    :param payload: Its bytes.
-    :param headers: All its headers.
-    """
-
-    def __init__(
-        self, event_type: str | None, payload: bytes, headers: dict[str, HeaderValueOutput]
-    ) -> None:
-        super().__init__(payload=payload)
-        self.event_type = event_type
-        self.headers = headers
-
-    def __repr__(self) -> str:
-        return f"UnknownEvent(event_type={self.event_type!r}, <{len(self.payload)} bytes>)"
-
-
-# Messages to events
-
-_INVALID_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_MAX_TEXT = 1_000  # of a body that is no JSON: it may be a proxy's whole page
 NO_REASON = "the service gave no reason"
 
 SERVICE_EXCEPTIONS: Mapping[str, type[ServiceException]] = {
@@ -107,41 +43,71 @@ SERVICE_EXCEPTIONS: Mapping[str, type[ServiceException]] = {
     )
 }
 
+_INVALID_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_MAX_TEXT = 1_000  # bytes of a body that is not JSON, as it may be a proxy's whole page
+_Shape = TypeVar("_Shape", bound=Struct)
 
-def service_exception(name: str | None, payload: bytes, status_code: int = 400) -> ServiceException:
-    """The exception that a refusal stands for.
 
-    :param name: Its name at the service; one without a class of its own is kept in
-        `UnknownServiceException.error_code`.
-    :param payload: Its JSON body. The text is under `Message`; some parts of AWS write
-        `message`. A body that is no JSON is the text itself, up to 1,000 bytes of it.
-    :param status_code: The HTTP status it came with.
+class Shape(Struct, rename="pascal", omit_defaults=True, repr_omit_defaults=True, gc=False):
+    """A JSON shape of the service: PascalCase on the wire, unset fields left out.
+
+    Shapes are trees without cycles, so the garbage collector need not track them.
     """
-    try:
-        body = msgspec.json.decode(payload)
-    except _INVALID_JSON:
-        body = {"Message": payload[:_MAX_TEXT].decode("utf-8", "replace").strip()}
-    message = None
-    if isinstance(body, dict):
-        message = _text(body.get("Message") or body.get("message"))
-    return _exception(name, message or NO_REASON, status_code)
 
 
-def _exception(name: str | None, message: str, status_code: int) -> ServiceException:
-    if kind := SERVICE_EXCEPTIONS.get(name or ""):
-        return kind(message)
-    return UnknownServiceException(status_code, name, message)
+class EventShape(Shape, BaseEvent, gc=True):
+    """An event whose payload is a shape as JSON."""
 
 
-def _text(value: object) -> str | None:
-    """The value if it is text: a peer may send any type."""
-    return value if isinstance(value, str) else None
+class AudioEvent(BaseEvent):
+    """A chunk of audio on its way to the service.
+
+    :param audio_chunk: At most 32,768 bytes; None counts as empty. To the service an event
+        without audio is the end of the input.
+    """
+
+    def __init__(self, audio_chunk: AudioChunk | None) -> None:
+        super().__init__(payload=b"" if audio_chunk is None else bytes(audio_chunk))
+
+    @property
+    def audio_chunk(self) -> bytes:
+        """The audio."""
+        return self.payload
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, AudioEvent):
+            return NotImplemented
+        return self.payload == other.payload
+
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # it is mutable
+
+    def __repr__(self) -> str:
+        return f"AudioEvent(<{len(self.payload)} bytes>)"
+
+
+class UnknownEvent(BaseEvent):
+    """An event of a type that this version does not know.
+
+    :param event_type: The `:event-type`, None if there is none.
+    :param payload: The payload's bytes.
+    :param headers: All headers.
+    """
+
+    def __init__(
+        self, event_type: str | None, payload: bytes, headers: dict[str, HeaderValueOutput]
+    ) -> None:
+        super().__init__(payload=payload)
+        self.event_type = event_type
+        self.headers = headers
+
+    def __repr__(self) -> str:
+        return f"UnknownEvent(event_type={self.event_type!r}, <{len(self.payload)} bytes>)"
 
 
 class EventParser:
-    """Turns the messages of one operation's result stream into events.
+    """A parser of the messages of one operation's result stream.
 
-    :param shapes: Event types and what their payloads are.
+    :param shapes: The shapes of the payloads, by event type.
     """
 
     def __init__(self, shapes: Mapping[str, type[Any]]) -> None:
@@ -150,11 +116,11 @@ class EventParser:
         self._decoders = {name: json_decoder(shape) for name, shape in shapes.items()}
 
     def parse(self, message: EventStreamMessage) -> BaseEvent:
-        """The event in a message; what is not known comes out as `UnknownEvent`.
+        """Return the event of a message, an `UnknownEvent` if its type is not known.
 
         :param message: A message of the result stream.
-        :raises ServiceException: when the message is an exception or an error.
-        :raises InvalidEventException: when a known event does not fit its shape.
+        :raises ServiceException: If the message is an exception or an error.
+        :raises InvalidEventException: If a known event does not fit its shape.
         """
         headers = message.headers
         kind = headers.get(":message-type")
@@ -165,7 +131,7 @@ class EventParser:
                 event: BaseEvent = decode(message.payload)
                 return event
         elif kind == "exception":
-            # The service's HTTP/2 guide puts the name in :event-type, every SDK reads
+            # The service's HTTP/2 guide has the name in :event-type; every SDK reads
             # :exception-type.
             raise service_exception(_text(headers.get(":exception-type")) or name, message.payload)
         elif kind == "error":
@@ -177,11 +143,30 @@ class EventParser:
         return UnknownEvent(name, message.payload, headers)
 
 
-def json_decoder(shape: type[_Shape], *, strict: bool = True) -> Callable[[bytes], _Shape]:
-    """What makes a shape of its JSON.
+def service_exception(name: str | None, payload: bytes, status_code: int = 400) -> ServiceException:
+    """Return the exception of a refusal.
 
-    :param strict: False takes numbers of seconds since 1970 for times.
-    :raises InvalidEventException: from the decoder, for JSON that does not fit.
+    :param name: The service's name of it; a name without a class here is kept in
+        `UnknownServiceException.error_code`.
+    :param payload: The JSON body, whose text is under `Message`, or under `message` from
+        some parts of AWS. The first 1,000 bytes of a body that is not JSON are the text.
+    :param status_code: The HTTP status of the response.
+    """
+    try:
+        body = msgspec.json.decode(payload)
+    except _INVALID_JSON:
+        body = {"Message": payload[:_MAX_TEXT].decode("utf-8", "replace").strip()}
+    message = None
+    if isinstance(body, dict):
+        message = _text(body.get("Message") or body.get("message"))
+    return _exception(name, message or NO_REASON, status_code)
+
+
+def json_decoder(shape: type[_Shape], *, strict: bool = True) -> Callable[[bytes], _Shape]:
+    """Return a function that decodes JSON to a shape.
+
+    :param strict: False accepts numbers of seconds since 1970 as times.
+    :raises InvalidEventException: From the decoder, for JSON that does not fit the shape.
     """
     decode = msgspec.json.Decoder(shape, strict=strict).decode
 
@@ -190,7 +175,7 @@ def json_decoder(shape: type[_Shape], *, strict: bool = True) -> Callable[[bytes
             return decode(payload)
         except _INVALID_JSON:
             pass
-        # Once more with the rarer liberties: no payload at all, and null for absent.
+        # Again for rarer forms: an empty payload, and null for an absent member.
         try:
             body = msgspec.json.decode(payload) if payload else {}
             return msgspec.convert(_without_nulls(body), shape, strict=strict)
@@ -198,6 +183,17 @@ def json_decoder(shape: type[_Shape], *, strict: bool = True) -> Callable[[bytes
             raise InvalidEventException(shape.__name__, str(error)) from error
 
     return decoder
+
+
+def _exception(name: str | None, message: str, status_code: int) -> ServiceException:
+    if kind := SERVICE_EXCEPTIONS.get(name or ""):
+        return kind(message)
+    return UnknownServiceException(status_code, name, message)
+
+
+def _text(value: object) -> str | None:
+    """Return the value if it is text: a peer may send any type."""
+    return value if isinstance(value, str) else None
 
 
 def _without_nulls(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from .._protocol.events import UnknownEvent
 from ..eventstream import BaseEvent
 from ..exceptions import LimitExceededException, SDKError
-from ..observe import Observer, StreamInfo, end_of, results_of
+from ..observe import Observer, StreamInfo, end_of
 
 logger = logging.getLogger("amazon_transcribe")
 
@@ -60,7 +60,7 @@ class Telemetry:
         if unknown := sum(isinstance(event, UnknownEvent) for event in events):
             notify(self._observer.unknown_events, self._info, unknown)
         for event in events:
-            for is_partial, end in results_of(event):
+            for is_partial, end in event.spans():
                 self._result(is_partial, end)
 
     def _result(self, is_partial: bool, end: float) -> None:

@@ -1,9 +1,9 @@
 """The event-stream codec in Python: the readable specification of its compiled twin.
 
-`docs/topics/wire-format.md` draws the layout. It and its limits come from the Smithy
-"Amazon Event Stream Specification". What that forbids is refused, always with a subclass
-of `ParserError`, and checked in this order: lengths against the limits, prelude CRC,
-lengths against each other, message CRC, headers.
+`docs/topics/wire-format.md` draws the layout. The layout and its limits come from the
+Smithy "Amazon Event Stream Specification". Whatever that forbids is refused, always with a
+subclass of `ParserError`, in this order: lengths against the limits, prelude CRC, lengths
+against each other, message CRC, headers.
 
 `_codec/codec.pyx` does the same with the same names, exceptions and messages.
 """
@@ -70,8 +70,8 @@ _DATE_HEADER = b"\x05:date\x08"
 _SIGNATURE_HEADER = b"\x10:chunk-signature\x06\x00\x20"
 _SIGNATURE_LENGTH = 32
 
-# Header blocks seen lately and what they mean: a stream repeats a few. Only blocks whose
-# values are all text are kept; others (dates, signatures) hardly ever come back.
+# Header blocks read and written lately, since a stream repeats a few of them. Only blocks
+# whose values are all text are kept: others (dates, signatures) hardly ever come back.
 _remembered: dict[bytes, dict[str, HeaderValueOutput]] = {}
 _written: dict[tuple[tuple[str, HeaderValueInput], ...], bytes] = {}
 _REMEMBERED_BLOCKS = 8
@@ -127,9 +127,9 @@ def encode_message(headers: Mapping[str, HeaderValueInput], payload: Buffer) -> 
 
 
 class HmacSha256:
-    """HMAC-SHA256 (RFC 2104) with one key, whose two pads are hashed once and for all.
+    """HMAC-SHA256 (RFC 2104) with one key, whose two pads are hashed only once.
 
-    Called with bytes it returns their 32-byte signature. For a short text this is twice
+    Calling it with bytes returns their 32-byte signature. For a short text this is twice
     as fast as copying an `hmac` object.
 
     :param key: The key.
@@ -144,7 +144,7 @@ class HmacSha256:
         self._outer = sha256(bytes([byte ^ 0x5C for byte in block]))
 
     def __call__(self, data: bytes) -> bytes:
-        """Sign `data`."""
+        """Return the signature of `data`."""
         inner = self._inner.copy()
         inner.update(data)
         outer = self._outer.copy()
@@ -167,13 +167,13 @@ def encode_signed_event(
     last three on a line each (AWS Signature Version 4, event streams).
 
     :param encoded_headers: The inner message's header block, from `encode_headers`.
-        `None` wraps `payload` as it is: a message encoded before, or `b""` for the
+        With `None`, `payload` itself is wrapped: an encoded message, or `b""` for the
         frame that ends the stream.
     :param payload: The inner message's payload, at most 16 MiB.
     :param date_ms: The event's time, milliseconds since 1970-01-01T00:00Z.
     :param string_to_sign_head: Algorithm, timestamp and scope, each with its newline.
     :param prior_signature: The signature before this one in the chain, raw.
-    :param sign: Makes the 32-byte signature of the string to sign; an `HmacSha256` is
+    :param sign: Returns the 32-byte signature of the string to sign; an `HmacSha256` is
         the fastest.
     :returns: The outer message and its signature.
     :raises PayloadBytesExceedMaxLength: For a payload, or an inner message, over 16 MiB.
@@ -209,7 +209,7 @@ def encode_signed_event(
 
 @lru_cache(maxsize=1)
 def _date_hash(date_header: bytes) -> str:
-    # All events of a millisecond, be they of one stream or of a thousand, share their date.
+    # Events of the same millisecond, in all streams, have the same date header.
     return sha256(date_header).hexdigest()
 
 
@@ -217,8 +217,8 @@ def decode_message(data: Buffer) -> EventStreamMessage:
     """Read exactly one whole message of at most 24 MiB payload and 128 KiB headers.
 
     :param data: The message and nothing else, in any contiguous bytes-like object.
-    :raises ParserError: The subclass that names the fault; bytes that are missing or
-        left over are an `InvalidMessageLength`.
+    :raises ParserError: If the message is invalid; the subclass names the fault. Bytes
+        that are missing or left over are an `InvalidMessageLength`.
     :raises TypeError: If `data` is not a contiguous bytes-like object.
     """
     data = _contiguous(data)
@@ -295,11 +295,11 @@ class MessagePrelude:
 
 
 class EventStreamMessage:
-    """One message as it was read.
+    """A message as read.
 
-    :param prelude: Its lengths and their CRC.
+    :param prelude: The message's lengths and their CRC.
     :param headers: Names to values.
-    :param payload: Its payload.
+    :param payload: The payload.
     :param crc: CRC-32 of everything before it.
     """
 
@@ -323,7 +323,7 @@ class EventStreamMessage:
         self.crc = crc
 
     def to_response_dict(self, status_code: int = 200) -> dict[str, Any]:
-        """Show the message in the shape of an HTTP response.
+        """Return the message in the form of an HTTP response.
 
         :param status_code: The status of a message that is neither of type `error` nor
             of type `exception`; those get 400.
@@ -356,13 +356,13 @@ class EventStreamMessage:
 
 
 class EventStreamDecoder:
-    """Turns the bytes of a stream, however they are cut, into whole messages.
+    """A decoder of a stream's bytes, wherever they are cut, into whole messages.
 
     It takes time linear in the bytes fed and holds no more than the one unfinished
     message. After a fault it stays failed: the format has no resynchronisation.
 
-    :param max_payload_length: Longest payload taken, in bytes.
-    :param max_headers_length: Longest header block taken, in bytes.
+    :param max_payload_length: Longest payload accepted, in bytes.
+    :param max_headers_length: Longest header block accepted, in bytes.
     :raises ValueError: For a negative limit.
     """
 
@@ -388,11 +388,11 @@ class EventStreamDecoder:
     def feed(self, data: Buffer) -> list[EventStreamMessage]:
         """Take the next bytes of the stream and return the messages they complete.
 
-        If whole messages stand before a fault they are returned first; the fault is then
-        kept in `error` and raised by the next `feed` or `close`.
+        Whole messages before a fault are returned first; the fault is then kept in `error`
+        and raised by the next `feed` or `close`.
 
         :param data: Any contiguous bytes-like object.
-        :raises ParserError: The fault, in this and every further call.
+        :raises ParserError: For a fault, in this and every further call.
         :raises TypeError: If `data` is not a contiguous bytes-like object.
         :raises RuntimeError: If another thread is feeding this decoder.
         """
@@ -407,10 +407,10 @@ class EventStreamDecoder:
                 view.release()  # a kept fault's traceback must not pin the caller's buffer
 
     def close(self) -> None:
-        """State that the stream has ended.
+        """Declare the end of the stream.
 
-        :raises TruncatedStreamException: If it ended inside a message.
-        :raises ParserError: The fault that stopped the decoder before.
+        :raises TruncatedStreamException: If the stream ended inside a message.
+        :raises ParserError: For the fault that stopped the decoder before.
         :raises RuntimeError: If another thread is feeding this decoder.
         """
         if not self._lock.acquire(blocking=False):
@@ -449,7 +449,7 @@ class EventStreamDecoder:
         return messages
 
     def _finish(self, data: bytes | memoryview, messages: list[EventStreamMessage]) -> int:
-        """Complete the unfinished message as far as `data` goes; return the bytes taken."""
+        """Complete the unfinished message as far as `data` goes; return how many bytes it took."""
         unfinished = self._unfinished
         taken = 0
         if self._prelude is None:
@@ -473,7 +473,7 @@ class EventStreamDecoder:
 
 
 def _contiguous(data: Buffer) -> bytes | memoryview:
-    """Show `data` as a flat sequence of bytes without copying it."""
+    """Return a flat view of the bytes of `data`."""
     if type(data) is bytes:
         return data
     try:
@@ -589,7 +589,7 @@ def _utf8(text: str, field: str) -> bytes:
 def _read_prelude(
     data: bytes | bytearray | memoryview, start: int, max_payload: int, max_headers: int
 ) -> MessagePrelude:
-    """Read and check the twelve bytes at `start`, which the caller knows to be there."""
+    """Read and check the twelve bytes at `start`; the caller checks that they are there."""
     total_length, headers_length, crc = _prelude.unpack_from(data, start)
     if headers_length > max_headers:
         raise InvalidHeadersLength(headers_length, max_headers)
@@ -614,7 +614,7 @@ def _read_prelude(
 def _read_message(
     data: bytes | memoryview, start: int, prelude: MessagePrelude
 ) -> EventStreamMessage:
-    """Read the message at `start`, which the caller knows to be whole."""
+    """Read the message at `start`; the caller checks that it is whole."""
     headers_end = start + _PRELUDE_LENGTH + prelude.headers_length
     payload_end = start + prelude.total_length - _CRC_LENGTH
     if type(data) is bytes:
@@ -643,7 +643,7 @@ def _headers_of(block: bytes) -> dict[str, HeaderValueOutput]:
 
 
 def _read_headers(block: bytes) -> tuple[dict[str, HeaderValueOutput], bool]:
-    """Read a header block; also say whether all its values are text."""
+    """Read a header block; also return whether all its values are text."""
     headers: dict[str, HeaderValueOutput] = {}
     only_text = True
     end = len(block)

@@ -1,4 +1,8 @@
-"""The signatures of the events inside a stream, each chained to the one before."""
+"""Signatures of the events inside a stream, each of which continues the one before.
+
+Rules: AWS Signature Version 4 for event streams, in the Smithy "Amazon Event Stream
+Specification".
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,6 @@ from . import Buffer, EventStreamMessage, HmacSha256, encode_headers, encode_sig
 from .sigv4 import Scope, signing_key, timestamp
 
 EVENT_ALGORITHM = "AWS4-HMAC-SHA256-PAYLOAD"
-
-# Events
-
 AUDIO_EVENT_HEADERS = encode_headers(
     {
         ":message-type": "event",
@@ -24,13 +25,13 @@ AUDIO_EVENT_HEADERS = encode_headers(
 
 
 class EventChain:
-    """The chain of event signatures of one stream, each signing the one before.
+    """The chain of event signatures of one stream.
 
-    The client makes signed frames with it, the server verifies them. The key is the
-    event's day's: the chain rolls over at UTC midnight by itself.
+    The client makes signed frames with it, and the server verifies them. The signing key
+    is that of each event's day, so a stream can run past midnight UTC.
 
     :param prior_signature: The 32 bytes of the request's signature.
-    :param clock: Gives the present as seconds since 1970.
+    :param clock: Returns the present time, in seconds since 1970.
     """
 
     __slots__ = ("_clock", "_head", "_region", "_second", "_secret", "_service", "_sign", "prior")
@@ -53,10 +54,10 @@ class EventChain:
         self._sign: Callable[[bytes], bytes] = bytes
 
     def audio_event(self, chunk: Buffer, headers: bytes | None = AUDIO_EVENT_HEADERS) -> bytes:
-        """The signed frame of one chunk of audio, ready to be sent.
+        """Return the signed frame of one chunk of audio, ready to be sent.
 
-        :param headers: The encoded headers of the event; None when `chunk` is a whole
-            encoded message.
+        :param headers: The event's encoded headers; None if `chunk` is a whole encoded
+            message.
         """
         milliseconds = int(self._clock() * 1000)
         if milliseconds // 1000 != self._second:
@@ -67,11 +68,11 @@ class EventChain:
         return frame
 
     def wrap(self, message: Buffer) -> bytes:
-        """The signed frame around a whole encoded message."""
+        """Return the signed frame around a whole encoded message."""
         return self.audio_event(message, None)
 
     def end(self) -> bytes:
-        """The signed frame that ends the input: its payload is zero bytes."""
+        """Return the signed frame that ends the input: its payload is empty."""
         return self.audio_event(b"", None)
 
     def verify(self, message: EventStreamMessage) -> bool:
@@ -96,7 +97,7 @@ class EventChain:
         return True
 
     def _roll(self, second: int) -> None:
-        """Make the constant part of the string to sign, new each second."""
+        """Renew the parts of the signature that change once a second."""
         self._head, scope = _head(second, self._region, self._service)
         self._sign = _signer(signing_key(self._secret, *scope))
         self._second = second
@@ -104,11 +105,11 @@ class EventChain:
 
 @lru_cache(maxsize=16)
 def _head(second: int, region: str, service: str) -> tuple[bytes, Scope]:
-    """What the strings to sign of one second begin with, for all streams."""
+    """Return the first lines of the strings to sign of one second, and their scope."""
     stamp = timestamp(datetime.fromtimestamp(second, timezone.utc))
     scope = Scope(stamp[:8], region, service)
     return f"{EVENT_ALGORITHM}\n{stamp}\n{scope}\n".encode(), scope
 
 
-# The streams of one day and one secret share a signer.
+# Streams with the same secret share the day's signer.
 _signer = lru_cache(maxsize=128)(HmacSha256)

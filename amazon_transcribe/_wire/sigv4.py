@@ -1,11 +1,10 @@
-"""AWS Signature Version 4: of requests, and of the events inside a stream.
+"""AWS Signature Version 4 of requests, in their headers or in a presigned URL.
 
-Both directions stand here once, for the client that signs and the server that
-verifies. Times are passed in; nothing here reads a clock. The hashes and the HMAC are
-the standard library's.
+The client signs and the server verifies with the same code. Times are passed in; nothing
+here reads a clock. The hashes and the HMAC are the standard library's.
 
-Rules: AWS "Signature Version 4 signing process"; the Smithy "Amazon Event Stream
-Specification" for the events.
+Rules: AWS "Signature Version 4 signing process". `event_signing` has the signatures of the
+events inside a stream.
 """
 
 from __future__ import annotations
@@ -24,9 +23,14 @@ EVENT_STREAM_HASH = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
 EMPTY_HASH = sha256(b"").hexdigest()
 Headers = Sequence[tuple[str, str]]
 
+_CREDENTIAL, _DATE, _EXPIRES = "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires"
+_SIGNED_HEADERS, _SIGNATURE = "X-Amz-SignedHeaders", "X-Amz-Signature"
+# One that occurs twice is refused: one value could be checked and the other one used.
+_PRESIGNED = {"X-Amz-Algorithm", _CREDENTIAL, _DATE, _EXPIRES, _SIGNED_HEADERS, _SIGNATURE}
+
 
 class Scope(NamedTuple):
-    """The day, region and service that a signature is good for."""
+    """The day (`YYYYMMDD`), region and service that a signature is valid for."""
 
     date: str
     region: str
@@ -49,11 +53,8 @@ def signing_key(secret_access_key: str, date: str, region: str, service: str) ->
     return key
 
 
-# Requests
-
-
 def timestamp(now: datetime) -> str:
-    """The time as SigV4 writes it: `YYYYMMDDTHHMMSSZ`, UTC, seconds truncated."""
+    """Format a time for SigV4: `YYYYMMDDTHHMMSSZ`, in UTC, fractions of a second cut off."""
     return now.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
 
 
@@ -69,10 +70,9 @@ def authorization(
     region: str,
     service: str,
 ) -> tuple[str, bytes]:
-    """Sign a request by its headers.
+    """Sign a request in its headers.
 
-    :param headers: The headers to sign, `host` and `x-amz-date` among them; every one
-        given is signed.
+    :param headers: The headers to sign, all of them; `host` and `x-amz-date` are required.
     :param payload_hash: `EVENT_STREAM_HASH` for a stream, else the body's SHA-256 in hex.
     :returns: The value of the `Authorization` header, and the signature's 32 bytes,
         which is the prior signature of the stream's first event.
@@ -84,7 +84,7 @@ def authorization(
         secret_access_key,
         stamp,
         scope,
-        canonical_request(method, path, query, headers, signed, payload_hash),
+        _canonical_request(method, path, query, headers, signed, payload_hash),
     )
     value = (
         f"{ALGORITHM} Credential={access_key_id}/{scope}, "
@@ -93,53 +93,49 @@ def authorization(
     return value, signature
 
 
-def canonical_request(
+def presigned_query(
+    *,
     method: str,
     path: str,
     query: str,
     headers: Headers,
-    signed: Iterable[str],
-    payload_hash: str,
-) -> str:
-    """The request in the one form that both sides hash.
+    stamp: str,
+    expires: int,
+    access_key_id: str,
+    secret_access_key: str,
+    session_token: str | None,
+    region: str,
+    service: str,
+) -> tuple[str, bytes]:
+    """Sign a request in its query, for clients that cannot set headers.
 
-    :param path: The path as sent, already percent-encoded; it is encoded once more, as
-        every service but S3 demands.
-    :param query: The query as sent, without `?` and without the signature itself.
-    :param signed: Names of the signed headers, lower case, in order.
+    :param query: The parameters of the request itself, percent-encoded, without `?`.
+    :param headers: The headers to sign: `host`, as it will be sent.
+    :param stamp: The time, as `timestamp` writes it.
+    :param expires: How long the URL is valid, in seconds.
+    :returns: The whole query, and the signature's 32 bytes, which is the prior
+        signature of the stream's first event.
     """
-    values: dict[str, list[str]] = {}
-    for name, value in headers:
-        values.setdefault(name.lower(), []).append(" ".join(value.split()))
-    lines = [f"{name}:{','.join(values.get(name, ()))}\n" for name in signed]
-    return "\n".join(
-        (
-            method,
-            quote(path, safe="/-_.~") or "/",
-            _canonical_query(query),
-            "".join(lines),
-            ";".join(signed),
-            payload_hash,
-        )
-    )
-
-
-def _canonical_query(query: str) -> str:
-    """The parameters sorted by name and value, encoded in the one way that SigV4 knows."""
-    pairs = (part.partition("=")[::2] for part in query.split("&") if part)
-    encoded = ([quote(unquote_to_bytes(text), safe="") for text in pair] for pair in pairs)
-    return "&".join(f"{name}={value}" for name, value in sorted(encoded))
-
-
-def _signature(secret_access_key: str, stamp: str, scope: Scope, canonical: str) -> bytes:
-    string_to_sign = "\n".join(
-        (ALGORITHM, stamp, str(scope), sha256(canonical.encode()).hexdigest())
-    )
-    return hmac.digest(signing_key(secret_access_key, *scope), string_to_sign.encode(), "sha256")
+    scope = Scope(stamp[:8], region, service)
+    signed = sorted({name.lower() for name, _ in headers})
+    fields = {
+        "X-Amz-Algorithm": ALGORITHM,
+        _CREDENTIAL: f"{access_key_id}/{scope}",
+        _DATE: stamp,
+        _EXPIRES: str(expires),
+        _SIGNED_HEADERS: ";".join(signed),
+    }
+    if session_token:
+        fields["X-Amz-Security-Token"] = session_token
+    added = "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items())
+    query = f"{query}&{added}" if query else added
+    canonical = _canonical_request(method, path, query, headers, signed, EMPTY_HASH)
+    signature = _signature(secret_access_key, stamp, scope, canonical)
+    return f"{query}&{_SIGNATURE}={signature.hex()}", signature
 
 
 class Authorization(NamedTuple):
-    """An `Authorization` header taken apart."""
+    """The parts of an `Authorization` header."""
 
     access_key_id: str
     scope: Scope
@@ -148,9 +144,9 @@ class Authorization(NamedTuple):
 
     @classmethod
     def parse(cls, value: str) -> Authorization:
-        """Take the header's value apart.
+        """Parse the header's value.
 
-        :raises ValueError: when it is not a SigV4 authorization.
+        :raises ValueError: If it is not a SigV4 authorization.
         """
         algorithm, _, rest = value.partition(" ")
         if algorithm != ALGORITHM:
@@ -171,14 +167,14 @@ class Authorization(NamedTuple):
     def matches(
         self, *, secret_access_key: str, method: str, path: str, query: str, headers: Headers
     ) -> bool:
-        """Whether the signature is the right one for this request.
+        """Check the signature against the request that carries it.
 
-        The payload hash is taken from `x-amz-content-sha256`; a client that sends none
-        has signed an empty payload.
+        The payload hash is that of `x-amz-content-sha256`; a client that sends no such
+        header has signed an empty payload.
         """
         given = {name.lower(): value for name, value in headers}
         payload_hash = given.get("x-amz-content-sha256", EMPTY_HASH)
-        canonical = canonical_request(
+        canonical = _canonical_request(
             method, path, query, headers, self.signed_headers, payload_hash
         )
         stamp = given.get("x-amz-date", "")
@@ -186,79 +182,8 @@ class Authorization(NamedTuple):
         return stamp[:8] == self.scope.date and hmac.compare_digest(expected, self.signature)
 
 
-def _parse_credential(text: str) -> tuple[str, Scope]:
-    key, *scope = text.rsplit("/", 4)
-    if len(scope) != 4 or scope[3] != "aws4_request" or not re.fullmatch("[0-9]{8}", scope[0]):
-        raise ValueError("Credential is not KEY/YYYYMMDD/REGION/SERVICE/aws4_request")
-    return key, Scope(*scope[:3])
-
-
-def _parse_signed_headers(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(";"))
-    if not {"host", ":authority"}.intersection(names):
-        raise ValueError("SignedHeaders has neither host nor :authority")
-    return names
-
-
-def _parse_signature(text: str) -> bytes:
-    if not re.fullmatch("[0-9a-f]{64}", text):
-        raise ValueError("Signature is not 64 hexadecimal digits")
-    return bytes.fromhex(text)
-
-
-# Presigned URLs
-
-_CREDENTIAL, _DATE, _EXPIRES = "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires"
-_SIGNED_HEADERS, _SIGNATURE = "X-Amz-SignedHeaders", "X-Amz-Signature"
-
-
-def presigned_query(
-    *,
-    method: str,
-    path: str,
-    query: str,
-    headers: Headers,
-    stamp: str,
-    expires: int,
-    access_key_id: str,
-    secret_access_key: str,
-    session_token: str | None,
-    region: str,
-    service: str,
-) -> tuple[str, bytes]:
-    """Sign a request by its query, for clients that cannot set headers.
-
-    :param query: The parameters of the request itself, percent-encoded, without `?`.
-    :param headers: The headers to sign: `host`, as it will be sent.
-    :param stamp: The time, see `timestamp`.
-    :param expires: The seconds for which the URL is good.
-    :returns: The whole query, and the signature's 32 bytes, which is the prior
-        signature of the stream's first event.
-    """
-    scope = Scope(stamp[:8], region, service)
-    signed = sorted({name.lower() for name, _ in headers})
-    fields = {
-        "X-Amz-Algorithm": ALGORITHM,
-        _CREDENTIAL: f"{access_key_id}/{scope}",
-        _DATE: stamp,
-        _EXPIRES: str(expires),
-        _SIGNED_HEADERS: ";".join(signed),
-    }
-    if session_token:
-        fields["X-Amz-Security-Token"] = session_token
-    added = "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items())
-    query = f"{query}&{added}" if query else added
-    canonical = canonical_request(method, path, query, headers, signed, EMPTY_HASH)
-    signature = _signature(secret_access_key, stamp, scope, canonical)
-    return f"{query}&{_SIGNATURE}={signature.hex()}", signature
-
-
-# Given twice, they could be checked once and used the other time.
-_PRESIGNED = {"X-Amz-Algorithm", _CREDENTIAL, _DATE, _EXPIRES, _SIGNED_HEADERS, _SIGNATURE}
-
-
 class PresignedQuery(NamedTuple):
-    """The signature in a presigned URL's query, taken apart."""
+    """The parts of a presigned URL's signature."""
 
     access_key_id: str
     scope: Scope
@@ -269,9 +194,9 @@ class PresignedQuery(NamedTuple):
 
     @classmethod
     def parse(cls, query: str) -> PresignedQuery:
-        """Take the signature's parameters out of the query as sent.
+        """Read the signature's parameters from the query as sent.
 
-        :raises ValueError: when the query is not presigned, or not completely.
+        :raises ValueError: If the query is not presigned, or a parameter is missing.
         """
         fields: dict[str, str] = {}
         for part in query.split("&"):
@@ -297,15 +222,80 @@ class PresignedQuery(NamedTuple):
     def matches(
         self, *, secret_access_key: str, method: str, path: str, query: str, headers: Headers
     ) -> bool:
-        """Whether the signature is the right one for this request.
+        """Check the signature against the request that carries it.
 
-        :param query: As sent, this signature in it.
+        :param query: The query as sent, with this signature in it.
         """
         unsigned = "&".join(
             part for part in query.split("&") if unquote(part.partition("=")[0]) != _SIGNATURE
         )
-        canonical = canonical_request(
+        canonical = _canonical_request(
             method, path, unsigned, headers, self.signed_headers, EMPTY_HASH
         )
         expected = _signature(secret_access_key, self.stamp, self.scope, canonical)
         return self.stamp[:8] == self.scope.date and hmac.compare_digest(expected, self.signature)
+
+
+def _canonical_request(
+    method: str,
+    path: str,
+    query: str,
+    headers: Headers,
+    signed: Iterable[str],
+    payload_hash: str,
+) -> str:
+    """Write the request in the canonical form that both sides hash.
+
+    :param path: The path as sent, already percent-encoded; it is encoded once more, as
+        every service but S3 requires.
+    :param query: The query as sent, without `?` and without the signature itself.
+    :param signed: The names of the signed headers, in lower case and in order.
+    """
+    values: dict[str, list[str]] = {}
+    for name, value in headers:
+        values.setdefault(name.lower(), []).append(" ".join(value.split()))
+    lines = [f"{name}:{','.join(values.get(name, ()))}\n" for name in signed]
+    return "\n".join(
+        (
+            method,
+            quote(path, safe="/-_.~") or "/",
+            _canonical_query(query),
+            "".join(lines),
+            ";".join(signed),
+            payload_hash,
+        )
+    )
+
+
+def _canonical_query(query: str) -> str:
+    """Sort the parameters by name and value, in SigV4's own percent-encoding."""
+    pairs = (part.partition("=")[::2] for part in query.split("&") if part)
+    encoded = ([quote(unquote_to_bytes(text), safe="") for text in pair] for pair in pairs)
+    return "&".join(f"{name}={value}" for name, value in sorted(encoded))
+
+
+def _signature(secret_access_key: str, stamp: str, scope: Scope, canonical: str) -> bytes:
+    string_to_sign = "\n".join(
+        (ALGORITHM, stamp, str(scope), sha256(canonical.encode()).hexdigest())
+    )
+    return hmac.digest(signing_key(secret_access_key, *scope), string_to_sign.encode(), "sha256")
+
+
+def _parse_credential(text: str) -> tuple[str, Scope]:
+    key, *scope = text.rsplit("/", 4)
+    if len(scope) != 4 or scope[3] != "aws4_request" or not re.fullmatch("[0-9]{8}", scope[0]):
+        raise ValueError("Credential is not KEY/YYYYMMDD/REGION/SERVICE/aws4_request")
+    return key, Scope(*scope[:3])
+
+
+def _parse_signed_headers(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(";"))
+    if not {"host", ":authority"}.intersection(names):
+        raise ValueError("SignedHeaders has neither host nor :authority")
+    return names
+
+
+def _parse_signature(text: str) -> bytes:
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise ValueError("Signature is not 64 hexadecimal digits")
+    return bytes.fromhex(text)

@@ -1,4 +1,4 @@
-"""Header values and the wire format's numbers: what both codec twins build on."""
+"""Types of header values, and limits of the wire format, for both codec twins."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ __all__ = [
     "Int64HeaderValue",
 ]
 
-# A reader takes what the Smithy event-stream specification allows; a writer stays
-# under what the strictest known reader takes.
+# Limits in bytes. A reader accepts what the Smithy "Amazon Event Stream Specification"
+# allows; a writer stays within what the strictest known reader accepts.
 MAX_PAYLOAD_LENGTH = 24 * 1024 * 1024
 MAX_HEADERS_LENGTH = 128 * 1024
 MAX_HEADER_VALUE_LENGTH = 32 * 1024 - 1
@@ -37,20 +37,22 @@ ENCODE_MAX_HEADERS_LENGTH = 128 * 1024
 
 
 class HeaderValue:
-    """Base of the wrappers that choose an integer's width on the wire."""
+    """Base class of the wrappers that choose an integer's width on the wire."""
 
     value: int
 
     def __init__(self, value: int) -> None:
-        """Refuse to be made: only the subclasses have a width.
+        """Refuse to make a value without a width.
 
-        :raises NotImplementedError: Always.
+        :raises NotImplementedError: Always; use one of the subclasses.
         """
-        raise NotImplementedError("use Int8HeaderValue, Int16HeaderValue, …")
+        raise NotImplementedError(
+            "use Int8HeaderValue, Int16HeaderValue, Int32HeaderValue or Int64HeaderValue"
+        )
 
 
 class Int8HeaderValue(HeaderValue):
-    """An integer to be written as int8 (header type 2).
+    """An integer that is written as int8 (header type 2).
 
     :param value: −2**7 to 2**7 − 1; checked when it is written.
     """
@@ -60,7 +62,7 @@ class Int8HeaderValue(HeaderValue):
 
 
 class Int16HeaderValue(HeaderValue):
-    """An integer to be written as int16 (header type 3).
+    """An integer that is written as int16 (header type 3).
 
     :param value: −2**15 to 2**15 − 1; checked when it is written.
     """
@@ -70,7 +72,7 @@ class Int16HeaderValue(HeaderValue):
 
 
 class Int32HeaderValue(HeaderValue):
-    """An integer to be written as int32 (header type 4), like a plain `int`.
+    """An integer that is written as int32 (header type 4), like a plain `int`.
 
     :param value: −2**31 to 2**31 − 1; checked when it is written.
     """
@@ -80,7 +82,7 @@ class Int32HeaderValue(HeaderValue):
 
 
 class Int64HeaderValue(HeaderValue):
-    """An integer to be written as int64 (header type 5).
+    """An integer that is written as int64 (header type 5).
 
     :param value: −2**63 to 2**63 − 1; checked when it is written.
     """
@@ -92,7 +94,7 @@ class Int64HeaderValue(HeaderValue):
 HeaderValueInput: TypeAlias = (
     bool | int | bytes | bytearray | memoryview | str | uuid.UUID | datetime.datetime | HeaderValue
 )
-"""What a header value may be when it is written."""
+"""Types of header values that can be written."""
 
 HeaderValueOutput: TypeAlias = bool | int | bytes | str
-"""What a header value is when it was read: timestamps as int milliseconds, UUIDs as 16 bytes."""
+"""Types of header values as read: a timestamp is an int of milliseconds, a UUID 16 bytes."""

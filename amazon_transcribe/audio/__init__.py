@@ -10,10 +10,10 @@
             await stream.input_stream.send_audio_event(audio_chunk=chunk)
         await stream.input_stream.end_stream()
 
-The service takes 16-bit little-endian mono PCM at 8,000 to 48,000 Hz, in chunks of
-equal length, best 50 to 200 ms, at most 32,768 bytes and one second. It ends a stream
-that brings no audio for 15 seconds. The signature of an event is good for five minutes,
-so audio must not run much further ahead of the recogniser than that.
+This module reads 16-bit little-endian mono PCM at 8,000 to 48,000 Hz. The service wants it
+in chunks of equal length, best 50 to 200 ms, at most 32,768 bytes and one second. It ends a
+stream that sends no audio for 15 seconds. The signature of an event is valid for five
+minutes, so audio must not run much further ahead of the recogniser than that.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from .._protocol.constants import MAX_AUDIO_CHUNK
 from .._protocol.constraints import SAMPLE_RATE
 from ..exceptions import InvalidParameterException
-from ._microphone import MICROPHONE_SAMPLE_RATE_HZ, _microphone, _sounddevice
-from ._source import _BYTES_PER_SAMPLE, AudioFileException, _open, _Source
-from ._wav import _read_header
+from ._microphone import MICROPHONE_SAMPLE_RATE, import_sounddevice, record
+from ._source import BYTES_PER_SAMPLE, AudioFileException, Source, open_source
+from ._wav import read_header
 from .pacing import Lookahead, paced
 
 __all__ = ["AudioFileException", "AudioSource", "Lookahead", "open_audio", "paced"]
+
 CHUNK_SECONDS = 0.1
 MAX_CHUNK_SECONDS = 1.0
-MAX_CHUNK_BYTES = 32_768
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class AudioSource:
     :param sample_rate_hz: The sample rate in hertz, 8,000 to 48,000.
     :param chunks: The audio, 16-bit little-endian mono PCM in chunks of equal length;
         only the last one may be shorter. It can be read once.
-    :param stop: Ends audio that has no end of its own and comes in real time, as from a
-        microphone; None for all other audio.
+    :param stop: Ends audio that comes in real time and has no end of its own, such as a
+        microphone's; None for all other audio.
     """
 
     sample_rate_hz: int
@@ -61,43 +62,43 @@ async def open_audio(
     sample_rate_hz: int | None = None,
     chunk_seconds: float = CHUNK_SECONDS,
 ) -> AsyncIterator[AudioSource]:
-    """Open audio for reading in chunks that fit the service.
+    """Open audio for reading in chunks of a size that the service accepts.
 
-    Reading never blocks the event loop, and leaving the context leaves nothing behind.
-    A WAV file is known by its header, wherever it comes from; a data length of 0 or
-    0xFFFFFFFF, as programs write into a pipe, means that the audio goes on to the end.
+    Reading never blocks the event loop, and leaving the context closes what was opened.
+    A WAV file is recognised by its header, whatever its source; a data length of 0 or
+    0xFFFFFFFF, as programs write it into a pipe, means that the audio goes on to the end.
 
-    :param audio: A path (a pipe will do), `"-"` for standard input, `"mic"` for the
+    :param audio: A path (also of a pipe), `"-"` for standard input, `"mic"` for the
         microphone (needs the extra `mic`), or a binary file open for reading.
-    :param sample_rate_hz: The sample rate in hertz, 8,000 to 48,000. Raw PCM needs it;
-        a WAV header must agree with it; the microphone takes 16,000 without it.
+    :param sample_rate_hz: The sample rate in hertz, 8,000 to 48,000. Raw PCM needs it; a
+        WAV header must agree with it; the microphone's default is 16,000.
     :param chunk_seconds: The length of a chunk, more than 0 and at most 1 second and
         32,768 bytes. The service recommends 0.05 to 0.2.
-    :raises AudioFileException: The audio cannot be read, holds nothing, or is not
-        16-bit mono PCM at a sample rate the service takes.
-    :raises InvalidParameterException: `sample_rate_hz` or `chunk_seconds` is outside
+    :raises AudioFileException: If the audio cannot be read, is empty, or is not 16-bit
+        mono PCM at a sample rate that the service accepts.
+    :raises InvalidParameterException: If `sample_rate_hz` or `chunk_seconds` is outside
         its limits.
     """
-    if sample_rate_hz is not None and (problem := SAMPLE_RATE.violation(sample_rate_hz)):
-        raise InvalidParameterException("sample_rate_hz", f"the sample rate {problem}")
+    if sample_rate_hz is not None and (violation := SAMPLE_RATE.violation(sample_rate_hz)):
+        raise InvalidParameterException("sample_rate_hz", f"the sample rate {violation}")
     if not 0 < chunk_seconds <= MAX_CHUNK_SECONDS:
         raise InvalidParameterException(
             "chunk_seconds",
             f"a chunk must be longer than 0 and at most 1 second long, not {chunk_seconds}",
         )
     if audio == "mic":
-        _sounddevice()
-        rate = sample_rate_hz or MICROPHONE_SAMPLE_RATE_HZ
-        backlog: asyncio.Queue[bytes] = asyncio.Queue()
-        chunks = _microphone(rate, _chunk_bytes(rate, chunk_seconds), backlog)
+        import_sounddevice()
+        rate = sample_rate_hz or MICROPHONE_SAMPLE_RATE
+        blocks: asyncio.Queue[bytes] = asyncio.Queue()
+        chunks = record(rate, _chunk_bytes(rate, chunk_seconds), blocks)
         async with aclosing(chunks):
-            yield AudioSource(rate, chunks, stop=lambda: backlog.put_nowait(b""))
+            yield AudioSource(rate, chunks, stop=lambda: blocks.put_nowait(b""))
         return
     async with AsyncExitStack() as stack:
-        source = _open(audio)
+        source = open_source(audio)
         stack.callback(source.close)
-        rate, data_length = await _read_header(source, sample_rate_hz)
-        if not await source.peek(_BYTES_PER_SAMPLE):
+        rate, data_length = await read_header(source, sample_rate_hz)
+        if not await source.peek(BYTES_PER_SAMPLE):
             raise AudioFileException(f"{source.name} holds no audio")
         chunks = _chunks(source, data_length, _chunk_bytes(rate, chunk_seconds))
         await stack.enter_async_context(aclosing(chunks))
@@ -105,14 +106,14 @@ async def open_audio(
 
 
 async def _chunks(
-    source: _Source, data_length: int | None, size: int
+    source: Source, data_length: int | None, size: int
 ) -> AsyncGenerator[bytes, None]:
     left = data_length
     while left is None or left > 0:
         chunk = await source.take(size if left is None else min(size, left))
         if left is not None:
             left -= len(chunk)
-        whole = len(chunk) - len(chunk) % _BYTES_PER_SAMPLE
+        whole = len(chunk) - len(chunk) % BYTES_PER_SAMPLE
         if whole:
             yield chunk[:whole]
         if len(chunk) < size:
@@ -120,11 +121,11 @@ async def _chunks(
 
 
 def _chunk_bytes(rate: int, seconds: float) -> int:
-    size = max(1, round(rate * seconds)) * _BYTES_PER_SAMPLE
-    if size > MAX_CHUNK_BYTES:
+    size = max(1, round(rate * seconds)) * BYTES_PER_SAMPLE
+    if size > MAX_AUDIO_CHUNK:
         raise InvalidParameterException(
             "chunk_seconds",
-            f"a chunk may have at most {MAX_CHUNK_BYTES} bytes; "
-            f"{seconds} s at {rate} Hz make {size}",
+            f"a chunk may have at most {MAX_AUDIO_CHUNK} bytes; "
+            f"{seconds} s at {rate} Hz are {size}",
         )
     return size

@@ -1,4 +1,4 @@
-"""The microphone."""
+"""Audio from the microphone."""
 
 from __future__ import annotations
 
@@ -7,48 +7,55 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from ..exceptions import missing_extra
-from ._source import _BYTES_PER_SAMPLE, AudioFileException
+from ._source import BYTES_PER_SAMPLE, AudioFileException
 
-MICROPHONE_SAMPLE_RATE_HZ = 16_000
-_MICROPHONE_BACKLOG_SECONDS = 60.0
+MICROPHONE_SAMPLE_RATE = 16_000
+
+# Recorded audio that the program has not read yet.
+_MAX_BACKLOG_SECONDS = 60.0
 
 
-# Microphone
+def import_sounddevice() -> Any:
+    """Import the package that records.
 
-
-def _sounddevice() -> Any:
+    :raises AudioFileException: If the package or its PortAudio library is missing.
+    """
     try:
         import sounddevice  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
         raise AudioFileException(missing_extra("the microphone", "mic", error)) from error
-    except OSError as error:  # the package is there, the PortAudio library is not
+    except OSError as error:  # the PortAudio library is missing
         raise AudioFileException(f"cannot record from the microphone: {error}") from error
     return sounddevice
 
 
-async def _microphone(
-    rate: int, size: int, backlog: asyncio.Queue[bytes]
-) -> AsyncGenerator[bytes, None]:
-    """Record from the first read on, until the backlog brings an empty block."""
-    sounddevice = _sounddevice()
+async def record(rate: int, size: int, blocks: asyncio.Queue[bytes]) -> AsyncGenerator[bytes, None]:
+    """Yield blocks of recorded audio, from the first read on.
+
+    :param rate: The sample rate in hertz.
+    :param size: The size of a block in bytes.
+    :param blocks: The queue of recorded blocks; an empty one ends the recording.
+    :raises AudioFileException: If recording fails, or if 60 seconds of audio are unread.
+    """
+    sounddevice = import_sounddevice()
     loop = asyncio.get_running_loop()
 
-    def record(data: Any, frames: int, moment: Any, status: Any) -> None:
-        # From PortAudio's own thread.
-        loop.call_soon_threadsafe(backlog.put_nowait, bytes(data))
+    def take(data: Any, frames: int, moment: Any, status: Any) -> None:
+        # PortAudio calls this in a thread of its own.
+        loop.call_soon_threadsafe(blocks.put_nowait, bytes(data))
 
     try:
         recording = sounddevice.RawInputStream(
             samplerate=rate,
-            blocksize=size // _BYTES_PER_SAMPLE,
+            blocksize=size // BYTES_PER_SAMPLE,
             channels=1,
             dtype="int16",
-            callback=record,
+            callback=take,
         )
         with recording:
-            while chunk := await backlog.get():
-                yield chunk
-                if backlog.qsize() * size > _MICROPHONE_BACKLOG_SECONDS * rate * _BYTES_PER_SAMPLE:
-                    raise AudioFileException("recorded audio is not taken off fast enough")
+            while block := await blocks.get():
+                yield block
+                if blocks.qsize() * size > _MAX_BACKLOG_SECONDS * rate * BYTES_PER_SAMPLE:
+                    raise AudioFileException("recorded audio is not read fast enough")
     except sounddevice.PortAudioError as error:
         raise AudioFileException(f"cannot record from the microphone: {error}") from error

@@ -1,4 +1,4 @@
-"""Bytes of a file, a pipe or standard input, read without blocking the event loop."""
+"""Sources of bytes: files, pipes and standard input, read without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -11,26 +11,24 @@ from typing import BinaryIO
 
 from ..exceptions import SDKError
 
-_BYTES_PER_SAMPLE = 2
+BYTES_PER_SAMPLE = 2  # of 16-bit mono PCM
+
 _BLOCK = 65_536
 
 
 class AudioFileException(SDKError):
-    """Audio that cannot be read, or that the service would not take as it is.
+    """Audio that cannot be read, or that the service would not accept.
 
-    The message says what is wrong and, where there is one, the remedy.
+    The message says what is wrong and how to mend it, if that is known.
     """
 
 
-# Bytes
-
-
-class _Source:
+class Source:
     """Bytes that are read without blocking the event loop.
 
-    A regular file is read in a thread, where it cannot block for long. A pipe, socket
-    or device is read when the loop finds it readable, so that no thread is left
-    hanging in a read; its flags stay as they are, as others may share it.
+    A regular file is read in a thread, where a read cannot take long. A pipe, socket or
+    device is read when the loop finds it readable, so that no thread hangs in a read; its
+    flags are left alone, as other processes may share it.
     """
 
     def __init__(self, file: BinaryIO, name: str, fd: int | None, close: bool) -> None:
@@ -42,11 +40,12 @@ class _Source:
         self._ahead = bytearray()
 
     def close(self) -> None:
+        """Close the file, unless it is the caller's."""
         if self._close:
             self._file.close()
 
     async def peek(self, size: int) -> bytes:
-        """The next bytes, fewer than `size` only at the end; they stay to be read."""
+        """Return the next bytes without taking them; fewer than `size` only at the end."""
         while len(self._ahead) < size:
             block = await self._read_block()
             if not block:
@@ -55,12 +54,13 @@ class _Source:
         return bytes(self._ahead[:size])
 
     async def take(self, size: int) -> bytes:
-        """The next bytes, fewer than `size` only at the end."""
+        """Return the next bytes; fewer than `size` only at the end."""
         data = await self.peek(size)
         del self._ahead[: len(data)]
         return data
 
     async def skip(self, size: int) -> None:
+        """Drop the next bytes."""
         while size > 0:
             data = await self.take(min(size, _BLOCK))
             if not data:
@@ -73,10 +73,53 @@ class _Source:
                 try:
                     return await _read_when_ready(self._fd)
                 except (NotImplementedError, PermissionError):
-                    self._fd = None  # the loop cannot watch it, e.g. /dev/null with epoll
+                    self._fd = None  # the loop cannot watch it, as epoll cannot /dev/null
             return await asyncio.to_thread(self._file.read, _BLOCK)
         except OSError as error:
             raise AudioFileException(f"cannot read {self.name}: {error.strerror}") from error
+
+
+def open_source(audio: str | os.PathLike[str] | BinaryIO) -> Source:
+    """Open a path, `"-"` for standard input, or a binary file that is open already.
+
+    :raises AudioFileException: If it cannot be opened.
+    """
+    if not isinstance(audio, (str, os.PathLike)):
+        return Source(audio, str(getattr(audio, "name", "the audio")), None, close=False)
+    if audio == "-":
+        return _open_standard_input()
+    path = os.fspath(audio)
+    try:
+        # Non-blocking: opening a named pipe would wait for its writer.
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise AudioFileException(f"cannot read {path}: {reason}") from error
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISDIR(mode):
+        os.close(fd)
+        raise AudioFileException(f"cannot read {path}: it is a directory")
+    if stat.S_ISREG(mode):
+        # Buffered: the file's lock makes close() wait for a cancelled task's read in a thread.
+        source = Source(os.fdopen(fd, "rb"), path, None, close=True)
+        source.path = Path(path)
+        return source
+    return Source(os.fdopen(fd, "rb", buffering=0), path, fd, close=True)
+
+
+def _open_standard_input() -> Source:
+    name = "standard input"
+    if sys.stdin is None or sys.stdin.closed:
+        raise AudioFileException("cannot read standard input: it is closed")
+    file = sys.stdin.buffer
+    if file.isatty():
+        raise AudioFileException("standard input is a terminal: pipe audio into it")
+    try:
+        fd = file.fileno()
+        regular = stat.S_ISREG(os.fstat(fd).st_mode)
+    except OSError:
+        return Source(file, name, None, close=False)
+    return Source(file, name, None if regular else fd, close=False)
 
 
 async def _read_when_ready(fd: int) -> bytes:
@@ -92,42 +135,3 @@ async def _read_when_ready(fd: int) -> bytes:
             return os.read(fd, _BLOCK)
         except BlockingIOError:
             pass
-
-
-def _open(audio: str | os.PathLike[str] | BinaryIO) -> _Source:
-    if not isinstance(audio, (str, os.PathLike)):
-        return _Source(audio, str(getattr(audio, "name", "the audio")), None, close=False)
-    if audio == "-":
-        return _open_standard_input()
-    path = os.fspath(audio)
-    try:
-        # Not blocking, as opening a named pipe would wait for its writer.
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise AudioFileException(f"cannot read {path}: {reason}") from error
-    mode = os.fstat(fd).st_mode
-    if stat.S_ISDIR(mode):
-        os.close(fd)
-        raise AudioFileException(f"cannot read {path}: it is a directory")
-    if stat.S_ISREG(mode):
-        # Buffered: its lock makes close() wait for a read that a cancelled task left.
-        source = _Source(os.fdopen(fd, "rb"), path, None, close=True)
-        source.path = Path(path)
-        return source
-    return _Source(os.fdopen(fd, "rb", buffering=0), path, fd, close=True)
-
-
-def _open_standard_input() -> _Source:
-    name = "standard input"
-    if sys.stdin is None or sys.stdin.closed:
-        raise AudioFileException("cannot read standard input: it is closed")
-    file = sys.stdin.buffer
-    if file.isatty():
-        raise AudioFileException("standard input is a terminal: pipe audio into it")
-    try:
-        fd = file.fileno()
-        regular = stat.S_ISREG(os.fstat(fd).st_mode)
-    except OSError:
-        return _Source(file, name, None, close=False)
-    return _Source(file, name, None if regular else fd, close=False)

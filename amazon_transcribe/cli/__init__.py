@@ -1,9 +1,8 @@
-"""The command `amazon-transcribe`: transcribe audio, serve a local Transcribe, inspect events.
+"""The command `amazon-transcribe`: transcribe audio, run a local server, inspect events.
 
 Exit codes: 0 done, 1 the service refused or failed, 2 bad usage or unreadable input, and
-128 plus the signal's number when SIGINT or SIGTERM ended a transcription. An error is one
-line on standard error. A reader of the output that has gone away, as `head` does, is no
-error.
+128 plus the signal's number if SIGINT or SIGTERM ended a transcription. An error is one
+line on standard error. Output whose reader has gone, as `head` goes, is not an error.
 """
 
 from __future__ import annotations
@@ -24,10 +23,9 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command.
+    """Run the command and return its exit code.
 
     :param argv: The arguments; by default those of the process.
-    :returns: The exit code.
     """
     try:
         code = _command(argv)
@@ -48,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _command(argv: Sequence[str] | None) -> int:
     try:
         arguments = _parser().parse_args(argv)
-    except SystemExit as end:  # argparse has said why
+    except SystemExit as end:  # argparse has printed the reason
         return end.code if isinstance(end.code, int) else UNUSABLE
     code: int = arguments.run(arguments)
     return code

@@ -1,4 +1,4 @@
-"""How the arguments are read."""
+"""Parsers of the command's arguments."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .errors import UNUSABLE
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
+    """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(UNUSABLE, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Wraps what is one line, and leaves lists of examples as they are."""
+    """A formatter that wraps text of one line and leaves lists of examples alone."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         if "\n" in text:
@@ -29,7 +29,7 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 
 def whole(rule: Integer) -> Callable[[str], int]:
-    """Read a whole number within its limits."""
+    """Return a function that reads a whole number within its limits."""
 
     def read(text: str) -> int:
         with suppress(ValueError):
@@ -42,24 +42,27 @@ def whole(rule: Integer) -> Callable[[str], int]:
 
 
 def positive_seconds(text: str) -> float:
+    """Read a number of seconds above 0."""
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
     if 0 < seconds < float("inf"):
         return seconds
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
 
 
 def named_file(text: str) -> tuple[str, Path]:
+    """Read NAME=FILE."""
     name, _, path = text.partition("=")
     if name and path:
         return name, Path(path)
-    raise argparse.ArgumentTypeError("not of the form NAME=FILE")
+    raise argparse.ArgumentTypeError("must have the form NAME=FILE")
 
 
 def key_pair(text: str) -> tuple[str, str]:
+    """Read ACCESS_KEY:SECRET_KEY; the error does not show the secret."""
     access_key, _, secret_key = text.partition(":")
     if access_key and secret_key:
         return access_key, secret_key
-    raise argparse.ArgumentTypeError("not of the form ACCESS_KEY:SECRET_KEY")
+    raise argparse.ArgumentTypeError("must have the form ACCESS_KEY:SECRET_KEY")

@@ -1,4 +1,4 @@
-"""One stream: the audio goes out while the results come in."""
+"""The conversation of one stream: audio goes out while results come in."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from ..audio import AudioSource
-from ..audio.pacing import Lookahead, paced
+from ..audio import AudioSource, Lookahead, paced
 from ..exceptions import SDKError, TimeoutException
 
 if TYPE_CHECKING:
     from ..transcription import Result, StartStreamTranscriptionEventStream
     from .display import Display
 
-# How long the service may stay silent after the last audio, and how long its reason may
-# take to arrive once it stops taking audio.
-_RESULT_SECONDS = 120.0
-_REASON_SECONDS = 5.0
-
 
 class Conversation:
-    """One stream: the audio goes out while the results come in."""
+    """The conversation of one stream, whose two directions end together.
+
+    :param realtime: Send recorded audio at the speed of speech; otherwise faster.
+    :param display: Shows the results as they come.
+    :param result_timeout: The longest wait for an event after the last audio, in seconds.
+    :param reason_timeout: The longest wait for the service's reason when sending failed, in
+        seconds.
+    """
 
     def __init__(
         self,
@@ -30,12 +31,17 @@ class Conversation:
         audio: AudioSource,
         realtime: bool,
         display: Display | None,
+        *,
+        result_timeout: float = 120.0,
+        reason_timeout: float = 5.0,
     ) -> None:
         self.results: list[Result] = []
         self._stream = stream
         self._audio = audio
         self._realtime = realtime
         self._display = display
+        self._result_timeout = result_timeout
+        self._reason_timeout = reason_timeout
         self._lookahead = Lookahead()
         self._samples = 0
         self._all_sent = False
@@ -43,18 +49,22 @@ class Conversation:
 
     @property
     def seconds(self) -> float:
-        """How much audio was sent."""
+        """Seconds of audio that were sent."""
         return self._samples / self._audio.sample_rate_hz
 
     async def run(self) -> None:
-        """Hold the conversation; whatever ends one side ends the other."""
+        """Send all audio and receive all results; an end of one direction ends the other.
+
+        :raises SDKError: If the service refuses, fails or ends the stream before the audio's
+            end, or if the audio cannot be read.
+        """
         sending = asyncio.create_task(self._send())
         receiving = asyncio.create_task(self._receive())
         try:
             await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
             if not receiving.done() and sending.exception():
-                # The service says why in the other direction.
-                await asyncio.wait({receiving}, timeout=_REASON_SECONDS)
+                # The service's reason comes in the other direction.
+                await asyncio.wait({receiving}, timeout=self._reason_timeout)
             elif not receiving.done():
                 await self._last_results(receiving)
             if receiving.done():
@@ -72,13 +82,13 @@ class Conversation:
         async with aclosing(self._chunks()) as chunks:
             async for chunk in chunks:
                 await self._stream.input_stream.send_audio_event(audio_chunk=chunk)
-                self._samples += len(chunk) // 2
+                self._samples += len(chunk) // 2  # of 16-bit mono
         self._all_sent = True
         await self._stream.input_stream.end_stream()
 
     def _chunks(self) -> AsyncGenerator[bytes, None]:
         audio = self._audio
-        if audio.stop:  # it comes in real time by itself
+        if audio.stop:  # comes in real time by itself
             return audio.chunks
         if self._realtime:
             return paced(audio.chunks, audio.sample_rate_hz)
@@ -90,7 +100,7 @@ class Conversation:
         async for event in self._stream.output_stream:
             self._events += 1
             if not isinstance(event, TranscriptEvent):
-                continue  # a kind that came to the service later
+                continue  # a newer kind of event
             for result in event.transcript.results:
                 self._lookahead.advance(result.end_time)
                 if not result.is_partial:
@@ -99,9 +109,10 @@ class Conversation:
                     self._display.show(result)
 
     async def _last_results(self, receiving: asyncio.Task[None]) -> None:
+        """Wait for the service's end of the stream, as long as events keep coming."""
         seen = -1
         while not receiving.done():
             if self._events == seen:
-                raise TimeoutException("idle", _RESULT_SECONDS)
+                raise TimeoutException("idle", self._result_timeout)
             seen = self._events
-            await asyncio.wait({receiving}, timeout=_RESULT_SECONDS)
+            await asyncio.wait({receiving}, timeout=self._result_timeout)

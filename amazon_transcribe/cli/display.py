@@ -1,4 +1,4 @@
-"""What was said, as it is said."""
+"""Display of a transcript while it is spoken."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class Display:
-    """Final text line by line; on a terminal also the line that is being spoken."""
+    """A display of final results line by line, on a terminal also of the partial result.
+
+    :param output: Standard output, or None if there is none.
+    """
 
     def __init__(self, output: TextIO | None) -> None:
         self._output = output
@@ -23,7 +26,7 @@ class Display:
         self._open_line = False
 
     def show(self, result: Result) -> None:
-        """Show a result, a partial one in place of the last one of its kind."""
+        """Show a result, which replaces the partial one on display."""
         from ..captions import to_text
 
         if not result.is_partial:
@@ -36,7 +39,7 @@ class Display:
             self._open_line = True
 
     def clear(self) -> None:
-        """Take an unfinished line off the terminal."""
+        """Remove a partial result from the terminal."""
         if self._open_line:
             self._open_line = False
             self._write("\r\x1b[K")
@@ -47,12 +50,12 @@ class Display:
 
 
 def _printable(text: str) -> str:
-    """The text without characters that could steer the terminal."""
+    """Return the text without control characters, which could steer the terminal."""
     return "".join(c for c in text if c >= " " and not "\x7f" <= c <= "\x9f")
 
 
 def _ending(text: str, columns: int) -> str:
-    """The end of the text, the newest words, as far as they fit on a line."""
+    """Return as much of the text's end, the newest words, as fits on a line."""
     from ..captions import text_width
 
     if text_width(text) <= columns:

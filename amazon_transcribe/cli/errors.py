@@ -1,11 +1,11 @@
-"""What a command's failure looks like: one line on standard error, and an exit code."""
+"""Failures of the command: one line on standard error, and an exit code."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import suppress
 
-from ..audio._source import AudioFileException
+from ..audio import AudioFileException
 from ..exceptions import (
     CredentialsException,
     SDKError,
@@ -22,11 +22,13 @@ class Unusable(Exception):
 
 
 def exit_code(error: Exception) -> int:
+    """Return the exit code for a failure."""
     unusable = (Unusable, AudioFileException, ValidationException, CredentialsException)
     return UNUSABLE if isinstance(error, unusable) else FAILED
 
 
 def one_line(error: Exception) -> str:
+    """Describe a failure in one line."""
     if isinstance(error, ServiceException) and not isinstance(
         error, (ValidationException, UnknownServiceException)
     ):
@@ -39,10 +41,12 @@ def one_line(error: Exception) -> str:
 
 
 def reason(error: Exception) -> str:
+    """Return the reason of an `OSError` without its number and file, else the whole text."""
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def notice(line: str) -> None:
+    """Print a line on standard error, if there is one."""
     if sys.stderr is not None:
         with suppress(OSError):
             print(line, file=sys.stderr, flush=True)

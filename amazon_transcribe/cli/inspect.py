@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 
 def add_inspect(commands: Any) -> None:
+    """Add the command `inspect`."""
     parser = commands.add_parser(
         "inspect",
         help="show event-stream bytes as JSON lines",
         description="Decode application/vnd.amazon.eventstream bytes to JSON, one message a "
         "line: 'offset' in the file, 'headers', and 'payload' (JSON or text), 'payload_base64' "
-        "and 'payload_length' (other bytes) or 'message' (what a signed event wraps). Header "
-        "values that are bytes are shown in hexadecimal.",
+        "and 'payload_length' (other bytes) or 'message' (the message in a signed event). "
+        "Header values that are bytes are shown in hexadecimal.",
         allow_abbrev=False,
     )
     parser.set_defaults(run=_inspect)
@@ -51,7 +52,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
 
 
 def _file_chunks(path: str) -> Iterator[bytes]:
-    """The bytes of a file or of standard input, as soon as they are there."""
+    """Yield the bytes of a file or of standard input as soon as they are there."""
     source: str | int = path
     if path == "-":
         if sys.stdin is None:
@@ -73,7 +74,7 @@ def _readable(message: EventStreamMessage, unwrap: bool = True) -> dict[str, Any
     if unwrap and message.payload and ":chunk-signature" in headers:
         from ..eventstream import decode_message
 
-        # One level only: that is what signing makes, and a hostile file could nest more.
+        # Signing wraps once; a hostile file could nest deeper.
         with suppress(ParserError):
             wrapped = decode_message(message.payload)
             return {"headers": headers, "message": _readable(wrapped, unwrap=False)}

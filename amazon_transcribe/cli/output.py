@@ -1,4 +1,4 @@
-"""What a command writes, to standard output or to a file."""
+"""Output of the command, to standard output or to a file."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ from .errors import Unusable, reason
 
 
 class OutputClosed(Exception):
-    """Whoever read standard output has gone away."""
+    """The reader of standard output has gone."""
 
 
 def write_to(output: TextIO, text: str) -> None:
+    """Write text to standard output at once.
+
+    :raises OutputClosed: If its reader has gone.
+    :raises SDKError: If it cannot be written for another reason.
+    """
     try:
         output.write(text)
         output.flush()
     except OSError as error:
-        # Or the interpreter would complain when it flushes once more at its end.
+        # Else the interpreter would fail when it flushes the file again at exit.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
         if isinstance(error, BrokenPipeError):
@@ -33,7 +38,7 @@ def write_to(output: TextIO, text: str) -> None:
 
 
 def print_document(text: str) -> None:
-    """Write a document to standard output, in UTF-8 wherever that can be chosen."""
+    """Write a document to standard output, in UTF-8 if the encoding can be set."""
     if sys.stdout is None:
         return
     if hasattr(sys.stdout, "reconfigure"):
@@ -43,10 +48,14 @@ def print_document(text: str) -> None:
 
 @contextmanager
 def output_file(output: str | None, audio: str) -> Iterator[Callable[[str], None] | None]:
-    """What writes the document to a file, all at once; None for standard output.
+    """Open the output; give the function that writes a whole file, or None for standard output.
 
-    The file's place is tried at once, so that nothing is sent in vain. Leaving the
-    context without having written leaves nothing behind.
+    An unusable path fails here, before any audio is sent. Nothing is left behind if the
+    context ends without a call of the function.
+
+    :param output: The path; None or `"-"` is standard output.
+    :param audio: The path of the audio, which must not be overwritten.
+    :raises Unusable: If the file cannot be written.
     """
     if output is None or output == "-":
         yield None
@@ -54,7 +63,7 @@ def output_file(output: str | None, audio: str) -> Iterator[Callable[[str], None
     if not output:
         raise Unusable("-o needs the name of a file")
     if _is_standard_output(output):
-        yield None  # a file in place of the one behind it would cost what is in it
+        yield None  # replacing the file behind it would lose the file's content
         return
     path = Path(os.path.realpath(output))
     part = path.with_name(f".amazon-transcribe-{secrets.token_hex(8)}.part")
@@ -86,14 +95,14 @@ def output_file(output: str | None, audio: str) -> Iterator[Callable[[str], None
     try:
         yield write
     finally:
-        with suppress(OSError):  # `write` has flushed, or told why it could not
+        with suppress(OSError):  # `write` has flushed the file or raised the reason
             file.close()
         if part is not path:
             part.unlink(missing_ok=True)
 
 
 def _is_standard_output(output: str) -> bool:
-    """Whether a path leads to standard output, as /dev/stdout does."""
+    """Check for a path that leads to standard output, such as /dev/stdout."""
     try:
         return sys.stdout is not None and os.path.samestat(
             Path(output).stat(), os.fstat(sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""A command under asyncio, ended by signals."""
+"""Run a command in an event loop until its end or a signal."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-# Longer than anything takes that closes in good order.
+# Longer than an orderly end of any command takes.
 _CANCEL_SECONDS = 6.0
 
 
 def run(coroutine: Coroutine[Any, Any, int], interrupts: list[Callable[[], None]]) -> int:
-    """Run to the end; SIGINT and SIGTERM cancel, and a second one ends the process.
+    """Run a coroutine and return its exit code, or 128 plus the signal that cancelled it.
 
-    A first SIGINT calls the last of `interrupts` instead, if there is one.
+    SIGINT or SIGTERM cancels the coroutine, and a second signal ends the process.
+
+    :param interrupts: Each SIGINT takes the last function off this list and calls it, and
+        cancels only if the list is empty.
     """
     return asyncio.run(_until_signalled(coroutine, interrupts))
 
@@ -36,7 +39,7 @@ async def _until_signalled(
         cancel()
 
     def cancel() -> None:
-        # Again after a while, as wait_for up to Python 3.11 can swallow a cancellation.
+        # Repeated, as wait_for up to Python 3.11 can swallow a cancellation.
         if not running.done():
             running.cancel()
             loop.call_later(_CANCEL_SECONDS, cancel)
@@ -46,7 +49,7 @@ async def _until_signalled(
             loop.remove_signal_handler(signal.SIGINT)
             loop.remove_signal_handler(signal.SIGTERM)
 
-    # Not on Windows, and only in the main thread; elsewhere asyncio.run cancels as well.
+    # Not on Windows, and only in the main thread; otherwise asyncio.run handles SIGINT.
     with suppress(NotImplementedError, RuntimeError, ValueError):
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop, number)

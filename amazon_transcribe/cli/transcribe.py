@@ -27,11 +27,12 @@ FORMATS = ("text", "json", "srt", "vtt")
 
 
 def add_transcribe(commands: Any) -> None:
+    """Add the command `transcribe`."""
     parser = commands.add_parser(
         "transcribe",
         help="transcribe a file, standard input or the microphone",
-        description="Send audio to Amazon Transcribe, or to a local stand-in, and write what "
-        "was said. On a terminal the words appear while they are spoken.",
+        description="Send audio to Amazon Transcribe, or to a local server, and write the "
+        "transcript. On a terminal the words appear while they are spoken.",
         epilog="""examples:
   amazon-transcribe transcribe --local talk.wav
   amazon-transcribe transcribe --local --format srt -o talk.srt talk.wav
@@ -54,34 +55,33 @@ def add_transcribe(commands: Any) -> None:
     where.add_argument(
         "--local",
         action="store_true",
-        help="recognise on this machine, without AWS and its credentials",
+        help="recognise on this machine, without an AWS account",
     )
     where.add_argument(
-        "--endpoint-url", metavar="URL", help="another server, e.g. one that 'serve' started"
+        "--endpoint-url", metavar="URL", help="another server, such as one that 'serve' runs"
     )
     parser.add_argument(
         "--region",
-        help="AWS region (default: AWS_REGION, AWS_DEFAULT_REGION; us-east-1 with a server "
-        "of your own)",
+        help="AWS region (default: AWS_REGION, AWS_DEFAULT_REGION; us-east-1 with another server)",
     )
     parser.add_argument(
         "--language-code",
         default="en-US",
         metavar="CODE",
-        help="language that is spoken (default: %(default)s)",
+        help="spoken language (default: %(default)s)",
     )
     parser.add_argument(
         "--format",
         choices=FORMATS,
         default="text",
-        help="text as it comes, or at the end one document: JSON with 'transcript' and "
+        help="text as it comes, or one document at the end: JSON with 'transcript' and "
         "'results', or captions (default: %(default)s)",
     )
     parser.add_argument(
         "--sample-rate",
         type=whole(SAMPLE_RATE),
         metavar="HZ",
-        help="sample rate of raw PCM, 8000 to 48000; a WAV file brings its own",
+        help="sample rate of raw PCM, 8000 to 48000; a WAV file has its own",
     )
     parser.add_argument(
         "--no-realtime",
@@ -92,7 +92,7 @@ def add_transcribe(commands: Any) -> None:
         "-o",
         "--output",
         metavar="FILE",
-        help="write to a file, which appears once it is complete",
+        help="write to a file, which appears when it is complete",
     )
     add_engine(parser, "with --local: ")
 

@@ -25,7 +25,6 @@ import amazon_transcribe
 from amazon_transcribe import cli
 from amazon_transcribe.audio import AudioSource
 from amazon_transcribe.auth import StaticCredentialResolver
-from amazon_transcribe.cli import conversation
 from amazon_transcribe.cli import local_server as server
 from amazon_transcribe.cli.conversation import Conversation
 from amazon_transcribe.cli.display import Display
@@ -43,7 +42,7 @@ POSIX = pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """No home directory, no AWS settings, nothing of the developer's own."""
+    """Return an environment without a home directory or AWS settings."""
     kept = {
         name: os.environ[name]
         for name in ("PATH", "SYSTEMROOT", "TMPDIR", "AMAZON_TRANSCRIBE_NO_EXTENSIONS")
@@ -75,7 +74,7 @@ def wav(seconds: float, rate: int = 16_000, channels: int = 1) -> bytes:
 
 @pytest.fixture
 def talk(tmp_path: Path) -> Path:
-    """Twelve seconds of audio, enough for the script."""
+    """Write twelve seconds of audio, enough for the script."""
     path = tmp_path / "talk.wav"
     path.write_bytes(wav(12))
     return path
@@ -90,7 +89,7 @@ def script(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def local(script: Path) -> list[object]:
-    """The options of a quick transcription with known words."""
+    """Return the options of a quick transcription with known words."""
     return ["--local", "--script", script, "--no-realtime"]
 
 
@@ -804,7 +803,7 @@ class TestDisplay:
 
 
 class FakeStream:
-    """A stream whose two sides do as a test says."""
+    """A stream whose two directions a test controls."""
 
     def __init__(self, events: AsyncIterator[Any], send: Any = None, end: Any = None) -> None:
         self.sent: list[bytes] = []
@@ -829,9 +828,10 @@ async def silence(count: int | None = None) -> AsyncIterator[bytes]:
         count = None if count is None else count - 1
 
 
-async def hold(stream: Any, chunks: AsyncIterator[bytes]) -> Any:
-    """Hold a conversation; no task is left of it."""
-    talking = Conversation(stream, AudioSource(8_000, chunks), realtime=False, display=None)
+async def hold(stream: Any, chunks: AsyncIterator[bytes], **timeouts: float) -> Any:
+    """Hold a conversation and check that it leaves no task."""
+    audio = AudioSource(8_000, chunks)
+    talking = Conversation(stream, audio, realtime=False, display=None, **timeouts)
     before = asyncio.all_tasks()
     try:
         await talking.run()
@@ -841,7 +841,7 @@ async def hold(stream: Any, chunks: AsyncIterator[bytes]) -> Any:
 
 
 class TestConversation:
-    """What ends one side ends the other."""
+    """The end of one direction ends the other."""
 
     async def test_results_are_kept_until_the_service_ends(self) -> None:
         async def events() -> AsyncIterator[Any]:
@@ -872,9 +872,7 @@ class TestConversation:
         with pytest.raises(SDKError, match="before the end of the audio"):
             await hold(FakeStream(events()), silence())
 
-    async def test_failing_audio_ends_the_reading(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(conversation, "_REASON_SECONDS", 0.01)
-
+    async def test_failing_audio_ends_the_reading(self) -> None:
         async def events() -> AsyncIterator[Any]:
             await asyncio.Event().wait()
             yield
@@ -884,7 +882,7 @@ class TestConversation:
             raise SDKError("cannot read")
 
         with pytest.raises(SDKError, match="cannot read"):
-            await hold(FakeStream(events()), broken())
+            await hold(FakeStream(events()), broken(), reason_timeout=0.01)
 
     async def test_reason_of_the_service_goes_before_its_consequence(self) -> None:
         refused = asyncio.Event()
@@ -901,17 +899,13 @@ class TestConversation:
         with pytest.raises(BadRequestException, match="the reason"):
             await hold(FakeStream(events(), send), silence())
 
-    async def test_service_that_stays_silent_at_the_end_is_a_failure(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(conversation, "_RESULT_SECONDS", 0.01)
-
+    async def test_service_that_stays_silent_at_the_end_is_a_failure(self) -> None:
         async def events() -> AsyncIterator[Any]:
             await asyncio.Event().wait()
             yield
 
         with pytest.raises(TimeoutError, match="idle"):
-            await hold(FakeStream(events()), silence(3))
+            await hold(FakeStream(events()), silence(3), result_timeout=0.01)
 
     async def test_audio_stays_240_seconds_ahead_of_the_results(self) -> None:
         async def events() -> AsyncIterator[Any]:

@@ -1,4 +1,4 @@
-"""Credentials: of a profile, and of a session of boto3 or botocore."""
+"""Credentials of a profile, and of a boto3 or botocore session."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ async def test_a_wait_that_is_cancelled_leaves_awscrt_its_future(
     await asyncio.wait({asking})
     assert asking.cancelled()
     go_on.set()
-    # A cancelled one raises InvalidStateError in awscrt's thread, where nobody can catch it.
+    # A cancelled future raises InvalidStateError in awscrt's thread, where no test sees it.
     late = await asyncio.to_thread(asked[0].result, 10)
     assert late.access_key_id == "AKIDLATE"
     server.close()
@@ -150,7 +150,7 @@ async def test_a_profile_without_files(files: dict[str, Path], tmp_path: Path) -
 
 
 class Session:
-    """What the adapter needs of a session of boto3."""
+    """The part of a boto3 session that the resolver uses."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)

@@ -38,7 +38,7 @@ def result(text: str, start: float | None, end: float | None, *items: Item) -> R
 
 
 def spoken(text: str, start: float, end: float) -> Result:
-    """A result whose words take equal time, marks as the service gives them."""
+    """Return a result whose words take equal time, with marks as the service sends them."""
     tokens = re.findall(r"[\w']+|[^\w\s]", text)
     words = [token for token in tokens if token[0].isalnum()]
     step = (end - start) / len(words)
@@ -54,7 +54,7 @@ def spoken(text: str, start: float, end: float) -> Result:
 
 
 def letters(texts: Iterable[str]) -> str:
-    """What was said, without the spaces and control characters that layout may change."""
+    """Join texts without the spaces and control characters that layout may change."""
     return "".join(c for c in "".join(texts) if not c.isspace() and unicodedata.category(c) != "Cc")
 
 
@@ -232,7 +232,7 @@ def said(found: Iterable[Result]) -> str:
     return "".join(parts)
 
 
-# Hypothesis builds its table of all characters on its first use of them.
+# Slow at first: Hypothesis builds its table of all characters on their first use.
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(results, max_size=6), st.none() | st.floats(0.001, 100))
 def test_any_results_make_cues_in_order_within_the_audio_with_every_word(

@@ -34,7 +34,7 @@ from amazon_transcribe.exceptions import ConnectionLostException, StreamClosedEx
 
 @pytest.fixture(autouse=True)
 def twin(codec, monkeypatch):
-    """Have the classes use each twin in turn."""
+    """Run the classes on each twin in turn."""
     for name in ("EventStreamDecoder", "encode_headers", "encode_message"):
         monkeypatch.setattr(eventstream, name, getattr(codec, name))
 

@@ -13,7 +13,7 @@ PACKAGE = Path(amazon_transcribe.__file__).parent
 
 # The rooms from the ground up; a room is a module or a folder at the top of the package.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("exceptions", "_version", "_crt_event_loop"),
+    ("exceptions", "_version"),
     ("_wire", "_net", "auth", "endpoints", "observe"),
     ("eventstream", "transports", "otel"),
     ("_protocol",),
@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 
-# Bytes and the conversation wait for nothing.
+# The rooms of bytes and of the conversation do no input or output.
 NO_INPUT_OUTPUT = {"asyncio", "socket", "ssl", "awscrt", "h2", "wsproto"}
 SANS_IO = ("_wire", "_protocol")
 
@@ -40,7 +40,7 @@ def modules() -> dict[str, Path]:
 
 
 def imported(name: str, path: Path) -> tuple[set[str], set[str]]:
-    """The package's own modules, and the top-level names of others', that a module imports."""
+    """Return the package's modules, and the top-level names of others, that a module imports."""
     own: set[str] = set()
     others: set[str] = set()
     here = name.split(".") if path.stem == "__init__" else name.split(".")[:-1]

@@ -36,7 +36,7 @@ async def test_first_come_first_served() -> None:
         slot.release()
     await turns()
     assert (limiter.open, limiter.waiting, served) == (2, 3, [0, 1])
-    # One who comes while others wait stands behind them.
+    # A start that comes while others wait is served after them.
     late = asyncio.create_task(wait(9))
     for task in [*tasks, late]:
         (await task).release()

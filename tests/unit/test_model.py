@@ -1,4 +1,4 @@
-"""Result types, and messages to events."""
+"""Result types, and the parsing of messages to events."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amazon_transcribe.call_analytics import CategoryEvent, UtteranceEvent
 from amazon_transcribe.eventstream import BaseEvent, decode_message, encode_message
 from amazon_transcribe.exceptions import (
     BadRequestException,
@@ -21,6 +22,11 @@ from amazon_transcribe.exceptions import (
     ServiceException,
     StreamClosedException,
     UnknownServiceException,
+)
+from amazon_transcribe.medical import MedicalResult, MedicalTranscript, MedicalTranscriptEvent
+from amazon_transcribe.medical_scribe import (
+    MedicalScribeTranscriptEvent,
+    MedicalScribeTranscriptSegment,
 )
 from amazon_transcribe.model import AudioEvent, AudioStream, UnknownEvent
 from amazon_transcribe.transcription import (
@@ -42,6 +48,38 @@ EVENT = {":message-type": "event", ":event-type": "TranscriptEvent"}
 
 def parse(headers: dict[str, Any], payload: bytes) -> BaseEvent:
     return TRANSCRIPT_EVENTS.parse(decode_message(encode_message(headers, payload)))
+
+
+@pytest.mark.parametrize(
+    ("event", "spans"),
+    [
+        (
+            TranscriptEvent(Transcript([Result("r", 0.0, 1.5, True), Result("s", end_time=2.5)])),
+            [(True, 1.5), (False, 2.5)],
+        ),
+        (TranscriptEvent(Transcript([Result(is_partial=False)])), [(False, 0.0)]),
+        (
+            MedicalTranscriptEvent(MedicalTranscript([MedicalResult("r", 0.0, 1.5, True)])),
+            [(True, 1.5)],
+        ),
+        (
+            MedicalScribeTranscriptEvent(
+                MedicalScribeTranscriptSegment(end_audio_time=1.5, is_partial=False)
+            ),
+            [(False, 1.5)],
+        ),
+        (UtteranceEvent(is_partial=True, end_offset_millis=1500), [(True, 1.5)]),
+        (TranscriptEvent(), []),
+        (MedicalScribeTranscriptEvent(), []),
+        (UtteranceEvent(), []),
+        (CategoryEvent(["name"]), []),
+        (UnknownEvent("NewEvent", b"", {}), []),
+    ],
+)
+def test_spans_of_the_results_in_an_event(
+    event: BaseEvent, spans: list[tuple[bool, float]]
+) -> None:
+    assert list(event.spans()) == spans
 
 
 def test_every_field_of_an_event() -> None:
@@ -157,7 +195,7 @@ def test_a_body_that_is_no_json_is_the_text(name: str) -> None:
 
 
 class Raw:
-    """A body of one message."""
+    """A response body of one message."""
 
     def __init__(self, **headers: str) -> None:
         self.frame = encode_message({f":{n.replace('_', '-')}": v for n, v in headers.items()}, b"")
@@ -247,7 +285,7 @@ def test_audio_event() -> None:
 
 
 class Recorder:
-    """An input stream as other programs write them: plain methods."""
+    """An input stream with plain methods, as other programs write them."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []

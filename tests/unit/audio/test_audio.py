@@ -1,4 +1,4 @@
-"""Audio sources: what is read, what is refused with which remedy, and when it is handed on."""
+"""Audio: sources that are read or refused with a remedy, and the pace of sending."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ import threading
 from collections.abc import AsyncIterator, Coroutine
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amazon_transcribe.audio import open_audio
-from amazon_transcribe.audio._source import AudioFileException
-from amazon_transcribe.audio.pacing import Lookahead, paced
-from amazon_transcribe.exceptions import InvalidParameterException, SDKError
+from amazon_transcribe.audio import AudioFileException, Lookahead, open_audio, paced
+from amazon_transcribe.exceptions import (
+    InvalidParameterException,
+    SDKError,
+    ValidationException,
+)
+from amazon_transcribe.utils import apply_realtime_delay
 
 T = TypeVar("T")
 
@@ -115,7 +119,10 @@ class TestWav:
             (wav(pcm(8), bits=8), "8 bits per sample.* -c:a pcm_s16le "),
             (wav(pcm(8), bits=24), "24 bits per sample.* -c:a pcm_s16le "),
             (wav(pcm(8), bits=32), "32 bits per sample.* -c:a pcm_s16le "),
-            (wav(pcm(8), tag=3, bits=32), "floating point, only 16-bit PCM.* -c:a pcm_s16le "),
+            (
+                wav(pcm(8), tag=3, bits=32),
+                "floating point, only 16-bit PCM.* -c:a pcm_s16le ",
+            ),
             (wav(pcm(8), tag=7, bits=8), "µ-law, only 16-bit PCM"),
             (wav(pcm(8), tag=0x1234), "format 0x1234"),
             (wav(pcm(8), tag=0xFFFE), "format 0xFFFE"),
@@ -275,7 +282,7 @@ def now() -> float:
 
 
 async def tenths(count: int) -> AsyncIterator[bytes]:
-    """So many chunks of 100 ms at 8 kHz."""
+    """Yield this many chunks of 100 ms at 8 kHz."""
     for _ in range(count):
         yield bytes(1600)
 
@@ -298,6 +305,36 @@ class TestPaced:
         found = run_in_virtual_time(moments())
         assert found[10] == pytest.approx(0.9 + 0.35)
         assert found[-1] == pytest.approx(9.9)
+
+
+class Sink:
+    """An open stream that keeps the moments at which audio is sent."""
+
+    def __init__(self) -> None:
+        self.input_stream = self
+        self.moments: list[float] = []
+
+    async def send_audio_event(self, audio_chunk: bytes) -> None:
+        self.moments.append(now())
+        await asyncio.sleep(0.35 if len(self.moments) == 10 else 0.01)
+
+
+class TestRealtimeDelay:
+    def test_audio_is_sent_at_the_speed_of_speech_to_its_end(self) -> None:
+        async def moments() -> list[float]:
+            sink: Any = Sink()
+            await apply_realtime_delay(sink, tenths(100), 2, 8_000, 1)
+            return [*sink.moments, now()]
+
+        found = run_in_virtual_time(moments())
+        assert found[10] == pytest.approx(0.9 + 0.35)
+        assert found[-2:] == pytest.approx([9.9, 10.0])
+
+    @pytest.mark.parametrize("numbers", [(0, 8_000, 1), (2, 0.0, 1), (2, 8_000, -1)])
+    async def test_numbers_that_give_no_speed_are_refused(self, numbers: Any) -> None:
+        sink: Any = Sink()
+        with pytest.raises(ValidationException, match="above 0"):
+            await apply_realtime_delay(sink, tenths(1), *numbers)
 
 
 class TestLookahead:
@@ -348,8 +385,6 @@ class TestMicrophone:
             await read("mic")
 
     async def test_recorded_blocks_become_chunks(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from types import SimpleNamespace
-
         events: list[str] = []
 
         class RawInputStream:

@@ -1,4 +1,4 @@
-"""Both twins of the codec: writing, reading, and what they refuse."""
+"""Both twins of the codec: what they write, read and refuse."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ EVERY_TYPE_READ = {
 
 
 def frame(block: bytes, payload: bytes = b"", *, total=None, headers=None, crcs=True) -> bytes:
-    """A message by hand, so that its lengths may lie."""
+    """Write a message by hand, so that its lengths may be wrong."""
     total = 16 + len(block) + len(payload) if total is None else total
     lengths = struct.pack(">II", total, len(block) if headers is None else headers)
     message = lengths + struct.pack(">I", zlib.crc32(lengths) ^ (not crcs)) + block + payload
@@ -572,7 +572,7 @@ def test_any_chunking_gives_the_same_messages(codec, size):
 
 
 def test_a_long_message_in_small_chunks_takes_linear_time(codec):
-    # A copy of what is there for every chunk would be 17 GB.
+    # Copying the unfinished message for every chunk would be 17 GB.
     data = codec.encode_message(EVENT, bytes(2**20))
     decoder = codec.EventStreamDecoder()
     messages = []

@@ -1,4 +1,4 @@
-"""What only the compiled twin has: its presence, and its ways to a CRC."""
+"""The compiled twin alone: its presence, and its CRC paths."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def compiled(pytestconfig: pytest.Config):
 
 
 def implementation(before: str = "", **environment: str) -> str:
-    """Which twin a fresh interpreter picks."""
+    """Return the name of the twin that a fresh interpreter picks."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("AMAZON_TRANSCRIBE_")}
     program = f"{before}\nfrom amazon_transcribe._wire import *\nprint(IMPLEMENTATION)"
     return subprocess.run(

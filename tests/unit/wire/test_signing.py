@@ -1,4 +1,4 @@
-"""Signatures of requests and events: equal to other signers', and nothing else accepted."""
+"""Signatures of requests and events: equal to those of other signers, all others refused."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ tokens = st.none() | texts
 
 
 def crt_signed(method, target, headers, token=None, *, body=EVENT_STREAM_HASH, expires=None):
-    """The request as awscrt's signer leaves it."""
+    """Return the request as awscrt's signer signs it."""
     request = HttpRequest(method, target, HttpHeaders(headers))
     query = expires is not None
     kinds, places = crt_auth.AwsSignatureType, crt_auth.AwsSignedBodyHeaderType
@@ -95,7 +95,7 @@ def our_authorization(method, target, headers, payload_hash):
 
 
 def accepted(method, target, headers, secret=SECRET):
-    """Whether a server with this secret takes the request."""
+    """Return True if a server with this secret accepts the request."""
     path, _, query = target.partition("?")
     fields = {name.lower(): value for name, value in headers}
     parsed = Authorization.parse(fields["authorization"])
@@ -170,7 +170,7 @@ def test_request_signature_equals_botocores():
 
 
 def signed_request():
-    """The headers of a request as the client makes them."""
+    """Return the headers of a request as the client makes them."""
     headers = [
         ("host", "localhost"),
         ("x-amz-content-sha256", EVENT_STREAM_HASH),
@@ -348,7 +348,7 @@ PRIOR = bytes(range(32))
 
 
 class Clock:
-    """A clock that tells what it was told."""
+    """A clock that a test sets."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self.now = now
