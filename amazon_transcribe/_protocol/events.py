@@ -13,18 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from ..eventstream import BaseEvent, EventStreamMessage
-from ..exceptions import (
-    BadRequestException,
-    ConflictException,
-    InternalFailureException,
-    InvalidEventException,
-    LimitExceededException,
-    ResourceNotFoundException,
-    SerializationException,
-    ServiceException,
-    ServiceUnavailableException,
-    UnknownServiceException,
-)
+from ..exceptions import InvalidEventException, ServiceException, UnknownServiceException
+from .constants import SERVICE_EXCEPTIONS
 
 AudioChunk = bytes | bytearray | memoryview
 _Shape = TypeVar("_Shape", bound=Struct)
@@ -90,19 +80,6 @@ class UnknownEvent(BaseEvent):
 _INVALID_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MAX_TEXT = 1_000  # of a body that is no JSON: it may be a proxy's whole page
 NO_REASON = "the service gave no reason"
-
-SERVICE_EXCEPTIONS: Mapping[str, type[ServiceException]] = {
-    kind.__name__: kind
-    for kind in (
-        BadRequestException,
-        ConflictException,
-        InternalFailureException,
-        LimitExceededException,
-        ResourceNotFoundException,
-        SerializationException,
-        ServiceUnavailableException,
-    )
-}
 
 
 def service_exception(name: str | None, payload: bytes, status_code: int = 400) -> ServiceException:

@@ -20,7 +20,7 @@ from .._protocol.constraints import NAME, Integer, check_above_zero
 from ..auth import StaticCredentialResolver
 from ..exceptions import HTTPException, SDKError, ValidationException
 from .engines import Engine, load_engine
-from .exchange import BreakableExchange
+from .exchange import NetworkExchange
 from .faults import Fault
 from .faults.injection import Faults
 from .listeners.certificates import server_context, throwaway_context
@@ -250,7 +250,7 @@ class LocalTranscribe:
         loop = asyncio.get_running_loop()
         try:
             listener = await loop.create_server(
-                lambda: self._faults.guarded(self._new_connection),
+                lambda: self._faults.guard(self._new_connection),
                 self.host,
                 port,
                 ssl=context,
@@ -297,12 +297,12 @@ class LocalTranscribe:
 
         return WebSocketExchange(on_request=self._begin, on_change=self._connection_changed)
 
-    def _begin(self, exchange: BreakableExchange) -> None:
+    def _begin(self, exchange: NetworkExchange) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(exchange))
         self._streams.add(task)
         task.add_done_callback(self._streams.discard)
 
-    async def _serve(self, exchange: BreakableExchange) -> None:
+    async def _serve(self, exchange: NetworkExchange) -> None:
         try:
             await self._faults.serve(exchange, self._service.serve)
         except HTTPException as error:

@@ -63,7 +63,7 @@ class Strikes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         words = record.getMessage().split()
-        if words[0] == "fault":  # … KIND strikes a connection, or: strikes session ID
+        if words[0] == "fault":  # … KIND injected into a connection, or: into session ID
             self._journal.write(f"{words[1]} {words[-1]}\n")
 
 

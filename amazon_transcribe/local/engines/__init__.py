@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 
 from ...exceptions import ValidationException
+from ..constants import ENGINES
 from .base import Engine, EngineUnavailable, Recognition, RecognitionOptions
 
 __all__ = [
@@ -23,9 +24,6 @@ __all__ = [
     "RecognitionOptions",
     "load_engine",
 ]
-
-ENGINES = ("moonshine", "pocketsphinx", "scripted")
-"""The names that `load_engine` knows."""
 
 
 def load_engine(name: str, *, script: Path | None = None) -> Engine:
