@@ -20,7 +20,7 @@ from ..exceptions import (
     SerializerException,
 )
 from .constants import PREFIX, REQUEST_ID, SESSION_ID
-from .events import json_decoder
+from .events import EventShape, json_decoder
 from .operation import InputEvent, Operation, client_name, service_name
 
 _json = msgspec.json.Encoder()
@@ -139,7 +139,7 @@ def response_headers(
 
 def read_event(
     operation: Operation, name: str | None, payload: bytes
-) -> tuple[InputEvent, BaseEvent]:
+) -> tuple[InputEvent, EventShape]:
     """Read an event besides audio that a client has sent, and say what it is.
 
     :raises BadRequestException: when the operation takes no such event, or for whatever
@@ -148,7 +148,7 @@ def read_event(
     for known in operation.inputs:
         if known.name == name:
             try:
-                event: BaseEvent = json_decoder(known.shape)(payload)
+                event = json_decoder(known.shape)(payload)
             except InvalidEventException as error:
                 raise BadRequestException(f"{name} is not valid: {error.reason}") from None
             if found := known.first_violation(event, known.name, service_name):

@@ -14,7 +14,7 @@ import msgspec
 from .._wire import Buffer, EventStreamDecoder, encode_message
 from .._wire.event_signing import EventChain
 from .._wire.sigv4 import Authorization, Headers, PresignedQuery
-from ..eventstream import BaseEvent
+from ..eventstream import BaseEvent, EventStreamMessage
 from ..exceptions import (
     BadRequestException,
     InvalidPayloadLength,
@@ -32,6 +32,7 @@ from .constants import (
     WEBSOCKET,
 )
 from .constraints import unknown_members
+from .events import EventShape
 from .operation import Operation
 from .rest_json import (
     read_event,
@@ -93,7 +94,7 @@ class ServerSession:
         self.unknown_members: list[str] = []
         self.input_ended = False
         self.session_ended = False
-        self.configuration: BaseEvent | None = None
+        self.configuration: EventShape | None = None
         self.operation: Operation
         self._audio_came = False
         self.request: Any = None
@@ -242,9 +243,9 @@ class ServerSession:
             raise BadRequestException(f"Could not decode the event stream: {error}") from None
         return chunks
 
-    def _check_signature(self, message: Any) -> None:
+    def _check_signature(self, message: EventStreamMessage) -> None:
         date = message.headers.get(":date")
-        if not self._chain.verify(message):
+        if not isinstance(date, int) or not self._chain.verify(message):
             raise BadRequestException(
                 "The signature of an event does not match the one calculated here."
             )

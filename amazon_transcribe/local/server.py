@@ -13,28 +13,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
+from .._protocol.constants import AUDIO_TIMEOUT
 from .._protocol.constraints import NAME, Integer, check_above_zero
 from ..auth import StaticCredentialResolver
 from ..exceptions import HTTPException, SDKError, ValidationException
+from .constants import MAX_ALTERNATIVES, MAX_SECONDS
 from .engines import Engine, load_engine
 from .exchange import NetworkExchange
 from .faults import Fault
-from .faults.injection import Faults
+from .faults.injection import Faults, RefusedConnection
 from .listeners.certificates import server_context, throwaway_context
-from .listeners.detection import HELLO_TIMEOUT, Connection, NewConnection
-from .listeners.http2 import ServerHttp2Connection
-from .service import AUDIO_TIMEOUT, MAX_SECONDS, TranscriptionService, logger
+from .listeners.detection import NewConnection
+from .listeners.hooks import Connection, ServerHooks, Timeouts
+from .service import TranscriptionService, logger
 from .service.categories import read_categories
 from .service.vocabulary import read_phrases
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-CLOSE_TIMEOUT = 4.0
-MOST_ALTERNATIVES = 10
+CLOSE_TIMEOUT = 4.0  # seconds to wait for connections to end
 
 
 class LocalTranscribe:
@@ -84,6 +84,9 @@ class LocalTranscribe:
     A start that fails leaves nothing behind.
     """
 
+    _load_engine = staticmethod(load_engine)
+    _timeouts = Timeouts()
+
     def __init__(
         self,
         engine: str | Engine = "moonshine",
@@ -114,7 +117,7 @@ class LocalTranscribe:
         for option, number, rule in (
             ("port", port, Integer(0, 65_535)),
             ("tls_port", 0 if tls_port is None else tls_port, Integer(0, 65_535)),
-            ("alternatives", alternatives, Integer(1, MOST_ALTERNATIVES)),
+            ("alternatives", alternatives, Integer(1, MAX_ALTERNATIVES)),
             ("max_streams", 1 if max_streams is None else max_streams, Integer(1)),
             ("workers", 1 if workers is None else workers, Integer(1)),
         ):
@@ -205,7 +208,7 @@ class LocalTranscribe:
         engine = self._engine
         if isinstance(engine, str):
             # Reading a model takes a second; the loop may have other things to do.
-            engine = await asyncio.to_thread(load_engine, engine, script=self._script)
+            engine = await asyncio.to_thread(self._load_engine, engine, script=self._script)
             ends.callback(engine.close)
         self._service = self._new_service(engine, vocabulary_filters=filters, categories=categories)
         ends.push_async_callback(self._service.close)
@@ -238,23 +241,18 @@ class LocalTranscribe:
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         await self.close()
 
     async def _listen(self, scheme: str, port: int, context: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
         try:
             listener = await loop.create_server(
-                lambda: self._faults.guard(self._new_connection),
+                self._accept,
                 self.host,
                 port,
                 ssl=context,
-                ssl_handshake_timeout=HELLO_TIMEOUT if context is not None else None,
+                ssl_handshake_timeout=self._timeouts.hello if context is not None else None,
                 backlog=1024,
             )
         except OSError as error:
@@ -283,19 +281,10 @@ class LocalTranscribe:
         self.ca_file = None
         path.unlink(missing_ok=True)
 
-    def _new_connection(self) -> NewConnection:
-        return NewConnection(
-            self._http2_connection, self._websocket_connection, self._connection_changed
-        )
-
-    def _http2_connection(self) -> asyncio.Protocol:
-        return ServerHttp2Connection(on_request=self._begin, on_change=self._connection_changed)
-
-    def _websocket_connection(self) -> asyncio.Protocol:
-        # Imported here: WebSocket needs wsproto, the server does not.
-        from .listeners.websocket import WebSocketExchange
-
-        return WebSocketExchange(on_request=self._begin, on_change=self._connection_changed)
+    def _accept(self) -> asyncio.Protocol:
+        if self._faults.refuse_connection():
+            return RefusedConnection()
+        return NewConnection(ServerHooks(self._begin, self._connection_changed, self._timeouts))
 
     def _begin(self, exchange: NetworkExchange) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(exchange))

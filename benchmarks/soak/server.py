@@ -51,7 +51,7 @@ exception:error=ResourceNotFound,after=1..60,probability=0.005
 exception:error=Serialization,after=1..60,probability=0.005
 exception:error=ServiceUnavailable,after=1..60,probability=0.005
 """.split()
-PATIENCE = 100.0  # for what is still on its way out when the client has left: see FULL_TIMEOUT
+PATIENCE = 100.0  # for what is still on its way out when the client has left: see `Timeouts.unseen`
 
 
 class Strikes(logging.Handler):

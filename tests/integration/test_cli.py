@@ -552,7 +552,7 @@ class TestServe:
             assert_one_line(done.stderr, "LimitExceededException", "audio length limit")
             process.terminate()
             _, log = process.communicate(timeout=15)
-            assert log == b"lenient: from now on ignored: LanguageCode\n"
+            assert log == b"ignoring unsupported parameters (lenient): LanguageCode\n"
 
     def test_vocabulary_filter(self, tmp_path: Path) -> None:
         words = tmp_path / "words.txt"

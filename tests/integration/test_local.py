@@ -336,12 +336,15 @@ async def test_a_start_that_fails_leaves_nothing_behind(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     engine = Counted()
-    monkeypatch.setattr("amazon_transcribe.local.server.load_engine", lambda *_, **__: engine)
+
+    class Serving(LocalTranscribe):
+        _load_engine = staticmethod(lambda *_, **__: engine)
+
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         given = {name: port if value == "taken" else value for name, value in options.items()}
         with pytest.raises((OSError, ValueError)) as failed:
-            await LocalTranscribe("scripted", **given).start()
+            await Serving("scripted", **given).start()
     if "taken" in options.values():
         assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in str(failed)
     assert engine.closed

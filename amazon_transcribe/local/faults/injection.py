@@ -17,7 +17,7 @@ from ..service import logger
 from . import KINDS, OPTIONS, Fault
 from .metering import AudioMeter, parameter
 
-__all__ = ["Faults", "FaultyExchange"]
+__all__ = ["Faults", "FaultyExchange", "RefusedConnection"]
 
 Serve = Callable[[Exchange], Coroutine[Any, Any, None]]
 
@@ -33,13 +33,13 @@ class Faults:
         self._of_streams = [s for s in schedules if KINDS[s.fault.kind].inject is not None]
         self._of_connections = [s for s in schedules if KINDS[s.fault.kind].inject is None]
 
-    def guard(self, new_protocol: Callable[[], asyncio.BaseProtocol]) -> asyncio.BaseProtocol:
-        """Return the protocol for a new connection: the server's, or one that refuses."""
+    def refuse_connection(self) -> bool:
+        """Draw whether the next connection is to be refused."""
         drawn = [schedule.draw() for schedule in self._of_connections]  # each takes part
-        if any(drawn):
-            logger.info("fault refuse injected into a connection")
-            return _RefusedConnection()
-        return new_protocol()
+        if not any(drawn):
+            return False
+        logger.info("fault refuse injected into a connection")
+        return True
 
     def serve(self, exchange: NetworkExchange, serve: Serve) -> Coroutine[Any, Any, None]:
         """Let `serve` answer a stream, with the faults that the stream draws."""
@@ -127,7 +127,7 @@ class _StreamEndedByFault(HTTPException):
         self.in_order = in_order
 
 
-class _RefusedConnection(asyncio.Protocol):
+class RefusedConnection(asyncio.Protocol):
     """A connection that is closed as soon as it is accepted."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

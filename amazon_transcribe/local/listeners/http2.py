@@ -8,33 +8,22 @@ from typing import cast
 
 from ..._net.http2 import Http2Connection
 from ..._net.http2_stream import Headers, Http2Stream
-from .detection import HELLO_TIMEOUT
-
-# How long a connection may be without a stream; more than clients keep one for the next.
-IDLE_TIMEOUT = 120.0
+from .hooks import ServerHooks
 
 
 class ServerHttp2Connection(Http2Connection):
-    """A connection of the server's; without a stream it is kept for a while only.
+    """A connection of the server's; without a stream it is kept for a while only."""
 
-    :param on_request: Called with each exchange as it begins.
-    :param on_change: Called when the connection is made and when it is gone.
-    """
-
-    def __init__(
-        self,
-        *,
-        on_request: Callable[[Http2Exchange], None],
-        on_change: Callable[[ServerHttp2Connection], None],
-    ) -> None:
+    def __init__(self, hooks: ServerHooks) -> None:
         super().__init__(
             client=False,
             on_request=self._begin,
-            on_change=cast("Callable[[Http2Connection], None]", on_change),
+            on_change=cast("Callable[[Http2Connection], None]", hooks.on_change),
         )
-        self._on_exchange = on_request
+        self._hooks = hooks
         self._used = False
-        self._check = asyncio.get_running_loop().call_later(HELLO_TIMEOUT, self._check_hello)
+        loop = asyncio.get_running_loop()
+        self._check = loop.call_later(hooks.timeouts.hello, self._check_hello)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._check.cancel()
@@ -42,26 +31,30 @@ class ServerHttp2Connection(Http2Connection):
 
     def _begin(self, stream: Http2Stream, headers: Headers) -> None:
         self._used = True
-        self._on_exchange(Http2Exchange(stream, headers))
+        self._hooks.on_exchange(Http2Exchange(self, stream, headers))
 
     def _check_hello(self) -> None:
         if not self.ready.done():
             self.abort()
             return
-        self._check = asyncio.get_running_loop().call_later(IDLE_TIMEOUT, self._check_use)
+        self._check_use_later()
 
     def _check_use(self) -> None:
         if not self.streams and not self._used:
             self.retire()
             return
         self._used = False
-        self._check = asyncio.get_running_loop().call_later(IDLE_TIMEOUT, self._check_use)
+        self._check_use_later()
+
+    def _check_use_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._check = loop.call_later(self._hooks.timeouts.next_stream, self._check_use)
 
 
 class Http2Exchange:
     """A stream of HTTP/2, as the service sees it."""
 
-    def __init__(self, stream: Http2Stream, headers: Headers) -> None:
+    def __init__(self, connection: Http2Connection, stream: Http2Stream, headers: Headers) -> None:
         pseudo = dict(headers)
         self.method = pseudo.get(":method", "")
         self.target = pseudo.get(":path", "")
@@ -70,26 +63,27 @@ class Http2Exchange:
         self.write = stream.write
         self.finish = stream.finish
         self.closed = stream.closed
+        self._connection = connection
         self._stream = stream
 
     def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
-        self._stream.connection.respond(self._stream, [(":status", str(status)), *headers])
+        self._connection.respond(self._stream, [(":status", str(status)), *headers])
 
     @property
     def is_over(self) -> bool:
         return self._stream.failure is not None
 
     def reset(self, code: int) -> None:
-        self._stream.connection.flush()
+        self._connection.flush()
         self._stream.abort(code)
 
     def drop(self) -> None:
-        self._stream.connection.flush()
-        self._stream.connection.abort()
+        self._connection.flush()
+        self._connection.abort()
 
     def go_away(self, code: int, *, graceful: bool) -> None:
         last = self._stream.id if graceful else max(self._stream.id - 2, 0)
-        self._stream.connection.go_away(code, last)
+        self._connection.go_away(code, last)
 
     def abort(self) -> None:
         # The answer may be whole already: then NO_ERROR tells the client to stop sending.

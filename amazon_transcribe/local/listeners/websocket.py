@@ -1,9 +1,9 @@
 """WebSocket on the server's side: a connection is an exchange.
 
-The request is a GET with a presigned URL. What is refused is answered by HTTP, before
-the upgrade; what is accepted gets no headers but the request's id. Browsers hide such an
-answer from their programs, and AWS's JavaScript SDK ends the process on it in Node: they
-are refused by an exception event after the upgrade.
+The request is a GET with a presigned URL. A refusal is an HTTP answer in place of the
+upgrade; the answer of an accepted request has no headers but the request's id. Browsers
+hide a refusal from their programs, and AWS's JavaScript SDK ends the process on it in
+Node: both are refused by an exception event after the upgrade.
 """
 
 from __future__ import annotations
@@ -25,36 +25,25 @@ from wsproto.frame_protocol import CloseReason
 from ..._net.websocket import WebSocketStream
 from ..._protocol.server_session import exception_frame
 from ...exceptions import TimeoutException
-from .detection import HELLO_TIMEOUT
-
-# Of a client whose bytes are no longer taken from the socket it is not seen that it leaves.
-FULL_TIMEOUT = 90.0
+from .hooks import ServerHooks
 
 _UPGRADE_REQUIRED = b"This is a Transcribe: it speaks HTTP/2, or WebSocket after an upgrade.\n"
 
 
 class WebSocketExchange(WebSocketStream):
-    """A WebSocket connection, as the service sees it.
-
-    :param on_request: Called with this exchange once the upgrade is asked for.
-    """
+    """A WebSocket connection, as the service sees it; the request to upgrade begins it."""
 
     method = "GET"
 
-    def __init__(
-        self,
-        *,
-        on_request: Callable[[WebSocketExchange], None],
-        on_change: Callable[[WebSocketExchange], None],
-    ) -> None:
+    def __init__(self, hooks: ServerHooks) -> None:
         super().__init__(
-            client=False, on_change=cast("Callable[[WebSocketStream], None]", on_change)
+            client=False, on_change=cast("Callable[[WebSocketStream], None]", hooks.on_change)
         )
         self.target = ""
         self.headers: Sequence[tuple[str, str]] = ()
-        self._on_request = on_request
+        self._hooks = hooks
         self._refused = False
-        self._exception = ""  # the name of a refusal that is told by an event
+        self._exception = ""  # the name of a refusal that is sent as an event
         self._timer: asyncio.TimerHandle | None = None
 
     # What the service calls
@@ -67,8 +56,8 @@ class WebSocketExchange(WebSocketStream):
         if status != 200 and self._needs_events():
             self._exception = dict(headers).get("x-amzn-errortype", "")
         if status == 200 or self._exception:
-            told = [field for field in fields if field[0] == b"x-amzn-request-id"]
-            self._send(self._ws.send(AcceptConnection(extra_headers=told)))
+            request_id = [field for field in fields if field[0] == b"x-amzn-request-id"]
+            self._send(self._ws.send(AcceptConnection(extra_headers=request_id)))
         else:
             self._refused = True
             fields.append((b"connection", b"close"))
@@ -85,7 +74,7 @@ class WebSocketExchange(WebSocketStream):
             self._send(self._ws.send(RejectData(data, body_finished=True)))
 
     async def finish(self, sending: float, lingering: float) -> None:
-        """Close in order; what the client still sends is thrown away.
+        """Close in order, and discard what the client still sends.
 
         :param sending: Seconds to wait for the client to take our bytes.
         :param lingering: Seconds to wait for its own end afterwards.
@@ -96,7 +85,7 @@ class WebSocketExchange(WebSocketStream):
             self._send_close(CloseReason.NORMAL_CLOSURE)
         if self._transport is None:
             return
-        # Not 0: asyncio's TLS would count nothing unsent as too much and wait for ever.
+        # Not 0: asyncio's TLS would count nothing unsent as too much and never go on.
         self._transport.set_write_buffer_limits(high=1, low=0)
         await self._written(sending)
         if self._transport is not None and (self._refused or self._input_ended):
@@ -104,10 +93,11 @@ class WebSocketExchange(WebSocketStream):
         await asyncio.wait([self.lost], timeout=lingering)
 
     async def closed(self) -> None:
-        """Wait, with nothing read, until the client has left."""
+        """Wait, without reading, until the client has left."""
+        unseen = self._hooks.timeouts.unseen
         try:
             while self.failure is None and not self._input_ended:
-                await self._readers.wait(FULL_TIMEOUT if self._reading_paused else None, "close")
+                await self._readers.wait(unseen if self._reading_paused else None, "close")
         except TimeoutException:
             self._drop()
 
@@ -116,7 +106,7 @@ class WebSocketExchange(WebSocketStream):
         return self.failure is not None
 
     def reset(self, code: int) -> None:
-        """End the stream with a close code; HTTP/2's have no like and become 1011."""
+        """End the stream with a close code; an error code of HTTP/2 becomes 1011."""
         self._give_up(code if code >= 1000 else CloseReason.INTERNAL_ERROR, "told to reset")
 
     def drop(self) -> None:
@@ -143,7 +133,8 @@ class WebSocketExchange(WebSocketStream):
     # The opening handshake
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._timer = asyncio.get_running_loop().call_later(HELLO_TIMEOUT, self._drop)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._hooks.timeouts.hello, self._drop)
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -158,7 +149,7 @@ class WebSocketExchange(WebSocketStream):
                 ("host", event.host),
                 *((n.decode("latin-1"), v.decode("latin-1")) for n, v in event.extra_headers),
             ]
-            self._on_request(self)
+            self._hooks.on_exchange(self)
 
     def _refuse_handshake(self, reason: str) -> None:
         if self._ws.state is ConnectionState.CONNECTING and self.failure is None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["Decoder", "obstacle", "open_decoder"]
+__all__ = ["Decoder", "open_decoder", "unsupported_reason"]
 
 _CONTAINER_RATE = 16_000  # what the recognisers work at
 _BLOCK = 128 * 1024  # bytes of samples that are handed on at a time
@@ -51,8 +51,8 @@ class Decoder(Protocol):
         """The samples that are left."""
 
 
-def obstacle(encoding: str) -> str | None:
-    """Why an encoding cannot be taken, None if it can."""
+def unsupported_reason(encoding: str) -> str | None:
+    """Return why an encoding cannot be decoded; None if it can."""
     if encoding not in _DECODERS:
         return f"{encoding} is not supported by the local server"
     if encoding in _CONTAINERS and importlib.util.find_spec("av") is None:
@@ -63,9 +63,9 @@ def obstacle(encoding: str) -> str | None:
 def open_decoder(encoding: str, sample_rate: int, channels: int) -> Decoder:
     """Begin a stream.
 
-    :param encoding: One to which there is no `obstacle`.
+    :param encoding: A supported one, see `unsupported_reason`.
     :param sample_rate: The rate that the request names, in hertz.
-    :param channels: How many channels the samples shall have.
+    :param channels: How many channels the samples are to have.
     """
     return _DECODERS[encoding](sample_rate, channels)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amazon_transcribe.local.service.admission import Admission
 
 
-def test_streams_of_one_session_may_leave_in_any_order() -> None:
+async def test_streams_of_one_session_may_leave_in_any_order() -> None:
     admission = Admission(max_streams=1)
     first, second = admission.lease("session"), admission.lease("Session")
     taken = first.__enter__()
