@@ -10,12 +10,13 @@ import importlib.util
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
+from msgspec.structs import replace
 
 from .alignment import Aligner, load_aligner, spread
 from .base import Recognition, RecognitionOptions

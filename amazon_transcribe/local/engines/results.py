@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ...transcription import Alternative, Item, Result
 
@@ -35,8 +37,7 @@ ABBREVIATIONS = {
 """Words that are written with a period, without it, and how they are spoken."""
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(Struct, frozen=True):
     """A recognised word and the punctuation right behind it.
 
     :param text: The word without the mark.

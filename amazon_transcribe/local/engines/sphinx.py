@@ -11,12 +11,12 @@ in by single frames of 30 ms, which keep other threads waiting for some 5 ms.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import islice
 from typing import Any
 
 import pocketsphinx
+from msgspec.structs import replace
 
 from .alignment import spread
 from .base import Recognition, RecognitionOptions
