@@ -153,23 +153,7 @@ class ServerSession:
     def _authenticate(
         self, method: str, path: str, query: str, headers: Headers, presigned: bool
     ) -> None:
-        given = dict(headers)
-        if "authorization" not in given and not (presigned and "X-Amz-Signature=" in query):
-            raise RequestRefused(
-                403, "MissingAuthenticationTokenException", "Missing Authentication Token"
-            )
-        auth: Authorization | PresignedQuery
-        try:
-            if presigned:
-                auth = PresignedQuery.parse(query)
-                stamp, lifetime = auth.stamp, auth.expires
-                if not 0 < lifetime <= SIGNATURE_LIFETIME:
-                    raise ValueError(f"X-Amz-Expires is not from 1 to {SIGNATURE_LIFETIME:.0f}")
-            else:
-                auth = Authorization.parse(given["authorization"])
-                stamp, lifetime = given.get("x-amz-date", ""), int(SIGNATURE_LIFETIME)
-        except ValueError as error:
-            raise RequestRefused(403, "IncompleteSignatureException", str(error)) from None
+        auth, stamp, lifetime = _read_signature(query, dict(headers), presigned)
         secret = self._secrets.get(auth.access_key_id)
         if secret is None:
             raise RequestRefused(
@@ -329,6 +313,29 @@ def exception_frame(name: str, body: bytes) -> bytes:
         },
         body,
     )
+
+
+def _read_signature(
+    query: str, headers: Mapping[str, str], presigned: bool
+) -> tuple[Authorization | PresignedQuery, str, int]:
+    """Read a request's signature, when it was made, and the seconds for which it is good.
+
+    :raises RequestRefused: when there is none, or not a whole one.
+    """
+    if "authorization" not in headers and not (presigned and "X-Amz-Signature=" in query):
+        raise RequestRefused(
+            403, "MissingAuthenticationTokenException", "Missing Authentication Token"
+        )
+    try:
+        if not presigned:
+            auth = Authorization.parse(headers["authorization"])
+            return auth, headers.get("x-amz-date", ""), int(SIGNATURE_LIFETIME)
+        signed = PresignedQuery.parse(query)
+        if not 0 < signed.expires <= SIGNATURE_LIFETIME:
+            raise ValueError(f"X-Amz-Expires is not from 1 to {SIGNATURE_LIFETIME:.0f}")
+    except ValueError as error:
+        raise RequestRefused(403, "IncompleteSignatureException", str(error)) from None
+    return signed, signed.stamp, signed.expires
 
 
 def _parameters(query: str) -> dict[str, str]:

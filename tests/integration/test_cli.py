@@ -139,7 +139,7 @@ class TestUsage:
             ("serve --engine scripted --vocabulary-filter a/b={wav}", "'a/b'"),
             ("serve --vocabulary-filter n={wav} --vocabulary-filter n={wav}", "'n' more than once"),
             ("serve --engine scripted --categories missing.json", "missing.json"),
-            ("serve --engine scripted --categories {wav}", "no rules of categories"),
+            ("serve --engine scripted --categories {wav}", "not a file of category rules"),
             ("serve --max-streams 0", "'0'"),
             ("serve --max-seconds inf", "'inf'"),
             ("inspect", "FILE"),

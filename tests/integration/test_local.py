@@ -287,7 +287,7 @@ async def test_a_server_is_started_once_at_a_time() -> None:
     await server.start()
     assert server.engine_name == "scripted"
     urls = server.endpoint_urls
-    with pytest.raises(SDKError, match="runs already"):
+    with pytest.raises(SDKError, match="already running"):
         await server.start()
     assert server.endpoint_urls == urls
     await can_be_reached(server)

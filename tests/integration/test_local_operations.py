@@ -635,7 +635,7 @@ async def test_a_lenient_server_passes_over_what_it_cannot_do(
 async def test_rules_that_are_none(tmp_path: Path, rules: bytes) -> None:
     path = tmp_path / "rules.json"
     path.write_bytes(rules)
-    with pytest.raises(ValidationException, match="rules.json: no rules of categories"):
+    with pytest.raises(ValidationException, match="rules.json: not a file of category rules"):
         await LocalTranscribe("scripted", categories=path).start()
 
 

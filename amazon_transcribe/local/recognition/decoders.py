@@ -1,15 +1,15 @@
-"""The encodings of the audio: bytes as they come in, 16-bit samples out, chunk by chunk.
+"""Decoders of the audio: bytes in, 16-bit samples out, chunk by chunk.
 
 | Encoding | How | Rate of the samples |
 |---|---|---|
-| `pcm` | as it is | the request's |
+| `pcm` | unchanged | the request's |
 | `g711-alaw`, `g711-ulaw` | a table of 256 values | the request's |
-| `flac`, `ogg-opus` | the container taken apart here, its packets decoded by PyAV | 16 kHz |
+| `flac`, `ogg-opus` | the container parsed here, its packets decoded by PyAV | 16 kHz |
 
-What a container says about its own rate holds; the request's rate is not looked at then.
-Samples of several channels are interleaved. Several channels become one where one is
-asked for. An unfinished packet at the end is dropped, as a recording that was cut off has
-one; anything else that is no such audio raises.
+A container's own rate is used, not the request's. Samples of several channels are
+interleaved; several channels are mixed into one where one is asked for. An unfinished packet
+at the end is dropped, as recordings that were cut off have one; any other bytes that are
+not of the encoding raise.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 __all__ = ["Decoder", "open_decoder", "unsupported_reason"]
 
 _CONTAINER_RATE = 16_000  # what the recognisers work at
-_BLOCK = 128 * 1024  # bytes of samples that are handed on at a time
+_BLOCK = 128 * 1024  # bytes of samples that are yielded at a time
 
 
 class Decoder(Protocol):
-    """The decoding of one stream; memory does not grow with what comes in one call.
+    """The decoding of one stream; its memory does not grow with what comes in one call.
 
     :ivar sample_rate: The rate of the samples that come out.
     """
@@ -42,13 +42,13 @@ class Decoder(Protocol):
     sample_rate: int
 
     def accept(self, data: bytes) -> Iterator[bytes]:
-        """The samples that the next bytes bring.
+        """Take the next bytes and yield their samples.
 
         :raises BadRequestException: for bytes that are not of this encoding.
         """
 
     def finish(self) -> Iterator[bytes]:
-        """The samples that are left."""
+        """Take the end of the bytes and yield the samples that are left."""
 
 
 def unsupported_reason(encoding: str) -> str | None:
@@ -99,7 +99,7 @@ def _expanded(data: bytes, table: npt.NDArray[np.int16]) -> bytes:
 
 @lru_cache(maxsize=1)
 def _a_law() -> npt.NDArray[np.int16]:
-    """ITU-T G.711, table 1: every other bit inverted, segments of 16 steps."""
+    """Return ITU-T G.711, table 1: every other bit inverted, segments of 16 steps."""
     import numpy as np
 
     code = np.arange(256) ^ 0x55
@@ -111,7 +111,7 @@ def _a_law() -> npt.NDArray[np.int16]:
 
 @lru_cache(maxsize=1)
 def _mu_law() -> npt.NDArray[np.int16]:
-    """ITU-T G.711, table 2: all bits inverted, a bias of 33 (132 of 16 bits)."""
+    """Return ITU-T G.711, table 2: all bits inverted, a bias of 33 (132 of 16 bits)."""
     import numpy as np
 
     code = ~np.arange(256) & 0xFF
@@ -124,7 +124,7 @@ class _Container:
     """Audio in a container, decoded by PyAV.
 
     :param codec: PyAV's name of the codec.
-    :param packets: Takes the container apart.
+    :param packets: The parser of the container.
     """
 
     sample_rate = _CONTAINER_RATE
@@ -161,7 +161,7 @@ class _Container:
                     block += self._resampled(frame)
                 block += self._resampled(None)
         except (Malformed, av.FFmpegError, ValueError) as error:  # the last: PyAV's own checks
-            reason = getattr(error, "strerror", None) or str(error)  # FFmpeg's without its number
+            reason = getattr(error, "strerror", None) or str(error)  # FFmpeg's, without its number
             raise BadRequestException(f"Could not decode the audio: {reason}") from None
         if block:
             yield bytes(block)

@@ -96,7 +96,7 @@ def pipeline_options(request: Struct, configuration: Struct | None) -> PipelineO
 def open_filter(
     request: Struct, configuration: Struct | None, filters: Mapping[str, Phrases]
 ) -> VocabularyFilter | None:
-    """Return the vocabulary filter that they name, if any."""
+    """Return the vocabulary filter that a request or its configuration names, if any."""
     parameters = _parameters_of(request) | _parameters_of(configuration)
     lists = [filters[name] for _, name in _filter_names(parameters)]
     method = parameters.get("VocabularyFilterMethod", DEFAULT_METHOD)
