@@ -8,10 +8,9 @@ beginning of the stream: in seconds, but in milliseconds where the name ends in 
 
 from __future__ import annotations
 
-from ._protocol.constants import MAX_AUDIO_CHUNK
+from ._protocol.constants import MAX_AUDIO_CHUNK, SERVICE_EXCEPTIONS
 from ._protocol.events import (
     NO_REASON,
-    SERVICE_EXCEPTIONS,
     AudioChunk,
     AudioEvent,
     EventParser,

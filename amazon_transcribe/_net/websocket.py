@@ -106,7 +106,7 @@ class WebSocketStream(asyncio.Protocol, Inbox):
         """End the stream at once, with a close frame where it is still open."""
         self._send_close(code)
         self.fail(StreamClosedException("the stream was closed on this side"))
-        self._drop()
+        self.drop()
 
     def _send_close(self, code: int) -> None:
         if not self._close_sent:
@@ -114,7 +114,8 @@ class WebSocketStream(asyncio.Protocol, Inbox):
             with suppress(LocalProtocolError):  # no handshake yet, or closed by both
                 self._send(self._ws.send(CloseConnection(code=code)))
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
+        """Cut the connection."""
         self._unread.clear()
         if self._transport is not None:
             self._transport.abort()
@@ -168,7 +169,7 @@ class WebSocketStream(asyncio.Protocol, Inbox):
         if isinstance(event, BytesMessage):
             self._receive(bytes(event.data))
         elif isinstance(event, TextMessage):
-            self._give_up(CloseReason.UNSUPPORTED_DATA, "it sent text")
+            self.give_up(CloseReason.UNSUPPORTED_DATA, "it sent text")
         elif isinstance(event, Ping):
             # One that reads nothing gets no answers: they would pile up.
             if not self._writing_paused and not self._close_sent:
@@ -176,7 +177,7 @@ class WebSocketStream(asyncio.Protocol, Inbox):
         elif isinstance(event, CloseConnection):
             if self._ws.state in (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING):
                 # No close frame of the peer's: the library tells its fault so.
-                self._give_up(event.code, event.reason or "")
+                self.give_up(event.code, event.reason or "")
             else:
                 self._receive_close(event.code, event.reason)
         else:
@@ -225,7 +226,7 @@ class WebSocketStream(asyncio.Protocol, Inbox):
             self._writers.wake()  # what was not sent by now is not wanted
         self.feed_end()
 
-    def _give_up(self, code: int, reason: str) -> None:
+    def give_up(self, code: int, reason: str) -> None:
         """End the connection for the peer's fault."""
         self._send_close(code)
         self.fail(ConnectionLostException(f"the peer broke the WebSocket protocol: {reason}"))

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
+
+from ..exceptions import (
+    BadRequestException,
+    ConflictException,
+    InternalFailureException,
+    LimitExceededException,
+    ResourceNotFoundException,
+    SerializationException,
+    ServiceException,
+    ServiceUnavailableException,
+)
 
 MAX_AUDIO_CHUNK = 32 * 1024
 """The most bytes of audio that one event may carry (API reference, AudioEvent)."""
+
+# A stream that brings no audio for so many seconds is ended by the service.
+AUDIO_TIMEOUT = 15.0
 
 PREFIX = "x-amzn-transcribe-"
 SESSION_ID = PREFIX + "session-id"
@@ -46,11 +61,23 @@ MedicalTranscriptionType = Literal["CONVERSATION", "DICTATION"]
 SERVICE = "transcribe"
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
 
-AUDIO_TIMEOUT = 15.0
-"""Seconds without audio after which the service ends a stream (its public error text)."""
 
 # The service refuses a signature older than this, of the request and of an event alike.
 SIGNATURE_LIFETIME = 300.0
 
 # Over WebSocket the request is a GET of this path behind the operation's own.
 WEBSOCKET = "-websocket"
+
+SERVICE_EXCEPTIONS: Mapping[str, type[ServiceException]] = {
+    kind.__name__: kind
+    for kind in (
+        BadRequestException,
+        ConflictException,
+        InternalFailureException,
+        LimitExceededException,
+        ResourceNotFoundException,
+        SerializationException,
+        ServiceUnavailableException,
+    )
+}
+"""The exceptions that the service sends, by their names."""

@@ -14,34 +14,11 @@ from msgspec import Struct
 
 from .._wire.values import HeaderValueOutput
 from ..eventstream import BaseEvent, EventStreamMessage
-from ..exceptions import (
-    BadRequestException,
-    ConflictException,
-    InternalFailureException,
-    InvalidEventException,
-    LimitExceededException,
-    ResourceNotFoundException,
-    SerializationException,
-    ServiceException,
-    ServiceUnavailableException,
-    UnknownServiceException,
-)
+from ..exceptions import InvalidEventException, ServiceException, UnknownServiceException
+from .constants import SERVICE_EXCEPTIONS
 
 AudioChunk = bytes | bytearray | memoryview
 NO_REASON = "the service gave no reason"
-
-SERVICE_EXCEPTIONS: Mapping[str, type[ServiceException]] = {
-    kind.__name__: kind
-    for kind in (
-        BadRequestException,
-        ConflictException,
-        InternalFailureException,
-        LimitExceededException,
-        ResourceNotFoundException,
-        SerializationException,
-        ServiceUnavailableException,
-    )
-}
 
 _INVALID_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MAX_TEXT = 1_000  # bytes of a body that is not JSON, as it may be a proxy's whole page

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -176,7 +177,9 @@ def _with_seconds(value: Any) -> Any:
 # Both sides
 
 
+@cache
 def _event_headers(name: str) -> dict[str, str]:
+    """Return the headers of an event; one dict for all events of its type."""
     return {
         ":message-type": "event",
         ":event-type": name,

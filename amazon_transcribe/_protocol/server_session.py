@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,8 +12,8 @@ import msgspec
 
 from .._wire import Buffer, EventStreamDecoder, encode_message
 from .._wire.event_signing import EventChain
-from .._wire.sigv4 import Authorization, Headers, PresignedQuery
-from ..eventstream import BaseEvent
+from .._wire.sigv4 import Authorization, Headers, PresignedQuery, read_timestamp
+from ..eventstream import BaseEvent, EventStreamMessage
 from ..exceptions import (
     BadRequestException,
     InvalidPayloadLength,
@@ -43,8 +42,9 @@ from .rest_json import (
     write_result,
 )
 
-# What the server reads of one message before it refuses it; the audio's own limit is lower.
 MAX_FRAME = 256 * 1024
+"""The longest payload that the server reads; the limit on audio is lower."""
+
 TOO_BIG = "Your stream is too big. Reduce the frame size and try your request again."
 
 
@@ -58,7 +58,7 @@ class RequestRefused(SDKError):
         self.message = message
 
     def headers_and_body(self) -> tuple[list[tuple[str, str]], bytes]:
-        """The answer: restJson1's error name in a header, the text in the body."""
+        """Return the answer: restJson1's error name in a header, the text in the body."""
         body = msgspec.json.encode({"Message": self.message})
         return [
             (REQUEST_ID, str(uuid.uuid4())),
@@ -71,10 +71,14 @@ class RequestRefused(SDKError):
 class ServerSession:
     """The server's end of one stream.
 
-    `configuration` is the configuration event once it has come; `unknown_members` are the
-    paths of what is set in it and not in the model. `session_ended` tells that a scribe's
-    client has ended its session, not this stream alone. Headers with the service's prefix
-    that are no parameter of the operation stand in `unknown_parameters`.
+    :ivar unknown_parameters: Headers with the service's prefix that the operation does not
+        define.
+    :ivar configuration: The configuration event, once it has come.
+    :ivar unknown_members: The paths of what is set in the configuration and not in the
+        service model.
+    :ivar input_ended: Whether the client has sent the end of its input.
+    :ivar session_ended: Whether a scribe's client has ended its session, not only this
+        stream.
 
     :param secrets: The secret of each known access key.
     :param operations: The operations to serve, by their paths.
@@ -107,7 +111,7 @@ class ServerSession:
         self._inner = EventStreamDecoder()
 
     def receive_request(self, method: str, target: str, headers: Headers) -> Any:
-        """Check who asks and what for; the typed request.
+        """Check a request's signature and parameters, and return it typed.
 
         :param target: The path as sent, with its query.
         :param headers: As sent, HTTP/2's pseudo-headers among them.
@@ -149,23 +153,7 @@ class ServerSession:
     def _authenticate(
         self, method: str, path: str, query: str, headers: Headers, presigned: bool
     ) -> None:
-        given = dict(headers)
-        if "authorization" not in given and not (presigned and "X-Amz-Signature=" in query):
-            raise RequestRefused(
-                403, "MissingAuthenticationTokenException", "Missing Authentication Token"
-            )
-        auth: Authorization | PresignedQuery
-        try:
-            if presigned:
-                auth = PresignedQuery.parse(query)
-                stamp, lifetime = auth.stamp, auth.expires
-                if not 0 < lifetime <= SIGNATURE_LIFETIME:
-                    raise ValueError(f"X-Amz-Expires is not from 1 to {SIGNATURE_LIFETIME:.0f}")
-            else:
-                auth = Authorization.parse(given["authorization"])
-                stamp, lifetime = given.get("x-amz-date", ""), int(SIGNATURE_LIFETIME)
-        except ValueError as error:
-            raise RequestRefused(403, "IncompleteSignatureException", str(error)) from None
+        auth, stamp, lifetime = _read_signature(query, dict(headers), presigned)
         secret = self._secrets.get(auth.access_key_id)
         if secret is None:
             raise RequestRefused(
@@ -182,7 +170,7 @@ class ServerSession:
                 "The request signature does not match the one calculated here: check the"
                 " secret access key and how the request is signed.",
             )
-        if auth.scope.service != SERVICE or self._expired(stamp, lifetime):
+        if auth.scope.service != SERVICE or self._is_expired(stamp, lifetime):
             raise RequestRefused(
                 403,
                 "InvalidSignatureException",
@@ -191,15 +179,15 @@ class ServerSession:
             )
         self._chain = EventChain(secret, auth.scope.region, SERVICE, auth.signature, self._clock)
 
-    def _expired(self, stamp: str, lifetime: int) -> bool:
+    def _is_expired(self, stamp: str, lifetime: int) -> bool:
         try:
-            signed = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+            age = self._clock() - read_timestamp(stamp).timestamp()
         except ValueError:
             return True
-        return not -SIGNATURE_LIFETIME <= self._clock() - signed.timestamp() <= lifetime
+        return not -SIGNATURE_LIFETIME <= age <= lifetime
 
     def response_headers(self) -> list[tuple[str, str]]:
-        """The headers of the answer with status 200."""
+        """Return the headers of the answer with status 200."""
         return [
             ("content-type", CONTENT_TYPE),
             *response_headers(
@@ -211,10 +199,10 @@ class ServerSession:
         ]
 
     def receive(self, data: Buffer) -> list[bytes]:
-        """The chunks of audio that these bytes complete; `input_ended` tells the end.
+        """Return the chunks of audio that these bytes complete.
 
-        A configuration among them is kept in `configuration`, and the end of a session
-        in `session_ended`.
+        A configuration among them is kept in `configuration`, the end of the input in
+        `input_ended`, and the end of a session in `session_ended`.
 
         :raises BadRequestException: for a wrong or outdated chunk signature, a frame
             that is too big, bytes that are no event stream, an event that the operation
@@ -243,9 +231,9 @@ class ServerSession:
             raise BadRequestException(f"Could not decode the event stream: {error}") from None
         return chunks
 
-    def _check_signature(self, message: Any) -> None:
+    def _check_signature(self, message: EventStreamMessage) -> None:
         date = message.headers.get(":date")
-        if not self._chain.verify(message):
+        if not isinstance(date, int) or not self._chain.verify(message):
             raise BadRequestException(
                 "The signature of an event does not match the one calculated here."
             )
@@ -255,7 +243,7 @@ class ServerSession:
             )
 
     def _event(self, headers: Mapping[str, Any], payload: bytes) -> list[bytes]:
-        """Take one event; its audio, if it is audio."""
+        """Take one event, and return its audio, if it is audio."""
         kind, name = headers.get(":message-type"), headers.get(":event-type")
         if kind != "event":
             raise BadRequestException(f"Unexpected {kind or 'message'} {name!r} in the stream.")
@@ -282,7 +270,7 @@ class ServerSession:
         self.unknown_members = list(unknown_members(known.structure, msgspec.json.decode(payload)))
 
     def receive_end(self) -> None:
-        """Tell that the client's bytes have ended.
+        """Take the end of the client's bytes.
 
         :raises BadRequestException: when the last message is unfinished.
         """
@@ -293,7 +281,7 @@ class ServerSession:
             raise BadRequestException(f"Could not decode the event stream: {error}") from None
 
     def answer(self, response: Any) -> tuple[list[tuple[str, str]], bytes]:
-        """Headers and body of an answer with status 200 that is one JSON body."""
+        """Return headers and body of an answer with status 200 that is one JSON body."""
         body = write_answer(response)
         return [
             (REQUEST_ID, self.request_id),
@@ -302,17 +290,17 @@ class ServerSession:
         ], body
 
     def send_event(self, event: BaseEvent) -> bytes:
-        """The frame of an event."""
+        """Return the frame of an event."""
         return encode_message(*write_result(self.operation, event))
 
     def send_exception(self, error: ServiceException) -> bytes:
-        """The frame of an exception, which ends the stream."""
+        """Return the frame of an exception, which ends the stream."""
         body = msgspec.json.encode({"Message": error.message})
         return exception_frame(type(error).__name__, body)
 
 
 def exception_frame(name: str, body: bytes) -> bytes:
-    """The frame of an exception of the service.
+    """Return the frame of an exception of the service.
 
     :param name: Its `:exception-type`.
     :param body: JSON with a `Message`.
@@ -327,8 +315,31 @@ def exception_frame(name: str, body: bytes) -> bytes:
     )
 
 
+def _read_signature(
+    query: str, headers: Mapping[str, str], presigned: bool
+) -> tuple[Authorization | PresignedQuery, str, int]:
+    """Read a request's signature, when it was made, and the seconds for which it is good.
+
+    :raises RequestRefused: when there is none, or not a whole one.
+    """
+    if "authorization" not in headers and not (presigned and "X-Amz-Signature=" in query):
+        raise RequestRefused(
+            403, "MissingAuthenticationTokenException", "Missing Authentication Token"
+        )
+    try:
+        if not presigned:
+            auth = Authorization.parse(headers["authorization"])
+            return auth, headers.get("x-amz-date", ""), int(SIGNATURE_LIFETIME)
+        signed = PresignedQuery.parse(query)
+        if not 0 < signed.expires <= SIGNATURE_LIFETIME:
+            raise ValueError(f"X-Amz-Expires is not from 1 to {SIGNATURE_LIFETIME:.0f}")
+    except ValueError as error:
+        raise RequestRefused(403, "IncompleteSignatureException", str(error)) from None
+    return signed, signed.stamp, signed.expires
+
+
 def _parameters(query: str) -> dict[str, str]:
-    """A query's parameters, but the signature's, under the names that they have as headers."""
+    """Return a query's parameters by their headers' names, without the signature's."""
     pairs = (tuple(map(unquote, part.partition("=")[::2])) for part in query.split("&"))
     return {
         PREFIX + name.lower(): value
@@ -338,7 +349,7 @@ def _parameters(query: str) -> dict[str, str]:
 
 
 def _with_host(headers: Headers) -> Sequence[tuple[str, str]]:
-    """The headers with `host`, which HTTP/2 sends as `:authority`; both may be signed."""
+    """Return the headers with `host`, which HTTP/2 sends as `:authority`; both may be signed."""
     given = {name for name, _ in headers}
     if "host" in given:
         return headers

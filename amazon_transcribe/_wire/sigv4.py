@@ -58,6 +58,21 @@ def timestamp(now: datetime) -> str:
     return now.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
 
 
+def read_timestamp(text: str) -> datetime:
+    """Read a time as SigV4 writes it.
+
+    :raises ValueError: for any other text.
+    """
+    found = _TIMESTAMP.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text[:20]!r} is not a time of the form YYYYMMDDTHHMMSSZ")
+    year, month, day, hour, minute, second = map(int, found.groups())
+    return datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
+
+
+_TIMESTAMP = re.compile("([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
+
+
 def authorization(
     *,
     method: str,

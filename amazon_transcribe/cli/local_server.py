@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from .._protocol.constraints import Integer
 from ..exceptions import SDKError
+from ..local.constants import ENGINES, MAX_ALTERNATIVES
 from .arguments import whole
 from .errors import Unusable, reason
 
 if TYPE_CHECKING:
     from ..local import LocalTranscribe
-
-ENGINES = ("moonshine", "pocketsphinx", "scripted")
 
 
 def add_engine(parser: argparse.ArgumentParser, when: str = "") -> None:
@@ -31,9 +30,9 @@ def add_engine(parser: argparse.ArgumentParser, when: str = "") -> None:
     )
     parser.add_argument(
         "--alternatives",
-        type=whole(Integer(1, 10)),
+        type=whole(Integer(1, MAX_ALTERNATIVES)),
         metavar="N",
-        help=f"{when}the most alternatives of a final result, 1 to 10 (default: 1)",
+        help=f"{when}the most alternatives of a final result, 1 to {MAX_ALTERNATIVES} (default: 1)",
     )
 
 

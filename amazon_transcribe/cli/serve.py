@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Iterable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from .._protocol.constraints import Integer
+from ..local.constants import MAX_SECONDS
+from ..local.faults import KINDS, OPTIONS, Fault
 from .arguments import HelpFormatter, key_pair, named_file, positive_seconds, whole
 from .errors import DONE, Unusable
 from .local_server import add_engine, check_readable, engine_options, start_server
@@ -92,7 +95,7 @@ Point any client at it:
     parser.add_argument(
         "--max-seconds",
         type=positive_seconds,
-        default=14_400.0,
+        default=MAX_SECONDS,
         metavar="SECONDS",
         help="the longest audio of a stream (default: %(default)g)",
     )
@@ -107,13 +110,23 @@ Point any client at it:
         action="append",
         default=[],
         metavar="KIND[:NAME=VALUE,...]",
-        help="what is to go wrong, may be repeated; KIND: refuse, silent, delay, http, reset, "
-        "drop, goaway, truncate, corrupt, stop-reading or exception; when: after=EVENTS or "
-        "seconds=OF_AUDIO, either may be a range such as 1..5; whom: times=STREAMS, "
-        "probability=P, seed=N; besides: by=SECONDS (delay), status=, error= and message= "
-        "(http, exception), code= (reset, goaway), graceful (goaway)",
+        help=_fault_help(),
     )
     add_engine(parser)
+
+
+def _fault_help() -> str:
+    """Describe `--fault` as the table of faults has it."""
+
+    def forms(names: Iterable[str]) -> str:
+        return ", ".join(f"{n}={OPTIONS[n].placeholder}".rstrip("=") for n in names)
+
+    options = [f"{kind} takes {forms(row.options)}" for kind, row in KINDS.items() if row.options]
+    return (
+        f"a fault to inject; may be repeated. Kinds: {', '.join(KINDS)}. When it happens: "
+        f"{forms(('after', 'seconds'))}; either may be a range such as 1..5. Which streams get "
+        f"it: {forms(('probability', 'times', 'seed'))}. Besides: {'; '.join(options)}"
+    )
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -150,7 +163,6 @@ def _allow_many_connections() -> None:
 
 async def _serve_until_cancelled(arguments: argparse.Namespace) -> int:
     from ..auth import environment_credentials
-    from ..local import Fault
 
     known = dict(arguments.credentials)
     if not known and (found := environment_credentials()):

@@ -1,4 +1,4 @@
-"""A Transcribe of one's own: the real protocol, real speech recognition, no account.
+"""A Transcribe on your own machine: the real protocol, real speech recognition, no account.
 
 It runs as long as the block does:
 
@@ -10,7 +10,22 @@ It runs as long as the block does:
         )
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .faults import Fault
-from .server import LocalTranscribe
+
+if TYPE_CHECKING:
+    from .server import LocalTranscribe
 
 __all__ = ["Fault", "LocalTranscribe"]
+
+
+def __getattr__(name: str) -> Any:
+    # The command's help reads the table of faults; it must not load the whole server.
+    if name == "LocalTranscribe":
+        from .server import LocalTranscribe
+
+        return LocalTranscribe
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

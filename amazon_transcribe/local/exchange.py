@@ -1,4 +1,4 @@
-"""One stream, as the server's listeners offer it."""
+"""An exchange: one request with its answer, a stream in both directions."""
 
 from __future__ import annotations
 
@@ -6,45 +6,54 @@ from collections.abc import Sequence
 from typing import Protocol
 
 WRITE_TIMEOUT = 60.0
+"""Seconds to wait for a client that does not take its results."""
 
-# A client may go on sending after the answer's end; then the stream is reset.
 LINGER_TIMEOUT = 2.0
+"""Seconds that a client may go on sending after the answer's end; then the stream is reset."""
 
 
 class Exchange(Protocol):
-    """One request with its answer, as HTTP/2 and WebSocket offer it."""
+    """What the service needs: an exchange over any connection, or in memory."""
 
     method: str
     target: str
     headers: Sequence[tuple[str, str]]
 
-    def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None: ...
+    def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
+        """Send the answer's status and headers."""
 
-    async def read(self, timeout: float | None = None) -> bytes: ...
+    async def read(self, timeout: float | None = None) -> bytes:
+        """Wait for the client's next bytes; none at their end."""
 
-    async def write(self, data: bytes, timeout: float | None = None) -> None: ...
+    async def write(self, data: bytes, timeout: float | None = None) -> None:
+        """Send bytes, and wait until there is room for more."""
 
-    async def finish(self, sending: float, lingering: float) -> None: ...
+    async def finish(self, sending: float, lingering: float) -> None:
+        """End the answer.
+
+        :param sending: Seconds to wait for the client to take what is unsent.
+        :param lingering: Seconds to wait for the client's own end afterwards.
+        """
 
 
-class BreakableExchange(Exchange, Protocol):
-    """What an exchange must offer besides, so that it can be broken."""
+class NetworkExchange(Exchange, Protocol):
+    """What a listener makes: an exchange that can also be broken off."""
 
     @property
     def is_over(self) -> bool:
         """Whether the stream has broken off."""
 
+    def abort(self) -> None:
+        """End the stream at once."""
+
     def reset(self, code: int) -> None:
-        """End the stream, and send first what was written."""
+        """End the stream with an error code, after what was written."""
 
     def drop(self) -> None:
-        """Cut the connection."""
+        """Cut the connection, after what was written."""
 
     def go_away(self, code: int, *, graceful: bool) -> None:
         """Say that the connection takes no more streams; unless graceful, not this one."""
 
     async def closed(self) -> None:
-        """Wait, with nothing read, until the client has left."""
-
-    def abort(self) -> None:
-        """End the stream at once."""
+        """Wait, without reading, until the client has left."""

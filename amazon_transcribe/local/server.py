@@ -1,4 +1,4 @@
-"""The local Transcribe: listeners, connections, start and end."""
+"""The local server: its options, listeners, connections, start and end."""
 
 from __future__ import annotations
 
@@ -13,76 +13,78 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
+from .._protocol.constants import AUDIO_TIMEOUT
 from .._protocol.constraints import NAME, Integer, check_above_zero
 from ..auth import StaticCredentialResolver
 from ..exceptions import HTTPException, SDKError, ValidationException
+from .constants import MAX_ALTERNATIVES, MAX_SECONDS
 from .engines import Engine, load_engine
-from .exchange import BreakableExchange
+from .exchange import NetworkExchange
 from .faults import Fault
-from .faults.injection import Faults
+from .faults.injection import Faults, RefusedConnection
 from .listeners.certificates import server_context, throwaway_context
-from .listeners.detection import HELLO_TIMEOUT, Connection, NewConnection
-from .listeners.http2 import ServerHttp2Connection
-from .service import AUDIO_TIMEOUT, MAX_SECONDS, TranscriptionService, logger
+from .listeners.detection import NewConnection
+from .listeners.hooks import Connection, Limits, ServerHooks
+from .service import TranscriptionService, logger
 from .service.categories import read_categories
 from .service.vocabulary import read_phrases
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-CLOSE_TIMEOUT = 4.0
-MOST_ALTERNATIVES = 10
+CLOSE_TIMEOUT = 4.0  # seconds to wait for connections to end
 
 
 class LocalTranscribe:
     """A Transcribe on this machine, as an async context manager.
 
-    It speaks HTTP/2 and, on the same ports, WebSocket; it checks every signature,
-    recognises with the engine and behaves as the service where that is known; the
-    documentation says where it differs. It can be started again once it is closed, at
+    It speaks HTTP/2 and, on the same ports, WebSocket. It checks every signature, recognises
+    speech with the engine, and behaves like the service as far as that is known; the
+    documentation lists the differences. It can be started again once it is closed, on
     another port if the port is 0.
 
     :param engine: `"moonshine"`, `"pocketsphinx"`, `"scripted"`, or an engine object.
-    :param host: The address to listen on; loopback unless told otherwise.
+    :param host: The address to listen on; loopback by default.
     :param port: The port without TLS; 0 picks a free one.
-    :param tls: Also listen with TLS, on `tls_port`; `endpoint_url` is then that port's.
+    :param tls: Listen with TLS too, on `tls_port`; `endpoint_url` is then that port's.
     :param tls_port: The port with TLS; naming one turns TLS on. 0 picks a free one.
     :param cert: Its certificate, a PEM file; by default a throwaway one, good for
         localhost, 127.0.0.1 and the host.
-    :param key: The certificate's key; None when it stands in the same file.
-    :param ca_file: Where the throwaway authority's certificate is written; by default a
-        temporary file, see `ca_file` afterwards.
-    :param credentials: Known access keys and their secrets; by default a pair made here,
-        see `credentials` afterwards.
-    :param script: For the scripted engine: the file to speak.
+    :param key: The certificate's key; None when it is in the same file.
+    :param ca_file: Where to write the throwaway authority's certificate; by default a
+        temporary file, whose path is in `ca_file` while the server runs.
+    :param credentials: Known access keys and their secrets; by default one generated pair,
+        which is in `credentials`.
+    :param script: The text file that the scripted engine speaks.
     :param audio_timeout: Seconds without audio that end a stream, as the service does.
     :param max_seconds: The longest audio of a stream; the service takes four hours.
-    :param max_streams: How many streams there may be at a time, at least 1; None for any
-        number.
+    :param max_streams: The most streams at a time, at least 1; None for any number.
     :param vocabulary_filters: The filters by their names: words and phrases, or the path
-        of a UTF-8 file with one of them per line.
-    :param categories: For call analytics: a rules file, see `categories`, or the phrases
-        of each category by its name.
-    :param alternatives: The most alternatives of a final result, 1 to 10: the scripted
-        engine has one, the others more where the speech is unclear. With more than one a
-        final result costs more. The service's model has no such parameter and no
-        limit; 10 is the most that its batch jobs give.
-    :param lenient: Accept and ignore what the local server cannot do (speaker labels,
-        other languages, personal information and the like), and say so in the log.
+        of a UTF-8 file with one word or phrase per line.
+    :param categories: The categories of call analytics: the phrases of each category by its
+        name, or a rules file, see `categories`.
+    :param alternatives: The most alternatives of a final result, 1 to 10. The scripted
+        engine has only one; the others have more where the speech is unclear, and final
+        results then cost more. The service's model has no such parameter and no limit; 10
+        is the most that its batch jobs return.
+    :param lenient: Accept and ignore what the local server cannot do, such as speaker
+        labels, other languages and personal information, and say so in the log.
     :param workers: Threads for recognition, at least 1; by default one for each core.
-    :param faults: What goes wrong, and when; see `faults`. One stream may get several.
-    :raises ValidationException: for what cannot be; from `start`, for an engine, script,
-        certificate, filter or rules file that cannot be used as they are, and for TLS
+    :param faults: Faults to inject, see `Fault`; one stream may get several.
+    :raises ValidationException: for an argument that is not allowed; from `start`, for an
+        engine, script, certificate, filter or rules file that cannot be used, and for TLS
         where the package that makes certificates is missing.
     :raises EngineUnavailable: from `start`, when the engine's packages are missing.
     :raises OSError: from `start`, when a port is taken or a file cannot be used.
-    :raises SDKError: from `start`, when it runs already.
+    :raises SDKError: from `start`, when the server is already running.
 
     A start that fails leaves nothing behind.
     """
+
+    _load_engine = staticmethod(load_engine)
+    _limits = Limits()
 
     def __init__(
         self,
@@ -114,7 +116,7 @@ class LocalTranscribe:
         for option, number, rule in (
             ("port", port, Integer(0, 65_535)),
             ("tls_port", 0 if tls_port is None else tls_port, Integer(0, 65_535)),
-            ("alternatives", alternatives, Integer(1, MOST_ALTERNATIVES)),
+            ("alternatives", alternatives, Integer(1, MAX_ALTERNATIVES)),
             ("max_streams", 1 if max_streams is None else max_streams, Integer(1)),
             ("workers", 1 if workers is None else workers, Integer(1)),
         ):
@@ -131,7 +133,7 @@ class LocalTranscribe:
         self._tls_port = 0 if tls and tls_port is None else tls_port
         self._cert = Path(cert) if cert is not None else None
         self._key = Path(key) if key is not None else None
-        self._secrets = dict(credentials) if credentials else {_access_key(): _secret()}
+        self._secrets = dict(credentials) if credentials else {_new_access_key(): _new_secret()}
         self._script = Path(script) if script is not None else None
         self._vocabulary_filters = dict(vocabulary_filters or {})
         self._categories = categories
@@ -147,7 +149,7 @@ class LocalTranscribe:
             lenient=lenient,
         )
         self._service: TranscriptionService
-        self._ends: AsyncExitStack | None = None  # what `close` has to do
+        self._cleanup: AsyncExitStack | None = None  # what `close` does
         self._listeners: list[asyncio.Server] = []
         self._connections: set[Connection] = set()
         self._streams: set[asyncio.Task[None]] = set()
@@ -160,13 +162,13 @@ class LocalTranscribe:
 
     @property
     def engine_name(self) -> str:
-        """What the engine calls itself."""
+        """The engine's name."""
         self._check_started()
         return self._service.engine.name
 
     @property
     def endpoint_url(self) -> str:
-        """The URL for clients: with TLS if there is that."""
+        """The URL for clients: that of the port with TLS, if there is one."""
         self._check_started()
         return self._urls[-1]
 
@@ -181,40 +183,40 @@ class LocalTranscribe:
 
     async def start(self) -> None:
         """Load the engine and listen."""
-        if self._ends is not None:
-            raise SDKError("the server runs already")
+        if self._cleanup is not None:
+            raise SDKError("the server is already running")
         self._urls.clear()
-        self._ends = AsyncExitStack()
+        self._cleanup = AsyncExitStack()
         try:
-            await self._start(self._ends)
+            await self._start(self._cleanup)
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
         """Stop listening, end every stream and release the engine."""
-        ends, self._ends = self._ends, None
-        if ends is not None:
-            await ends.aclose()
+        cleanup, self._cleanup = self._cleanup, None
+        if cleanup is not None:
+            await cleanup.aclose()
 
-    async def _start(self, ends: AsyncExitStack) -> None:
+    async def _start(self, cleanup: AsyncExitStack) -> None:
         filters = {name: read_phrases(words) for name, words in self._vocabulary_filters.items()}
         categories = self._categories
         if isinstance(categories, (Path, str)):
             categories = read_categories(Path(categories))
         engine = self._engine
         if isinstance(engine, str):
-            # Reading a model takes a second; the loop may have other things to do.
-            engine = await asyncio.to_thread(load_engine, engine, script=self._script)
-            ends.callback(engine.close)
+            # Reading a model takes a second; the loop goes on meanwhile.
+            engine = await asyncio.to_thread(self._load_engine, engine, script=self._script)
+            cleanup.callback(engine.close)
         self._service = self._new_service(engine, vocabulary_filters=filters, categories=categories)
-        ends.push_async_callback(self._service.close)
-        ends.push_async_callback(self._hang_up)
+        cleanup.push_async_callback(self._service.close)
+        cleanup.push_async_callback(self._end_streams)
         await self._listen("http", self._port, None)
         if self._tls_port is not None:
-            await self._listen_with_tls(self._tls_port, ends)
+            await self._listen_with_tls(self._tls_port, cleanup)
 
-    async def _hang_up(self) -> None:
+    async def _end_streams(self) -> None:
         for listener in self._listeners:
             listener.close()
         for task in self._streams:
@@ -238,27 +240,22 @@ class LocalTranscribe:
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         await self.close()
 
     async def _listen(self, scheme: str, port: int, context: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
         try:
             listener = await loop.create_server(
-                lambda: self._faults.guarded(self._new_connection),
+                self._accept,
                 self.host,
                 port,
                 ssl=context,
-                ssl_handshake_timeout=HELLO_TIMEOUT if context is not None else None,
+                ssl_handshake_timeout=self._limits.hello if context is not None else None,
                 backlog=1024,
             )
         except OSError as error:
-            # asyncio gives no number where the host has no address of this machine.
+            # asyncio gives no number for a host that is not an address of this machine.
             number = error.errno or errno.EADDRNOTAVAIL
             reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(number)
             raise OSError(number, f"cannot listen on {self.host}, port {port}: {reason}") from error
@@ -266,7 +263,7 @@ class LocalTranscribe:
         host = f"[{self.host}]" if ":" in self.host else self.host
         self._urls.append(f"{scheme}://{host}:{listener.sockets[0].getsockname()[1]}")
 
-    async def _listen_with_tls(self, port: int, ends: AsyncExitStack) -> None:
+    async def _listen_with_tls(self, port: int, cleanup: AsyncExitStack) -> None:
         if self._cert is not None:
             await self._listen("https", port, server_context(self._cert, self._key))
             return
@@ -276,33 +273,24 @@ class LocalTranscribe:
             handle, name = tempfile.mkstemp(prefix="amazon-transcribe-ca-", suffix=".pem")
             os.close(handle)
             self.ca_file = Path(name)
-            ends.callback(self._forget_ca_file, self.ca_file)
+            cleanup.callback(self._remove_ca_file, self.ca_file)
         self.ca_file.write_bytes(authority)
 
-    def _forget_ca_file(self, path: Path) -> None:
+    def _remove_ca_file(self, path: Path) -> None:
         self.ca_file = None
         path.unlink(missing_ok=True)
 
-    def _new_connection(self) -> NewConnection:
-        return NewConnection(
-            self._http2_connection, self._websocket_connection, self._connection_changed
-        )
+    def _accept(self) -> asyncio.Protocol:
+        if self._faults.refuse_connection():
+            return RefusedConnection()
+        return NewConnection(ServerHooks(self._begin, self._connection_changed, self._limits))
 
-    def _http2_connection(self) -> asyncio.Protocol:
-        return ServerHttp2Connection(on_request=self._begin, on_change=self._connection_changed)
-
-    def _websocket_connection(self) -> asyncio.Protocol:
-        # Imported here: WebSocket needs wsproto, the server does not.
-        from .listeners.websocket import WebSocketExchange
-
-        return WebSocketExchange(on_request=self._begin, on_change=self._connection_changed)
-
-    def _begin(self, exchange: BreakableExchange) -> None:
+    def _begin(self, exchange: NetworkExchange) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(exchange))
         self._streams.add(task)
         task.add_done_callback(self._streams.discard)
 
-    async def _serve(self, exchange: BreakableExchange) -> None:
+    async def _serve(self, exchange: NetworkExchange) -> None:
         try:
             await self._faults.serve(exchange, self._service.serve)
         except HTTPException as error:
@@ -319,9 +307,9 @@ class LocalTranscribe:
             self._connections.add(connection)
 
 
-def _access_key() -> str:
+def _new_access_key() -> str:
     return "AKID" + secrets.token_hex(8).upper()
 
 
-def _secret() -> str:
+def _new_secret() -> str:
     return secrets.token_urlsafe(30)

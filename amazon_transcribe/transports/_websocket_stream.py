@@ -94,7 +94,7 @@ class ClientStream(WebSocketStream):
         if self._answer is not None:  # a refusal whose body broke off
             failure = ConnectionLostException("the answer to the upgrade broke off")
         self.fail(failure)
-        self._drop()
+        self.drop()
 
     def _ping(self) -> None:
         """Ask for a sign of life, as long as what comes is read."""
@@ -104,7 +104,7 @@ class ClientStream(WebSocketStream):
                     f"the peer gave no sign of life for {self._ping_interval:g} s"
                 )
             )
-            self._drop()
+            self.drop()
             return
         self._heard = False
         if self._ws.state is ConnectionState.OPEN:

@@ -51,7 +51,7 @@ exception:error=ResourceNotFound,after=1..60,probability=0.005
 exception:error=Serialization,after=1..60,probability=0.005
 exception:error=ServiceUnavailable,after=1..60,probability=0.005
 """.split()
-PATIENCE = 100.0  # for what is still on its way out when the client has left: see FULL_TIMEOUT
+PATIENCE = 100.0  # for what is still on its way out when the client has left: see `Limits.unseen`
 
 
 class Strikes(logging.Handler):
@@ -63,7 +63,7 @@ class Strikes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         words = record.getMessage().split()
-        if words[0] == "fault":  # … KIND strikes a connection, or: strikes session ID
+        if words[0] == "fault":  # … KIND injected into a connection, or: into session ID
             self._journal.write(f"{words[1]} {words[-1]}\n")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from amazon_transcribe._protocol.events import SERVICE_EXCEPTIONS
+from amazon_transcribe._protocol.constants import SERVICE_EXCEPTIONS
 
 # Memory is judged in runs of so many seconds: in shorter ones caches still fill up.
 LONG_ENOUGH = 900.0

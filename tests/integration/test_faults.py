@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import re
 import subprocess
@@ -23,7 +24,8 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.local import Fault, LocalTranscribe
-from amazon_transcribe.local.faults import KINDS
+from amazon_transcribe.local.faults import KINDS, OPTIONS, Kind
+from amazon_transcribe.local.faults.injection import FaultyExchange
 from benchmarks import faults as matrix
 from tests.support.callers import SECOND, client_of, start, until
 
@@ -47,9 +49,9 @@ async def test_the_log_tells_which_fault_strikes_whom(caplog: pytest.LogCaptureF
         await (await start(client, session_id=SESSION)).close()
     told = [message for message in caplog.messages if message.startswith("fault ")]
     assert told == [
-        "fault refuse strikes a connection",
-        f"fault delay strikes session {SESSION}",
-        f"fault truncate strikes session {SESSION}",
+        "fault refuse injected into a connection",
+        f"fault delay injected into session {SESSION}",
+        f"fault truncate injected into session {SESSION}",
     ]
 
 
@@ -214,7 +216,7 @@ def test_text_form(text: str, fault: Fault) -> None:
     ("text", "reason"),
     [
         ("", "no fault is named ''"),
-        ("explode", "there are refuse, silent"),
+        ("explode", "the kinds are refuse, silent"),
         ("reset:after=x", "after cannot be 'x'"),
         ("reset:after=-1", "after cannot be -1"),
         ("reset:after=5..1", "after cannot be"),
@@ -254,11 +256,18 @@ def test_serve_refuses_a_wrong_fault() -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS.values() if kind.inject])
+def test_what_injects_a_fault_takes_its_options(kind: Kind) -> None:
+    inject = getattr(FaultyExchange, str(kind.inject))
+    assert [*inspect.signature(inject).parameters][1:] == [*kind.options]
+    assert {*kind.takes} <= {*OPTIONS}
+
+
 def test_the_documentation_has_all_kinds_and_their_options() -> None:
     page = (Path(__file__).parents[2] / "docs/how-to/testing.md").read_text("utf-8")
     rows = re.findall(r"^\| `(.*?)` \| (.*?) \| (.*?) ?\|$", page, re.MULTILINE)
     assert rows == [
-        (name, kind.inject.__doc__, ", ".join(f"`{option}`" for option in kind.options))
+        (name, kind.help, ", ".join(f"`{option}`" for option in kind.options))
         for name, kind in KINDS.items()
     ]
 

@@ -12,12 +12,9 @@ from contextlib import asynccontextmanager
 import pytest
 from hpack import Encoder
 
-from amazon_transcribe._net import http2 as _http2
 from amazon_transcribe._net.http2 import Http2Connection
 from amazon_transcribe.local import LocalTranscribe
-from amazon_transcribe.local import server as local_server
-from amazon_transcribe.local.listeners import detection as protocols
-from amazon_transcribe.local.listeners import http2, websocket
+from amazon_transcribe.local.listeners.hooks import Limits
 from tests.support.callers import SECOND, client_of, final_texts, start
 
 HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, CONTINUATION = 1, 3, 4, 6, 7, 9
@@ -92,11 +89,8 @@ def resets() -> bytes:
     ],
     ids=["ping", "settings"],
 )
-async def test_one_that_reads_no_answers_is_dropped(
-    flood: bytes, server: LocalTranscribe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_http2, "MAX_ANSWERED", 10**9)
-    monkeypatch.setattr(_http2, "MAX_UNREAD_ANSWERS", 20_000)
+async def test_one_that_reads_no_answers_is_dropped(flood: bytes, server: LocalTranscribe) -> None:
+    server._limits = Limits(max_answered=10**9, max_unread_answers=20_000)
     # The system's own buffers hold megabytes otherwise.
     server._listeners[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     async with calling(server, HELLO) as (_, writer):
@@ -167,9 +161,8 @@ async def test_streams_taken_back_before_an_eager_task_answers(
         assert not caplog.records
 
 
-async def test_settings_that_nobody_knows_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_http2, "MAX_ANSWERED", 10**9)
-    connection = Http2Connection(client=False)
+async def test_settings_that_nobody_knows_are_not_kept() -> None:
+    connection = Http2Connection(client=False, max_answered=10**9)
     known = len(connection._h2.remote_settings)
     for first in range(256, 50_000, 1000):
         numbers = range(first, first + 1000)
@@ -189,22 +182,18 @@ async def test_settings_that_nobody_knows_are_not_kept(monkeypatch: pytest.Monke
         (True, b"\x16\x03\x01\x02\x00"),
     ],
 )
-async def test_one_that_never_finishes_its_first_words_is_closed(
-    tls: bool, words: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (http2, local_server, protocols, websocket):
-        monkeypatch.setattr(module, "HELLO_TIMEOUT", 0.05)
-    async with LocalTranscribe("scripted", tls=tls) as server:
+async def test_one_that_never_finishes_its_first_words_is_closed(tls: bool, words: bytes) -> None:
+    server = LocalTranscribe("scripted", tls=tls)
+    server._limits = Limits(hello=0.05)
+    async with server:
         async with calling(server, words) as (reader, _):
             await asyncio.wait_for(reader.read(), 5)
 
 
-async def test_a_connection_without_a_stream_is_closed_after_a_while(
-    server: LocalTranscribe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http2, "HELLO_TIMEOUT", 0.02)
-    monkeypatch.setattr(http2, "IDLE_TIMEOUT", 0.02)
-    async with client_of(server) as client:
+async def test_a_connection_without_a_stream_is_closed_after_a_while() -> None:
+    server = LocalTranscribe("scripted")
+    server._limits = Limits(hello=0.02, next_stream=0.02)
+    async with server, client_of(server) as client:
         stream = await start(client)
         async with calling(server, HELLO) as (reader, _):
             kinds = await asyncio.wait_for(frames_until_closed(reader), 5)

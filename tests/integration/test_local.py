@@ -287,7 +287,7 @@ async def test_a_server_is_started_once_at_a_time() -> None:
     await server.start()
     assert server.engine_name == "scripted"
     urls = server.endpoint_urls
-    with pytest.raises(SDKError, match="runs already"):
+    with pytest.raises(SDKError, match="already running"):
         await server.start()
     assert server.endpoint_urls == urls
     await can_be_reached(server)
@@ -336,12 +336,15 @@ async def test_a_start_that_fails_leaves_nothing_behind(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     engine = Counted()
-    monkeypatch.setattr("amazon_transcribe.local.server.load_engine", lambda *_, **__: engine)
+
+    class Serving(LocalTranscribe):
+        _load_engine = staticmethod(lambda *_, **__: engine)
+
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         given = {name: port if value == "taken" else value for name, value in options.items()}
         with pytest.raises((OSError, ValueError)) as failed:
-            await LocalTranscribe("scripted", **given).start()
+            await Serving("scripted", **given).start()
     if "taken" in options.values():
         assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in str(failed)
     assert engine.closed

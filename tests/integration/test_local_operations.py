@@ -31,7 +31,7 @@ from amazon_transcribe.local.engines.scripted import ScriptedEngine
 from amazon_transcribe.local.service.categories import Categories
 from amazon_transcribe.local.service.events import event_mapper
 from amazon_transcribe.local.service.operations import OPERATIONS
-from amazon_transcribe.local.service.parameters import HONOURED, check
+from amazon_transcribe.local.service.parameters import HONOURED, check_parameters
 from amazon_transcribe.model import (
     CategoryEvent,
     ChannelDefinition,
@@ -469,14 +469,14 @@ REFUSED = [
     ("shape", "member"), REFUSED, ids=lambda of: getattr(of, "model_name", None) or of.__name__
 )
 def test_what_is_not_honoured_is_refused_by_name(shape: type[Struct], member: Member) -> None:
-    assert check(asking(shape), ENGINE, {}, lenient=False) == []
+    assert check_parameters(asking(shape), ENGINE, {}, lenient=False) == []
     asked = asking(shape, **{member.name: "value"})
     with pytest.raises(BadRequestException, match=f"^{member.model_name}(:| is not supported)"):
-        check(asked, ENGINE, {}, lenient=False)
-    assert check(asked, ENGINE, {}, lenient=True) == [member.model_name]
+        check_parameters(asked, ENGINE, {}, lenient=False)
+    assert check_parameters(asked, ENGINE, {}, lenient=True) == [member.model_name]
     for nothing in (None, False):
         asked = asking(shape, **{member.name: nothing})
-        assert check(asked, ENGINE, {}, lenient=False) == []
+        assert check_parameters(asked, ENGINE, {}, lenient=False) == []
 
 
 def test_what_is_honoured_is_of_the_model() -> None:
@@ -489,7 +489,7 @@ class NextYear(StartStreamTranscriptionRequest, kw_only=True):
 
 def test_next_year_s_parameter_is_refused_without_a_line_of_code() -> None:
     with pytest.raises(BadRequestException, match="^Mood is not supported by the local server$"):
-        check(asking(NextYear, mood="calm"), ENGINE, {}, lenient=False)
+        check_parameters(asking(NextYear, mood="calm"), ENGINE, {}, lenient=False)
 
 
 class NextYearSettings(MedicalScribePostStreamAnalyticsSettings, kw_only=True):
@@ -542,7 +542,8 @@ async def test_next_year_s_members_are_passed_over_by_a_lenient_server(
             )
             assert await converse(stream, SECOND)
     assert caplog.messages == [
-        "lenient: from now on ignored: PostStreamAnalyticsSettings.Summary, ChannelDefinitions.Mood"
+        "ignoring unsupported parameters (lenient): PostStreamAnalyticsSettings.Summary,"
+        " ChannelDefinitions.Mood"
     ]
 
 
@@ -574,7 +575,7 @@ def test_the_documentation_lists_what_a_lenient_server_refuses() -> None:
     names = []
     for shape, parameters in REFUSED_ALWAYS:
         with pytest.raises(BadRequestException) as refused:
-            check(asking(shape, **parameters), ENGINE, {}, lenient=True)
+            check_parameters(asking(shape, **parameters), ENGINE, {}, lenient=True)
         names += re.findall("^[A-Za-z]+", refused.value.message)
     with pytest.raises(BadRequestException) as refused:
         event_mapper("StartCallAnalyticsStreamTranscription", None, Categories({}), None)
@@ -600,9 +601,7 @@ async def test_headers_of_no_known_parameter_are_ignored_and_named_once(
     async with client:
         for _ in range(2):
             assert await converse(await client.start_stream_transcription(**AUDIO), SECOND)
-    assert caplog.messages == [
-        "no parameters that are known here, from now on ignored: 'x-amzn-transcribe-mood'"
-    ]
+    assert caplog.messages == ["ignoring unknown parameters: 'x-amzn-transcribe-mood'"]
 
 
 async def test_a_lenient_server_passes_over_what_it_cannot_do(
@@ -624,8 +623,8 @@ async def test_a_lenient_server_passes_over_what_it_cannot_do(
         with pytest.raises(BadRequestException, match="g729"):
             await client.start_stream_transcription(**{**AUDIO, "media_encoding": "g729"})
     assert caplog.messages == [
-        "lenient: from now on ignored: LanguageCode, VocabularyName, ShowSpeakerLabel,"
-        " ContentRedactionType"
+        "ignoring unsupported parameters (lenient): LanguageCode, VocabularyName,"
+        " ShowSpeakerLabel, ContentRedactionType"
     ]
 
 
@@ -636,7 +635,7 @@ async def test_a_lenient_server_passes_over_what_it_cannot_do(
 async def test_rules_that_are_none(tmp_path: Path, rules: bytes) -> None:
     path = tmp_path / "rules.json"
     path.write_bytes(rules)
-    with pytest.raises(ValidationException, match="rules.json: no rules of categories"):
+    with pytest.raises(ValidationException, match="rules.json: not a file of category rules"):
         await LocalTranscribe("scripted", categories=path).start()
 
 

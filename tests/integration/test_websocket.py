@@ -33,6 +33,7 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.local import Fault, LocalTranscribe
+from amazon_transcribe.local.listeners.hooks import Limits
 from amazon_transcribe.transcription import (
     START_STREAM_TRANSCRIPTION,
     StartStreamTranscriptionRequest,
@@ -779,11 +780,10 @@ async def test_an_exception_of_the_service_reaches_the_client() -> None:
             await stream.output_stream.__anext__()
 
 
-async def test_a_server_told_to_stop_reading_gives_up_a_client_it_no_longer_sees(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("amazon_transcribe.local.listeners.websocket.FULL_TIMEOUT", 0.2)
-    async with LocalTranscribe("scripted", faults=[Fault("stop-reading")]) as server:
+async def test_a_server_told_to_stop_reading_gives_up_a_client_it_no_longer_sees() -> None:
+    server = LocalTranscribe("scripted", faults=[Fault("stop-reading")])
+    server._limits = Limits(unseen=0.2)
+    async with server:
         async with client_of(server, transport="websocket") as client:
             stream = await start(client)
             for _ in range(40):  # more than the server takes unread

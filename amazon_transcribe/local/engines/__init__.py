@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 
 from ...exceptions import ValidationException
+from ..constants import ENGINES
 from .base import Engine, EngineUnavailable, Recognition, RecognitionOptions
 
 __all__ = [
@@ -23,9 +24,6 @@ __all__ = [
     "RecognitionOptions",
     "load_engine",
 ]
-
-ENGINES = ("moonshine", "pocketsphinx", "scripted")
-"""The names that `load_engine` knows."""
 
 
 def load_engine(name: str, *, script: Path | None = None) -> Engine:
@@ -50,7 +48,7 @@ def load_engine(name: str, *, script: Path | None = None) -> Engine:
         raise ValidationException(f"the engine {name!r} takes no script")
     try:
         if name == "moonshine":
-            # From 1.29 on onnxruntime reports to its maker, beginning with its import.
+            # From 1.29 on, onnxruntime sends usage data to its maker as soon as it is imported.
             os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
             from . import moonshine
 

@@ -1,4 +1,4 @@
-"""Word times by forced alignment: the text is known, where in the audio are its words?
+"""Word times by forced alignment: the text is known, its place in the audio is not.
 
 PocketSphinx finds the most likely path through the text's phonemes. It needs the
 pronunciation of every word: its dictionary's, or a rough one from the spelling, which
@@ -19,7 +19,7 @@ __all__ = ["Aligner", "load_aligner", "pronounce", "spoken", "spread"]
 
 _FRAMES_PER_SECOND = 100
 _CHUNK = SAMPLE_RATE // 10  # samples; PocketSphinx holds the GIL: 1 ms for each chunk
-_MOST_ADDED_WORDS = 5_000  # in the dictionary, before it is loaded anew
+_MOST_ADDED_WORDS = 5_000  # to the dictionary, before it is loaded again
 
 _ABBREVIATIONS = {f"{short.lower()}.": spoken for short, spoken in ABBREVIATIONS.items()}
 _SIGNS = {"$": "dollars", "£": "pounds", "€": "euros", "%": "percent", "&": "and", "+": "plus"}
@@ -61,7 +61,7 @@ def load_aligner() -> Aligner | None:
 
 
 class Aligner:
-    """Aligns one text after the other; may be used from several threads.
+    """An aligner of texts, one after the other; may be used from several threads.
 
     :param pocketsphinx: The module.
     """
@@ -74,7 +74,7 @@ class Aligner:
     def align(self, samples: Samples, words: Sequence[str]) -> list[tuple[float, float]] | None:
         """Return where each word begins and ends, in seconds.
 
-        A word that cannot be spoken (a lone sign) takes no time. The outcome does not
+        A word that cannot be spoken (a lone sign) takes no time. The result does not
         depend on earlier calls.
 
         :param samples: The audio at 16 kHz.
@@ -121,7 +121,7 @@ class Aligner:
                 self._added += 1
         try:
             decoder.set_align_text(" ".join(text))
-            decoder.reinit_feat()  # forget what noise and channel were like before
+            decoder.reinit_feat()  # forget the noise and the channel of the text before
             decoder.start_utt()
             for at in range(0, len(samples), _CHUNK):
                 decoder.process_raw(samples[at : at + _CHUNK].tobytes())
@@ -131,7 +131,7 @@ class Aligner:
                 for part in decoder.seg() or ()
                 if part.word[0] not in "<[+"
             ]
-        except RuntimeError:  # whatever PocketSphinx dislikes: the caller has estimates
+        except RuntimeError:  # PocketSphinx could not align it: the caller has estimates
             self._load()
             return None
         if len(found) < len(text) / 2:

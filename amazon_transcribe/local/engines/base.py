@@ -1,4 +1,4 @@
-"""What the local server asks of a recogniser."""
+"""The interface between the local server and its recognisers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 Stability = Literal["low", "medium", "high"]
-"""How eagerly words of partial results become stable; the service's own levels."""
+"""How soon words of partial results become stable; the service's own levels."""
 
 
 class EngineUnavailable(SDKError):
@@ -39,7 +39,7 @@ class EngineUnavailable(SDKError):
 
 @dataclass(frozen=True)
 class RecognitionOptions:
-    """What a stream asks of its recogniser.
+    """The options of one stream's recognition.
 
     :param sample_rate: The rate of the audio in hertz, 8,000 to 48,000.
     :param stabilize: Mark the words of partial results that will not change any more.
@@ -60,23 +60,23 @@ class Recognition(Protocol):
     def accept(self, pcm: bytes) -> list[Result]:
         """Take the next audio and return the results that it brings.
 
-        CPU-heavy with a real recogniser: call it in a worker thread. A call brings at
-        most one partial result, so whoever hands over a backlog in one call gets fewer.
+        A real recogniser needs much of the CPU: call it in a worker thread. A call brings at
+        most one partial result, so a backlog handed over in one call brings fewer.
 
         :param pcm: Signed 16-bit little-endian mono samples of any length; a sample may
             be split over two calls.
         """
 
     def finish(self) -> list[Result]:
-        """Take the end of the audio; returns the last final results."""
+        """Take the end of the audio and return the last final results."""
 
 
 class Engine(Protocol):
-    """A recogniser; one per server, its model shared by all streams."""
+    """A recogniser: one for each server, its model shared by all streams."""
 
     @property
     def name(self) -> str:
-        """What to call it before users, e.g. `"Moonshine tiny-en"`."""
+        """Its name for users, e.g. `"Moonshine tiny-en"`."""
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ class Engine(Protocol):
         """Whether a call takes microseconds, so that it needs no worker thread."""
 
     def open(self, options: RecognitionOptions) -> Recognition:
-        """Begin a stream; cheap."""
+        """Begin a stream, at little cost."""
 
     def close(self) -> None:
-        """Release the model; no stream can begin after it."""
+        """Release the model; no stream can begin afterwards."""

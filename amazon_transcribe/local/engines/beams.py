@@ -12,12 +12,12 @@ import numpy.typing as npt
 __all__ = ["UNLIKELY", "Follow", "search"]
 
 UNLIKELY = math.log(10_000)
-"""A text that the best one beats by more than this, in log-likelihood, is not told."""
+"""Hypotheses this much worse than the best (log-likelihood) are dropped."""
 
-_TRIES_PER_BEAM = 4  # continuations looked at; some spell what a likelier one does
+_TRIES_PER_BEAM = 4  # continuations considered; some spell the same as a likelier one
 
 Follow = Callable[[list[int], list[int]], npt.NDArray[np.float32]]
-"""Takes the newest token of each text, and which row of the call before the text continues;
+"""Takes the newest token of each text and the row of the previous call that the text continues;
 returns a row for each text: the log-likelihoods of all tokens that could be next."""
 
 
@@ -46,17 +46,17 @@ def search(
     width: int,
     most_tokens: int,
 ) -> list[tuple[list[int], list[float]]]:
-    """Return whole texts, likeliest first: their tokens, and the likelihoods of these.
+    """Return whole texts, likeliest first: their tokens and the tokens' likelihoods.
 
-    Of texts that spell the same letters the likeliest goes on; else all would soon differ
-    in commas only.
+    Of texts that spell the same letters only the likeliest goes on; otherwise all would
+    soon differ only in commas.
 
     :param follow: The model.
     :param letters_of: What a token adds to the letters of a text; nothing for punctuation.
     :param start: The token before all texts.
     :param end: The token behind a whole text.
-    :param width: How many texts are followed at a time, and told in the end, at most.
-    :param most_tokens: Where the search gives up on a text, its end counted.
+    :param width: How many texts are followed at a time and returned, at most.
+    :param most_tokens: The longest text, its end included.
     """
     beams = [_Beam([], [], 0.0, b"")]
     newest, rows = [start], [0]
@@ -64,7 +64,7 @@ def search(
     for _ in range(most_tokens):
         logs = follow(newest, rows)
         totals = logs + np.array([[beam.score] for beam in beams], np.float32)
-        # Every token makes a text less likely: what is behind now stays behind.
+        # Every token makes a text less likely: a text that is behind now stays behind.
         ranked = sorted((beam.score for beam in whole.values()), reverse=True)
         floor = max([float(np.max(totals)), *ranked[:1]]) - UNLIKELY
         floor = max([floor, *ranked[width - 1 : width]])
@@ -86,7 +86,7 @@ def search(
         beams = [beam for beam, _ in grown.values()]
         newest = [beam.tokens[-1] for beam in beams]
         rows = [row for _, row in grown.values()]
-    told = sorted(whole.values(), key=lambda beam: beam.score, reverse=True)[:width]
+    best = sorted(whole.values(), key=lambda beam: beam.score, reverse=True)[:width]
     return [
-        (beam.tokens, beam.likelihoods) for beam in told if beam.score >= told[0].score - UNLIKELY
+        (beam.tokens, beam.likelihoods) for beam in best if beam.score >= best[0].score - UNLIKELY
     ]

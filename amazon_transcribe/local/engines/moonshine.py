@@ -10,12 +10,13 @@ import importlib.util
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
+from msgspec.structs import replace
 
 from .alignment import Aligner, load_aligner, spread
 from .base import Recognition, RecognitionOptions
@@ -38,14 +39,14 @@ _HEADS, _HEAD_SIZE = 8, 36
 _MARKS = b".,?!;:"
 _NO_LETTERS = re.compile(rb"[^a-z0-9\x80-\xff]+")
 
-# Breath, noise and music make the model dream: a few unlikely tokens, far fewer than
+# On breath, noise and music the model invents text: a few unlikely tokens, far fewer than
 # speech of that length has, or an endless loop. Speech has 2.5 to 6 tokens a second.
 _FEW_TOKENS = 3
 _FEW_TOKENS_CONFIDENCE = 0.6
 _FEWEST_TOKENS_PER_SECOND = 1.0
 _RATE_SECONDS = 2.0  # shorter segments may have fewer
 _LONGEST_LOOP = 24  # tokens
-_LAST_LATIN_LETTER = "\u024f"  # others come from the depths of the training data
+_LAST_LATIN_LETTER = "\u024f"  # the model writes others only where nothing was said
 _LEAST_SECONDS = 0.2  # the encoder takes no less
 
 
@@ -54,7 +55,7 @@ def load() -> MoonshineEngine:
 
     :raises ImportError: The weights are not installed.
     """
-    spec = importlib.util.find_spec("moonshine_voice")  # found, not imported
+    spec = importlib.util.find_spec("moonshine_voice")  # found without being imported
     if spec is None or spec.origin is None:
         raise ImportError("No module named 'moonshine_voice'")
     weights = Path(spec.origin).parent / "assets" / "tiny-en"
@@ -67,7 +68,7 @@ class MoonshineEngine:
     """The engine: one model and one aligner for all streams.
 
     :param model: The model.
-    :param aligner: Gives words their times; without one they are estimated.
+    :param aligner: Gives words their times; without one the times are estimated.
     """
 
     name = "Moonshine tiny-en"
@@ -96,7 +97,7 @@ class _Spelling:
     :param text: The word without the mark.
     :param mark: The punctuation behind it.
     :param confidence: The least likelihood among its tokens, marks left out.
-    :param body_end: The position behind the last token of `text`.
+    :param body_end: The position after the last token of `text`.
     """
 
     text: str
@@ -160,7 +161,7 @@ def _as_wave(samples: Samples) -> _Array:
 def _is_speech(
     samples: Samples, likelihoods: Sequence[float], spelling: Sequence[_Spelling]
 ) -> bool:
-    """Whether the tokens of a segment were said rather than dreamt."""
+    """Tell whether the tokens of a segment were said rather than invented."""
     count, seconds = len(likelihoods), len(samples) / SAMPLE_RATE
     if not count or (seconds > _RATE_SECONDS and count < _FEWEST_TOKENS_PER_SECOND * seconds):
         return False
@@ -220,10 +221,10 @@ class Model:
 
         :param audio: The segment at 16 kHz, -1 to 1.
         :param draft: The tokens of an earlier hypothesis. They are checked in one run of
-            the decoder; only what differs is decoded token by token. But for rounding,
-            the outcome is the same without them.
-        :param forced: How many tokens of the draft stand, likely or not.
-        :param following: Which tokens may come behind the forced ones.
+            the decoder; only what differs is decoded token by token. Except for
+            rounding, the result is the same without them.
+        :param forced: How many tokens of the draft are kept, likely or not.
+        :param following: Which tokens may follow the forced ones.
         """
         limit = max(forced + 1, _most_tokens(audio))
         draft = list(draft[: limit - 1])
@@ -307,7 +308,7 @@ class Model:
                 yield _Spelling(text, mark, min(likelihoods[start:body_end]), body_end)
 
     def may_follow(self, text: str) -> _Mask:
-        """Return which tokens leave a word as it is: marks, a new word, the end."""
+        """Return which tokens leave the word before them unchanged: marks, a new word, the end."""
         following = self._opening | self._marks
         if has_period(text):
             following = following & ~self._periods
@@ -326,7 +327,7 @@ class Model:
     def _step(
         self, features: _Array, tokens: Sequence[Sequence[int]], past: Sequence[_Array]
     ) -> tuple[_Array, list[_Array]]:
-        """Run the decoder on the next tokens of each text; returns the scores behind each."""
+        """Run the decoder on the next tokens of each text and return the scores after each."""
         continuing = past[0].shape[2] > 0
         feed = {
             "input_ids": np.array(tokens, np.int64),
@@ -358,7 +359,7 @@ class Model:
 
 
 def _log_likelihoods(scores: _Array) -> _Array:
-    """The logarithms of the likelihoods of each row's tokens."""
+    """Return the logarithms of the likelihoods of each row's tokens."""
     scores = scores - np.max(scores, axis=-1, keepdims=True)
     logs: _Array = scores - np.log(np.sum(np.exp(scores), axis=-1, keepdims=True))
     return logs

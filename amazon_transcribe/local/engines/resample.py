@@ -1,9 +1,9 @@
-"""Streaming sample-rate conversion to 16 kHz, the rate every recogniser here works at.
+"""Streaming sample-rate conversion to 16 kHz, the rate that every recogniser here works at.
 
 A polyphase FIR filter: output sample `n` lies at the input position `n * M / L`
 (`L / M` is the ratio of the rates in lowest terms) and is the scalar product of the
 input around it with one of `L` phases of a Kaiser-windowed sinc. Each output sample
-depends on its input neighbourhood alone, so the borders of chunks leave no trace.
+depends on its input neighbourhood alone, so the borders of chunks cannot be heard.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from ..._protocol import constraints as _rules
+from ..._protocol import constraints
 
 __all__ = ["SAMPLE_RATE", "Resampler", "Samples"]
 
 SAMPLE_RATE = 16_000
-"""The rate, in hertz, of what a `Resampler` gives."""
+"""The rate, in hertz, of what a `Resampler` returns."""
 
 Samples = npt.NDArray[np.int16]
 """Mono 16-bit samples."""
@@ -31,16 +31,16 @@ _KAISER_BETA = 8.0  # about 80 dB of stop-band attenuation
 
 
 class Resampler:
-    """Converts one stream of samples to 16 kHz.
+    """A converter of one stream of samples to 16 kHz.
 
     The output is aligned with the input (no delay in time), but comes late by the
-    filter's half width, 2 to 4 ms; `finish` gives the rest.
+    filter's half width, 2 to 4 ms; `finish` returns the rest.
 
     :param sample_rate: The rate of the input in hertz, 8,000 to 48,000, any integer.
     """
 
     def __init__(self, sample_rate: int) -> None:
-        if problem := _rules.SAMPLE_RATE.violation(sample_rate):
+        if problem := constraints.SAMPLE_RATE.violation(sample_rate):
             raise ValueError(f"the sample rate {problem}")
         divisor = math.gcd(sample_rate, SAMPLE_RATE)
         self._up = SAMPLE_RATE // divisor
@@ -54,7 +54,7 @@ class Resampler:
         self._received = 0
 
     def accept(self, samples: Samples) -> Samples:
-        """Take the next samples; returns those of the output that are complete."""
+        """Take the next samples and return those of the output that are complete."""
         if self._passthrough:
             return samples
         blocks = []
@@ -98,13 +98,13 @@ class Resampler:
 
 
 def _half_width(sample_rate: int) -> int:
-    """The filter's reach to either side, in samples of the input."""
+    """Return the filter's reach to either side, in samples of the input."""
     return math.ceil(_HALF_WIDTH * max(1.0, sample_rate / SAMPLE_RATE))
 
 
 @lru_cache(maxsize=8)
 def _phases(sample_rate: int) -> npt.NDArray[np.float32]:
-    """The filter, one row per phase: `row[k]` weighs the input `k - (half - 1)` further on.
+    """Return the filter, one row per phase: `row[k]` weighs the input `k - (half - 1)` further on.
 
     The largest, for a rate with no common divisor, has 16,000 rows and 12 MB.
     """

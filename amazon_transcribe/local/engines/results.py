@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ...transcription import Alternative, Item, Result
 
@@ -32,11 +34,10 @@ ABBREVIATIONS = {
     "vs": "versus",
     "etc": "et cetera",
 }
-"""Words that are written with a period, without it, and how they are spoken."""
+"""Words that are written with a period, here without it, and how they are spoken."""
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(Struct, frozen=True):
     """A recognised word and the punctuation right behind it.
 
     :param text: The word without the mark.
@@ -53,7 +54,7 @@ class Word:
     mark: str = ""
 
     def shifted(self, seconds: float) -> Word:
-        """Return the word, that many seconds later."""
+        """Return the word that many seconds later."""
         return replace(self, start=self.start + seconds, end=self.end + seconds)
 
 
@@ -72,9 +73,9 @@ def build_result(
     Item times are rounded to milliseconds, ascend, and lie within the segment.
 
     :param others: The words of further alternatives of a final result, best first.
-    :param stable: With stabilisation: how many of the words stand for good; None
-        without. The mark behind the last of them is open as long as the result is
-        partial: what follows decides it.
+    :param stable: How many of the words will not change any more; None without
+        stabilisation. The mark behind the last of them may still change while the result
+        is partial: it depends on what follows.
     """
     start, end = round(start, 3), round(end, 3)
     alternatives = [_alternative(words, start, end, is_partial=is_partial, stable=stable)]
@@ -121,5 +122,5 @@ def split_mark(word: str) -> tuple[str, str]:
 
 
 def has_period(text: str) -> bool:
-    """Whether a period behind this text would belong to it, as in `Mr.` and `U.S.`"""
+    """Tell whether a period behind this text would belong to it, as in `Mr.` and `U.S.`"""
     return text in ABBREVIATIONS or _INITIALS.fullmatch(f"{text}.") is not None

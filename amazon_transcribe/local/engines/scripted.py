@@ -1,9 +1,9 @@
 """The scripted engine: speaks a text at an even pace, whatever the audio.
 
-For tests and load tests: what comes out depends on the text and on how much audio came
-in, not on what is in it, and costs next to nothing. A word takes 0.4 s of audio, each
-line of the text is a segment, and 0.6 s lie between two. The end of the audio ends the
-segment after the last word that the audio had room for; the rest of the text is unsaid.
+For tests and load tests: the results depend on the text and on the length of the audio,
+not on its content, and cost next to nothing. A word takes 0.4 s of audio, each line of the
+text is a segment, and 0.6 s lie between two segments. The end of the audio ends the segment
+after the last word that the audio had room for; the rest of the text is not spoken.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _Line = list[tuple[str, str]]  # words and the marks behind them
 class ScriptedEngine:
     """The engine.
 
-    :param text: What to speak, once, one segment per line. Without one a built-in text
-        is repeated as long as audio comes.
+    :param text: What to speak, once, one segment per line. By default a built-in text is
+        repeated as long as audio comes.
     :raises ValidationException: The text has no words.
     """
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
+from msgspec.structs import replace
 
 from ...transcription import Result
 from .alignment import spoken
@@ -28,20 +28,20 @@ _PARTIAL_GROWTH = 0.1  # of the segment, as a partial costs in proportion to its
 
 
 class SegmentDecoder(Protocol):
-    """Turns the audio of segments into words, one segment after the other.
+    """A decoder of segments into words, one segment after the other.
 
     Times of words count from the beginning of the segment.
     """
 
     def partial(self, samples: Samples, keep: int) -> list[Word]:
-        """Return the words of the segment as far as it was heard.
+        """Return the words of the segment so far.
 
-        :param samples: All of the segment's audio up to now, at 16 kHz.
-        :param keep: How many words of the last hypothesis stand for good.
+        :param samples: All of the segment's audio so far, at 16 kHz.
+        :param keep: How many words of the last hypothesis must stay.
         """
 
     def final(self, samples: Samples, keep: int) -> list[Word]:
-        """Return the words of the whole segment; what follows is the next one.
+        """Return the words of the whole segment; what follows belongs to the next one.
 
         The segment may be up to a second shorter than when last seen.
         """
@@ -50,9 +50,9 @@ class SegmentDecoder(Protocol):
         """Return the final words with their best times."""
 
     def readings(self, samples: Samples, count: int) -> Iterable[list[Word]]:
-        """Return what else the segment of the last `final` may say, likeliest first.
+        """Return other readings of the segment of the last `final`, likeliest first.
 
-        The words of `final` may be among it, and readings that differ in punctuation.
+        The words of `final` may be among them, and readings that differ in punctuation.
 
         :param samples: The segment's audio.
         :param count: How many different readings are wanted; few more are worth a search.
@@ -114,7 +114,7 @@ class SegmentedRecognition:
             words = self._stabilizer.update(words)
         if not words:
             return []
-        # What follows decides about punctuation behind the newest word.
+        # Punctuation behind the newest word depends on what follows.
         self._shown = words = [*words[:-1], replace(words[-1], mark="")]
         return [self._result(segment, words, is_partial=True)]
 
@@ -123,7 +123,7 @@ class SegmentedRecognition:
         for segment in segments:
             heard = self._decoder.final(segment.samples, self._stable or 0)
             words = self._stabilizer.settle(heard) if self._stabilizer else heard
-            # Whoever saw a partial result waits for the final one of its segment.
+            # A client that has seen a partial result waits for the final one of its segment.
             words = words or self._shown
             if words:
                 others = self._others(segment, words) if heard else []
@@ -133,7 +133,7 @@ class SegmentedRecognition:
         return results
 
     def _others(self, segment: Segment, words: list[Word]) -> list[list[Word]]:
-        """The further alternatives of a final result."""
+        """Return the further alternatives of a final result."""
         count = self._options.alternatives - 1
         if not count:
             return []
@@ -171,5 +171,5 @@ class SegmentedRecognition:
 
 
 def _as_spoken(words: Iterable[Word]) -> tuple[str, ...]:
-    """What is said, however it is written: no case, no punctuation, figures as words."""
+    """Return what is said, however it is written: no case, no punctuation, figures as words."""
     return tuple(piece.strip("'") for word in words for piece in spoken(word.text))

@@ -1,13 +1,13 @@
-"""Cuts a stream of samples into segments of speech at natural pauses.
+"""Segments of speech, cut from a stream of samples at natural pauses.
 
-Votes of WebRTC's voice activity detection, one per 30 ms frame, decide:
+The votes of WebRTC's voice activity detection, one for each frame of 30 ms, decide:
 
 - a segment opens when 5 of the last 7 frames are speech, 0.3 s before the first of them;
 - it closes after 0.6 s without speech; from 10 s on, a breath of 0.18 s is enough;
 - at 15 s it is cut at the quietest place of its last second.
 
 A cut never reaches further back than that second: words that were heard earlier, and
-perhaps reported as stable, belong to their segment.
+perhaps reported as stable, stay in their segment.
 """
 
 from __future__ import annotations
@@ -86,11 +86,11 @@ class Segmenter:
         return len(self._frames) * _FRAME / SAMPLE_RATE
 
     def open_segment(self) -> Segment:
-        """Return the open segment as far as it was heard, silence at its end left out."""
+        """Return the open segment so far, without the silence at its end."""
         return self._segment(self._speech_frames)
 
     def accept(self, samples: Samples) -> list[Segment]:
-        """Take the next samples; returns the segments that they complete."""
+        """Take the next samples and return the segments that they complete."""
         audio = self._pending + samples.tobytes()
         size = _FRAME * samples.itemsize
         whole = len(audio) - len(audio) % size
@@ -103,7 +103,7 @@ class Segmenter:
         return closed
 
     def finish(self) -> list[Segment]:
-        """Take the end of the stream; returns the segment it completes, if any."""
+        """Take the end of the stream and return the segment that it completes, if any."""
         if not self._frames:
             return []
         if self._silent < _TAIL_FRAMES:
@@ -160,10 +160,10 @@ class Segmenter:
 
 
 def has_voice(samples: Samples) -> bool:
-    """Whether there may be voice in the audio: not breath or noise only, nor a tone.
+    """Tell whether there may be voice in the audio, not only breath, noise or a tone.
 
-    Voice is periodic: its autocorrelation has a peak at the pitch. Breath and noise are
-    not, tones are without a break.
+    Voice is periodic: its autocorrelation has a peak at the pitch. Breath and noise are not
+    periodic; a tone is, but without a break.
 
     :param samples: Audio at 16 kHz.
     """

@@ -11,12 +11,12 @@ in by single frames of 30 ms, which keep other threads waiting for some 5 ms.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import islice
 from typing import Any
 
 import pocketsphinx
+from msgspec.structs import replace
 
 from .alignment import spread
 from .base import Recognition, RecognitionOptions
@@ -37,7 +37,7 @@ def load() -> PocketSphinxEngine:
 
 
 class PocketSphinxEngine:
-    """The engine: the decoders that no stream uses at present."""
+    """The engine: a pool of the decoders that no stream uses now."""
 
     name = "PocketSphinx en-us"
     languages = ("en-US",)
@@ -87,7 +87,7 @@ class _Decoder:
             if path is not None:
                 scores[path.hypstr] = max(path.score, scores.get(path.hypstr, 0.0))
         best = self._path()
-        # The search finds them in the order of estimates.
+        # The search returns them in the order of estimates.
         for text in sorted(scores, key=lambda text: scores[text], reverse=True):
             yield _within(samples, _timed(text.split(), best))
 
@@ -111,12 +111,12 @@ class _Decoder:
         self._fed = max(self._fed, len(samples))
 
     def _path(self) -> list[Word]:
-        """The words of the best path through all that was fed."""
+        """Return the words of the best path through all audio so far."""
         if self._decoder.hyp() is None:
             return []
         return [
             Word(
-                part.word.partition("(")[0],  # "(2)" tells which pronunciation it was
+                part.word.partition("(")[0],  # "(2)" is the number of the pronunciation
                 part.start_frame / _FRAMES_PER_SECOND,
                 (part.end_frame + 1) / _FRAMES_PER_SECOND,
                 min(1.0, part.prob),
@@ -127,15 +127,15 @@ class _Decoder:
 
 
 def _within(samples: Samples, words: Sequence[Word]) -> list[Word]:
-    """The words that begin in the segment: one that is cut ends before what was fed."""
+    """Return the words that begin in the segment: one that is cut ends before the audio fed."""
     return [word for word in words if word.start < len(samples) / SAMPLE_RATE]
 
 
 def _timed(texts: Sequence[str], best: Sequence[Word]) -> list[Word]:
     """Give the words of another path their times.
 
-    PocketSphinx does not tell them. The words that it shares with the best path are taken
-    from there, those between share the time that is left, without a confidence.
+    PocketSphinx does not report them. Words that are in the best path too have its times;
+    those between share the time that is left, and have no confidence.
     """
     words: list[Word] = []
     matcher = SequenceMatcher(None, [word.text for word in best], texts, autojunk=False)

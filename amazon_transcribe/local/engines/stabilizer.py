@@ -1,7 +1,7 @@
-"""Decides which words of a growing hypothesis stand for good.
+"""The words of a growing hypothesis that will not change any more.
 
 A word becomes stable when the last hypotheses agree on it and on all words before it
-(local agreement), and it is not among the newest. From then on it stands: later
+(local agreement), and it is not among the newest. From then on it stays: later
 hypotheses, the final one included, are made to begin with the stable words.
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import takewhile
+
+from msgspec.structs import replace
 
 from .base import Stability
 from .results import Word
@@ -26,7 +27,7 @@ _AGREEING: dict[Stability, int] = {"high": 2, "medium": 2, "low": 3}
 class Stabilizer:
     """The stable words of one segment.
 
-    :param level: How eagerly words become stable.
+    :param level: How soon words become stable.
     """
 
     def __init__(self, level: Stability) -> None:
@@ -36,11 +37,11 @@ class Stabilizer:
 
     @property
     def stable(self) -> int:
-        """How many words stand for good."""
+        """How many words are stable."""
         return len(self._stable)
 
     def update(self, hypothesis: Sequence[Word]) -> list[Word]:
-        """Take the next partial hypothesis; returns it, made to keep the stable words."""
+        """Take the next partial hypothesis and return it with the stable words kept."""
         words = self.settle(hypothesis)
         self._recent.append([word.text for word in words])
         if len(self._recent) == self._agree:
@@ -52,7 +53,7 @@ class Stabilizer:
         return words
 
     def settle(self, hypothesis: Sequence[Word]) -> list[Word]:
-        """Return a hypothesis, partial or final, made to keep the stable words."""
+        """Return a hypothesis, partial or final, with the stable words kept."""
         stable = self._stable
         if not stable:
             return list(hypothesis)
@@ -61,6 +62,6 @@ class Stabilizer:
         texts = [word.text for word in head] == [word.text for word in stable]
         if texts and all(a.mark == b.mark for a, b in zip(head[:-1], stable[:-1], strict=True)):
             return list(hypothesis)
-        # The recogniser revised a stable word: take what it heard behind the last one.
+        # The recogniser revised a stable word: take what it heard after the last one.
         tail = [word for word in hypothesis if (word.start + word.end) / 2 > last.end]
         return [*stable[:-1], replace(last, mark=last.mark if tail else ""), *tail]

@@ -1,32 +1,49 @@
-"""x"""
+"""Faults on demand: what networks and services in trouble do, for tests of recovery.
+
+    LocalTranscribe("scripted", faults=[Fault("reset", after_events=3, code=8)])
+    amazon-transcribe serve --fault reset:after=3,code=8 --fault http:status=503,times=2
+
+What happens is the fault's kind, a row of `KINDS`.
+
+When it happens is its point: a number of events sent (`after_events`, in text `after`) or
+seconds of audio received (`after_seconds`, in text `seconds`). Either may be a range, from
+which each stream draws its own point. A fault without a point happens as early as it can:
+before the answer, where the kind allows that.
+
+It happens to every stream (`refuse`: to every connection), to the first `times` of them,
+or to each with a `probability`. What is drawn depends only on `seed` and on the order of
+the streams. The logger `amazon_transcribe.local` names each fault and its session at INFO.
+
+A new kind is a row of `KINDS` and a method of `injection.FaultyExchange`.
+"""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Collection
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from ..._protocol.constants import SERVICE_EXCEPTIONS
 from ...exceptions import ValidationException
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_MESSAGE = "A fault that was asked for."
+__all__ = ["KINDS", "OPTIONS", "Fault"]
+
 _T = TypeVar("_T", int, float)
-_Declared = TypeVar("_Declared", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class Fault:
     """One thing that goes wrong.
 
-    :param kind: What it is: a name of the table.
+    :param kind: What goes wrong: a name of the table.
     :param after_events: Events sent before it happens, or the range to draw them from.
     :param after_seconds: Seconds of audio received before it happens, or their range.
     :param probability: How likely a stream gets it, above 0 to 1.
     :param times: How many streams get it; None for all.
-    :param seed: Of what is drawn; None for a new one each time.
+    :param seed: The seed of what is drawn; None for a new one each time.
     :param by: `delay`: seconds; 1 by default.
     :param code: `reset`, `goaway`: the HTTP/2 error code (RFC 9113, section 7); by
         default INTERNAL_ERROR (2) and NO_ERROR (0).
@@ -36,7 +53,8 @@ class Fault:
         status; `exception`: the service's exception, with or without `Exception`
         behind it, InternalFailureException by default.
     :param message: `http`, `exception`: the text.
-    :raises ValidationException: for what cannot be, in one line.
+    :raises ValidationException: for an unknown kind, an option that the kind does not
+        take, or a value out of its range; in one line.
     """
 
     kind: str
@@ -57,9 +75,9 @@ class Fault:
         kind = KINDS.get(self.kind)
         if kind is None:
             raise ValidationException(
-                f"no fault is named {self.kind!r}; there are {', '.join(KINDS)}"
+                f"no fault is named {self.kind!r}; the kinds are {', '.join(KINDS)}"
             )
-        for name, option in _OPTIONS.items():
+        for name, option in OPTIONS.items():
             value = getattr(self, option.field)
             if value == getattr(Fault, option.field):
                 continue
@@ -96,26 +114,86 @@ class Fault:
             raise ValidationException(f"fault {text!r}: {error}") from None
 
 
-def _read_options(text: str) -> dict[str, Any]:
-    given: dict[str, Any] = {}
-    while text:
-        name, equals, value = text.partition(",")[0].partition("=")
-        name = name.strip()
-        if name == "message":
-            value, text = text.partition("=")[2], ""
-        option = _OPTIONS.get(name)
-        if option is None or not (equals or option.read is _flag):
-            raise ValidationException(
-                f"{name!r} is no option; there are {', '.join(f'{name}=…' for name in _OPTIONS)}"
-            )
-        if option.field in given:
-            raise ValidationException(f"{name} is given twice")
-        try:
-            given[option.field] = option.read(value)
-        except ValueError:
-            raise ValidationException(f"{name} cannot be {value!r}") from None
-        text = text.partition(",")[2]
-    return given
+@dataclass(frozen=True)
+class Kind:
+    """A kind of fault.
+
+    :param help: What happens, in one line.
+    :param inject: The method of `injection.FaultyExchange` that makes it happen, called
+        with the options; None for a kind that happens to connections.
+    :param options: The kind's own options and their defaults.
+    :param early: Whether it may happen before the answer.
+    :param late: Whether it may happen at a point of the stream.
+    :param errors: The names that its `error` may have; empty for any.
+    """
+
+    help: str
+    inject: str | None
+    _: KW_ONLY
+    options: Mapping[str, Any] = field(default_factory=dict)
+    early: bool = False
+    late: bool = True
+    errors: Collection[str] = ()
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """All options that it takes, by the names that the shell knows them by."""
+        point = ("after", "seconds") if self.late else ()
+        return (*point, *self.options, "probability", "times", "seed")
+
+
+_MESSAGE = "A fault was injected."
+
+KINDS: Mapping[str, Kind] = {
+    "refuse": Kind("the connection is closed as soon as it is accepted", None, late=False),
+    "silent": Kind("nothing is sent any more; at the start: no answer", "fall_silent", early=True),
+    "delay": Kind(
+        "the answer, or each event after the point, is late",
+        "slow_down",
+        options={"by": 1.0},
+        early=True,
+    ),
+    "http": Kind(
+        "an HTTP error in place of the stream",
+        "refuse",
+        options={"status": 503, "error": None, "message": _MESSAGE},
+        early=True,
+        late=False,
+    ),
+    "reset": Kind("RST_STREAM", "reset", options={"code": 2}, early=True),
+    "drop": Kind("the TCP connection is cut", "drop", early=True),
+    "goaway": Kind(
+        "GOAWAY, which refuses the stream unless `graceful`",
+        "go_away",
+        options={"code": 0, "graceful": False},
+        early=True,
+    ),
+    "truncate": Kind("an event is cut in the middle, then the stream ends", "truncate_next"),
+    "corrupt": Kind("an event comes with a wrong checksum", "corrupt_next"),
+    "stop-reading": Kind("the server takes no more bytes of the stream", "stop_reading"),
+    "exception": Kind(
+        "an exception of the service ends the stream",
+        "end_with_exception",
+        options={"error": "InternalFailureException", "message": _MESSAGE},
+        errors=tuple(SERVICE_EXCEPTIONS),
+    ),
+}
+"""The kinds of faults by their names."""
+
+
+class Option(NamedTuple):
+    """An option of a fault.
+
+    :param field: The field of `Fault`.
+    :param read: Reads the text form of a value; ValueError for any other text.
+    :param placeholder: Stands for a value in the command's help; empty for a flag.
+    :param limits: The least and the greatest value.
+    """
+
+    field: str
+    read: Callable[[str], Any]
+    placeholder: str
+    limits: tuple[float, float] | None = None
 
 
 def _number_or_range(number: Callable[[str], _T]) -> Callable[[str], _T | tuple[_T, _T]]:
@@ -128,57 +206,43 @@ def _number_or_range(number: Callable[[str], _T]) -> Callable[[str], _T | tuple[
 
 def _flag(text: str) -> bool:
     if text not in ("", "1", "true", "0", "false"):
-        raise ValueError
+        raise ValueError(text)
     return text not in ("0", "false")
 
 
-class _Option(NamedTuple):
-    """An option of a fault: its field, what reads its text, and its least and most."""
-
-    field: str
-    read: Callable[[str], Any]
-    limits: tuple[float, float] | None = None
-
-
-_OPTIONS = {
-    "after": _Option("after_events", _number_or_range(int), (0, 10**9)),
-    "seconds": _Option("after_seconds", _number_or_range(float), (0, 10**9)),
-    "by": _Option("by", float, (0, 10**9)),
-    "code": _Option("code", int, (0, 2**32 - 1)),
-    "graceful": _Option("graceful", _flag),
-    "status": _Option("status", int, (400, 599)),
-    "error": _Option("error", str),
-    "message": _Option("message", str),
-    "probability": _Option("probability", float, (1e-9, 1)),
-    "times": _Option("times", int, (1, 10**9)),
-    "seed": _Option("seed", int),
+OPTIONS: Mapping[str, Option] = {
+    "after": Option("after_events", _number_or_range(int), "EVENTS", (0, 10**9)),
+    "seconds": Option("after_seconds", _number_or_range(float), "OF_AUDIO", (0, 10**9)),
+    "by": Option("by", float, "SECONDS", (0, 10**9)),
+    "code": Option("code", int, "NUMBER", (0, 2**32 - 1)),
+    "graceful": Option("graceful", _flag, ""),
+    "status": Option("status", int, "NUMBER", (400, 599)),
+    "error": Option("error", str, "NAME"),
+    "message": Option("message", str, "TEXT"),
+    "probability": Option("probability", float, "P", (1e-9, 1)),
+    "times": Option("times", int, "STREAMS", (1, 10**9)),
+    "seed": Option("seed", int, "NUMBER"),
 }
-"""By the names that the shell knows them by."""
-
-KINDS: dict[str, _Kind] = {}
+"""The options of faults, by the names that the shell knows them by."""
 
 
-class _Kind:
-    """Declares a kind of fault by what it does.
-
-    The keywords of that are the kind's own options, its docstring is the kind's line in the
-    documentation.
-
-    :param early: Whether it may come before the answer.
-    :param late: Whether it may come at a point.
-    :param errors: The names that its `error` may have; none for any.
-    """
-
-    def __init__(
-        self, name: str, *, early: bool = False, late: bool = True, errors: Collection[str] = ()
-    ) -> None:
-        KINDS[name] = self
-        self.early = early
-        self.errors = errors
-        self._point = ("after", "seconds") if late else ()
-
-    def __call__(self, inject: _Declared) -> _Declared:
-        self.inject = inject
-        self.options = tuple(inspect.signature(inject).parameters)[1:]
-        self.takes = (*self._point, *self.options, "probability", "times", "seed")
-        return inject
+def _read_options(text: str) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    while text:
+        name, equals, value = text.partition(",")[0].partition("=")
+        name = name.strip()
+        if name == "message":
+            value, text = text.partition("=")[2], ""
+        option = OPTIONS.get(name)
+        if option is None or (option.placeholder and not equals):
+            raise ValidationException(
+                f"{name!r} is no option; the options are {', '.join(f'{n}=…' for n in OPTIONS)}"
+            )
+        if option.field in given:
+            raise ValidationException(f"{name} is given twice")
+        try:
+            given[option.field] = option.read(value)
+        except ValueError:
+            raise ValidationException(f"{name} cannot be {value!r}") from None
+        text = text.partition(",")[2]
+    return given

@@ -1,16 +1,4 @@
-"""Faults on demand: what networks and services in trouble do, for tests of recovery.
-
-    LocalTranscribe("scripted", faults=[Fault("reset", after_events=3, code=8)])
-    amazon-transcribe serve --fault reset:after=3,code=8 --fault http:status=503,times=2
-
-*What*: each kind is declared below by a function, whose keywords are its options.
-*When*: `after_events` (in text `after`) events sent, or `after_seconds` (`seconds`) of
-audio received; either may be a range, from which each stream draws. Without a point:
-as early as can be, that is before the answer where the kind allows it. *Whom*: every
-stream (`refuse`: every connection), the first `times` ones, or each with a
-`probability`. What is drawn depends on `seed` and on the order of the streams only.
-The logger `amazon_transcribe.local` tells at INFO which fault strikes which session.
-"""
+"""Faults as they happen: drawn for each stream, and injected at their points."""
 
 from __future__ import annotations
 
@@ -21,74 +9,73 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from ..._protocol.events import SERVICE_EXCEPTIONS
+from ..._protocol.constants import SERVICE_EXCEPTIONS
 from ..._protocol.server_session import exception_frame
 from ...exceptions import ConnectionLostException, HTTPException
-from ..exchange import LINGER_TIMEOUT, WRITE_TIMEOUT, BreakableExchange, Exchange
+from ..exchange import LINGER_TIMEOUT, WRITE_TIMEOUT, Exchange, NetworkExchange
 from ..service import logger
-from . import _MESSAGE, KINDS, Fault, _Kind
+from . import KINDS, OPTIONS, Fault
 from .metering import AudioMeter, parameter
 
-__all__ = ["Fault", "Faults"]
+__all__ = ["Faults", "FaultyExchange", "RefusedConnection"]
+
+Serve = Callable[[Exchange], Coroutine[Any, Any, None]]
 
 
 class Faults:
-    """Carries faults out.
+    """All faults of a server.
 
-    :param faults: All of them; one stream may get several.
+    :param faults: One stream may get several of them.
     """
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
-        sources = [_Source(fault) for fault in faults]
-        self._refusals = [source for source in sources if source.fault.kind == "refuse"]
-        self._sources = [source for source in sources if source.fault.kind != "refuse"]
+        schedules = [_FaultSchedule(fault) for fault in faults]
+        self._of_streams = [s for s in schedules if KINDS[s.fault.kind].inject is not None]
+        self._of_connections = [s for s in schedules if KINDS[s.fault.kind].inject is None]
 
-    def guarded(self, protocol: Callable[[], asyncio.BaseProtocol]) -> asyncio.BaseProtocol:
-        """The protocol for a new connection: the server's, or one that refuses."""
-        refusals = [source.draw() for source in self._refusals]  # each takes part
-        if any(refusals):
-            logger.info("fault refuse strikes a connection")
-            return _Refusal()
-        return protocol()
+    def refuse_connection(self) -> bool:
+        """Draw whether the next connection is to be refused."""
+        drawn = [schedule.draw() for schedule in self._of_connections]  # each takes part
+        if not any(drawn):
+            return False
+        logger.info("fault refuse injected into a connection")
+        return True
 
-    async def serve(
-        self,
-        exchange: BreakableExchange,
-        serve: Callable[[Exchange], Coroutine[Any, Any, None]],
-    ) -> None:
-        """Let `serve` answer a stream, with its faults."""
-        drawn = [source.draw() for source in self._sources]
-        injections = [injection for injection in drawn if injection is not None]
-        if not injections:
-            await serve(exchange)
-            return
-        session = parameter(exchange, "session-id") or "-"
-        stream = _FaultyExchange(
-            exchange, [injection for injection in injections if not injection.early]
-        )
-        try:
-            for injection in injections:
-                logger.info("fault %s strikes session %s", injection.fault.kind, session)
-                if injection.early:
-                    await injection.carry_out(stream)
-                    if exchange.is_over:  # its client may have started the session anew
-                        return
-            await serve(stream)
-        except _Over as over:
-            if over.in_order:
-                await exchange.finish(WRITE_TIMEOUT, LINGER_TIMEOUT)
+    def serve(self, exchange: NetworkExchange, serve: Serve) -> Coroutine[Any, Any, None]:
+        """Let `serve` answer a stream, with the faults that the stream draws."""
+        drawn = [schedule.draw() for schedule in self._of_streams]
+        planned = [fault for fault in drawn if fault is not None]
+        return _serve_with(planned, exchange, serve) if planned else serve(exchange)
 
 
-class _Source:
-    """A fault, and what is left of it for streams to come."""
+async def _serve_with(
+    faults: Sequence[_PlannedFault], exchange: NetworkExchange, serve: Serve
+) -> None:
+    session = parameter(exchange, "session-id") or "-"
+    stream = FaultyExchange(exchange, [fault for fault in faults if not fault.early])
+    try:
+        for planned in faults:
+            logger.info("fault %s injected into session %s", planned.fault.kind, session)
+            if planned.early:
+                await planned.inject(stream)
+                if exchange.is_over:  # the client may have started the session again
+                    return
+        await serve(stream)
+    except _StreamEndedByFault as end:
+        if end.in_order:
+            await exchange.finish(WRITE_TIMEOUT, LINGER_TIMEOUT)
+
+
+class _FaultSchedule:
+    """A fault, and how many streams are still to get it."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self._left = fault.times
         self._random = random.Random(fault.seed)  # noqa: S311  # nothing secret is drawn
 
-    def draw(self) -> _Injection | None:
-        """What the fault does to the next stream, if anything."""
+    def draw(self) -> _PlannedFault | None:
+        """Draw whether the next stream gets the fault, and its point."""
         fault, dice = self.fault, self._random
         hit = dice.random() < fault.probability
         events, seconds = fault.after_events, fault.after_seconds
@@ -100,11 +87,11 @@ class _Source:
             return None
         if self._left is not None:
             self._left -= 1
-        return _Injection(fault, events, seconds)
+        return _PlannedFault(fault, events, seconds)
 
 
-class _Injection(NamedTuple):
-    """A fault on its way to a stream: its point is drawn."""
+class _PlannedFault(NamedTuple):
+    """A fault of one stream, its point drawn."""
 
     fault: Fault
     events: int | None
@@ -112,31 +99,27 @@ class _Injection(NamedTuple):
 
     @property
     def early(self) -> bool:
-        """Whether it comes before the answer."""
+        """Whether it happens before the answer."""
         return KINDS[self.fault.kind].early and (self.events, self.seconds) == (None, None)
 
-    async def carry_out(self, stream: _FaultyExchange) -> None:
+    async def inject(self, stream: FaultyExchange) -> None:
         """Let it happen now.
 
-        :raises _Over: when the stream ends by it.
+        :raises _StreamEndedByFault: when it ends the stream.
         """
         kind = KINDS[self.fault.kind]
-        given = {name: getattr(self.fault, name) for name in kind.options}
-        await kind.inject(stream, **{n: value for n, value in given.items() if value is not None})
+        assert kind.inject is not None
+        options = {}
+        for name, default in kind.options.items():
+            value = getattr(self.fault, OPTIONS[name].field)
+            options[name] = default if value is None else value
+        await getattr(stream, kind.inject)(**options)
 
 
-@_Kind("refuse", late=False)
-class _Refusal(asyncio.Protocol):
-    """the connection is closed as soon as it is accepted"""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast("asyncio.Transport", transport).abort()
-
-
-class _Over(HTTPException):
+class _StreamEndedByFault(HTTPException):
     """A fault ended the stream: passes through the service as a network's failure does.
 
-    :param in_order: Our bytes are to be sent and the stream to be ended behind them.
+    :param in_order: Send what was written, then end the stream.
     """
 
     def __init__(self, *, in_order: bool = False) -> None:
@@ -144,24 +127,31 @@ class _Over(HTTPException):
         self.in_order = in_order
 
 
-class _FaultyExchange:
+class RefusedConnection(asyncio.Protocol):
+    """A connection that is closed as soon as it is accepted."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast("asyncio.Transport", transport).abort()
+
+
+class FaultyExchange:
     """An exchange in which faults happen at their points.
 
-    :param injections: Those that come after the answer.
+    :param faults: Those that come after the answer.
     """
 
-    def __init__(self, exchange: BreakableExchange, injections: Sequence[_Injection]) -> None:
+    def __init__(self, exchange: NetworkExchange, faults: Sequence[_PlannedFault]) -> None:
         self.method = exchange.method
         self.target = exchange.target
         self.headers = exchange.headers
         self._exchange = exchange
-        self._pending = list(injections)
+        self._pending = list(faults)
         self._meter = AudioMeter(exchange)
         self._events = 0
         self._answered = False
         self._delay = 0.0
         self._silent = self._stopped_reading = False
-        self._truncate_next = self._corrupt_next = False
+        self._truncates_next = self._corrupts_next = False
 
     def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         self._answered = status == 200
@@ -172,7 +162,7 @@ class _FaultyExchange:
         if self._stopped_reading:
             await self._exchange.closed()
             raise ConnectionLostException("the client has left")
-        limits = [injection.seconds for injection in self._pending if injection.seconds is not None]
+        limits = [fault.seconds for fault in self._pending if fault.seconds is not None]
         return await self._meter.read(min(limits, default=None), timeout)
 
     async def write(self, data: bytes, timeout: float | None = None) -> None:
@@ -183,15 +173,15 @@ class _FaultyExchange:
             return
         if self._delay:
             await asyncio.sleep(self._delay)
-        if self._truncate_next:
+        if self._truncates_next:
             await self._exchange.write(data[: len(data) // 2], timeout)
-            raise _Over(in_order=True)
-        if self._corrupt_next:
+            raise _StreamEndedByFault(in_order=True)
+        if self._corrupts_next:
             data = data[:-1] + bytes([data[-1] ^ 1])
-            self._corrupt_next = False
+            self._corrupts_next = False
         await self._exchange.write(data, timeout)
         self._events += 1
-        await self._inject_due(0.0)  # what was read has its results under way
+        await self._inject_due(0.0)  # the results of what was read are still to come
 
     async def finish(self, sending: float, lingering: float) -> None:
         if self._silent:
@@ -199,87 +189,68 @@ class _FaultyExchange:
         await self._exchange.finish(sending, lingering)
 
     async def _inject_due(self, seconds: float) -> None:
-        """Let the faults happen whose point is reached.
+        """Inject the faults whose point is reached.
 
-        :param seconds: Of audio received and answered.
+        :param seconds: The audio received whose results are sent.
         """
-        for injection in list(self._pending):
-            if injection.seconds is not None:
-                due = seconds > 0 and seconds >= injection.seconds
+        for planned in list(self._pending):
+            if planned.seconds is not None:
+                due = seconds > 0 and seconds >= planned.seconds
             else:
-                due = self._events >= (injection.events or 0)
+                due = self._events >= (planned.events or 0)
             if due:
-                self._pending.remove(injection)
-                await injection.carry_out(self)
+                self._pending.remove(planned)
+                await planned.inject(self)
 
-    # The kinds: each happens before the answer or between two events
+    # What `KINDS` names: each happens before the answer or between two events
 
-    @_Kind("silent", early=True)
-    async def silence(self) -> None:
-        """nothing is sent any more; at the start: no answer"""
+    async def fall_silent(self) -> None:
         self._silent = True
         if not self._answered:
             await self._exchange.closed()
-            raise _Over
+            raise _StreamEndedByFault
 
-    @_Kind("delay", early=True)
-    async def slow_down(self, by: float = 1.0) -> None:
-        """the answer, or each event after the point, is late"""
+    async def slow_down(self, by: float) -> None:
         if self._answered:
             self._delay = by
         else:
             await asyncio.sleep(by)
 
-    @_Kind("http", early=True, late=False)
-    async def refuse(self, status: int = 503, error: str = "", message: str = _MESSAGE) -> None:
-        """an HTTP error in place of the stream"""
-        kinds = (kind for kind in SERVICE_EXCEPTIONS.values() if kind.status_code == status)
-        name = error or next((kind.__name__ for kind in kinds), None)
+    async def refuse(self, status: int, error: str | None, message: str) -> None:
+        if not error:
+            classes = SERVICE_EXCEPTIONS.values()
+            error = next((each.__name__ for each in classes if each.status_code == status), None)
         body = _body(message)
         headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
-        self.respond(status, [("x-amzn-errortype", name), *headers] if name else headers)
+        self.respond(status, [("x-amzn-errortype", error), *headers] if error else headers)
         await self.write(body, WRITE_TIMEOUT)
-        raise _Over(in_order=True)
+        raise _StreamEndedByFault(in_order=True)
 
-    @_Kind("reset", early=True)
-    async def reset(self, code: int = 2) -> None:
-        """RST_STREAM"""
+    async def reset(self, code: int) -> None:
         self._exchange.reset(code)
-        raise _Over
+        raise _StreamEndedByFault
 
-    @_Kind("drop", early=True)
     async def drop(self) -> None:
-        """the TCP connection is cut"""
         self._exchange.drop()
-        raise _Over
+        raise _StreamEndedByFault
 
-    @_Kind("goaway", early=True)
-    async def go_away(self, code: int = 0, graceful: bool = False) -> None:
-        """GOAWAY, which refuses the stream unless `graceful`"""
+    async def go_away(self, code: int, graceful: bool) -> None:
         self._exchange.go_away(code, graceful=graceful)
         if not graceful:
-            raise _Over
+            raise _StreamEndedByFault
 
-    @_Kind("truncate")
-    async def truncate(self) -> None:
-        """an event is cut in the middle, then the stream ends"""
-        self._truncate_next = True
+    async def truncate_next(self) -> None:
+        self._truncates_next = True
 
-    @_Kind("corrupt")
-    async def corrupt(self) -> None:
-        """an event comes with a wrong checksum"""
-        self._corrupt_next = True
+    async def corrupt_next(self) -> None:
+        self._corrupts_next = True
 
-    @_Kind("stop-reading")
     async def stop_reading(self) -> None:
-        """the server takes no more bytes of the stream"""
         self._stopped_reading = True
 
-    @_Kind("exception", errors=SERVICE_EXCEPTIONS)
-    async def end(self, error: str = "InternalFailureException", message: str = _MESSAGE) -> None:
-        """an exception of the service ends the stream"""
+    async def end_with_exception(self, error: str, message: str) -> None:
         await self._exchange.write(exception_frame(error, _body(message)), WRITE_TIMEOUT)
-        raise _Over(in_order=True)
+        raise _StreamEndedByFault(in_order=True)
 
 
 def _body(message: str) -> bytes:

@@ -27,7 +27,7 @@ class Certificates(NamedTuple):
 
 
 def make_certificates(names: Iterable[str]) -> Certificates:
-    """Make an authority that exists for one certificate; its own key is thrown away.
+    """Make an authority for one certificate only; the authority's own key is discarded.
 
     :param names: Host names and addresses that the certificate is good for.
     :raises ValidationException: when the package `cryptography` is missing.
@@ -119,12 +119,12 @@ def _alternative_name(name: str) -> x509.GeneralName:
 
 
 def server_context(cert: Path, key: Path | None) -> ssl.SSLContext:
-    """The TLS settings of a server with its own certificate.
+    """Return the TLS settings of a server with a given certificate.
 
     :param cert: The certificate chain, PEM.
-    :param key: Its key; None when it stands in the same file.
+    :param key: Its key; None when it is in the same file.
     :raises OSError: when a file cannot be read.
-    :raises ValidationException: when they are no certificate and its key.
+    :raises ValidationException: when they are not a certificate and its key.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -132,16 +132,16 @@ def server_context(cert: Path, key: Path | None) -> ssl.SSLContext:
         context.load_cert_chain(cert, key)
     except ssl.SSLError as error:
         raise ValidationException(
-            f"{cert}: no certificate chain in PEM with the key that belongs to it"
+            f"{cert}: not a certificate chain in PEM with the key that belongs to it"
         ) from error
     context.set_alpn_protocols(["h2", "http/1.1"])
     return context
 
 
 def throwaway_context(names: Iterable[str]) -> tuple[ssl.SSLContext, bytes]:
-    """The TLS settings of a server with a throwaway certificate, and its authority in PEM."""
+    """Return the TLS settings for a throwaway certificate, and its authority in PEM."""
     made = make_certificates(names)
-    # `load_cert_chain` reads files only.
+    # `load_cert_chain` only reads files.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "server.pem")
         path.touch(mode=0o600)

@@ -4,75 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Protocol, cast
+from typing import cast
 
 from ...exceptions import missing_extra
+from .hooks import ServerHooks
+from .http2 import ServerHttp2Connection
 
 logger = logging.getLogger("amazon_transcribe.local")
 
-# The first bytes of HTTP/2 (RFC 9113, 3.4); no method of HTTP/1.1 begins so.
+# The first bytes of HTTP/2 (RFC 9113, 3.4); no method of HTTP/1.1 begins with them.
 _PREFACE = b"PRI"
-
-# A connection that has told nothing for so long never will.
-HELLO_TIMEOUT = 30.0
 
 _NO_WEBSOCKET = (
     "HTTP/1.1 501 Not Implemented\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n"
 )
 
 
-class Connection(Protocol):
-    """What the server closes in the end."""
-
-    lost: asyncio.Future[None]
-
-    def close(self) -> None: ...
-
-    def abort(self) -> None: ...
-
-
 class NewConnection(asyncio.Protocol):
-    """A connection until it is known what it speaks; then that protocol takes its place.
+    """A connection until its protocol is known; then that protocol takes its place.
 
-    TLS tells by ALPN; without it, and without TLS, the first bytes tell.
-
-    :param http2: Makes the protocol for HTTP/2.
-    :param websocket: Makes the one for HTTP/1.1, which is WebSocket's beginning.
-    :param on_change: Called when the connection is there and when it is gone or taken over.
+    With TLS, ALPN names the protocol. Without ALPN, and without TLS, the first bytes show it.
     """
 
-    def __init__(
-        self,
-        http2: Callable[[], asyncio.Protocol],
-        websocket: Callable[[], asyncio.Protocol],
-        on_change: Callable[[NewConnection], None],
-    ) -> None:
+    def __init__(self, hooks: ServerHooks) -> None:
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._http2 = http2
-        self._websocket = websocket
-        self._on_change = on_change
+        self._hooks = hooks
         self._seen = b""
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._timer = asyncio.get_running_loop().call_later(HELLO_TIMEOUT, self.abort)
-        self._on_change(self)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._hooks.limits.hello, self.abort)
+        self._hooks.on_change(self)
         tls = transport.get_extra_info("ssl_object")
         protocol = tls.selected_alpn_protocol() if tls is not None else None
         if protocol == "h2":
-            self._become(self._http2)
+            self._become_http2()
         elif protocol is not None:
-            self._become(self._websocket)
+            self._become_websocket()
 
     def data_received(self, data: bytes) -> None:
         self._seen += data
         if self._seen.startswith(_PREFACE):
-            self._become(self._http2)
+            self._become_http2()
         elif not _PREFACE.startswith(self._seen):
-            self._become(self._websocket)
+            self._become_websocket()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
@@ -84,15 +62,21 @@ class NewConnection(asyncio.Protocol):
     def abort(self) -> None:
         self._transport.abort()
 
-    def _become(self, make: Callable[[], asyncio.Protocol]) -> None:
-        try:
-            protocol = make()
+    def _become_http2(self) -> None:
+        self._become(ServerHttp2Connection(self._hooks))
+
+    def _become_websocket(self) -> None:
+        try:  # imported here, as WebSocket needs wsproto and the server does not
+            from .websocket import ServerWebSocket
         except ImportError as error:
             reason = missing_extra("WebSocket", "websocket", error)
             logger.warning("refused a connection: %s", reason)
             self._transport.write(f"{_NO_WEBSOCKET}{reason}\n".encode())
             self._transport.close()
             return
+        self._become(ServerWebSocket(self._hooks))
+
+    def _become(self, protocol: asyncio.Protocol) -> None:
         self._leave()
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
@@ -102,4 +86,4 @@ class NewConnection(asyncio.Protocol):
     def _leave(self) -> None:
         self._timer.cancel()
         self.lost.set_result(None)
-        self._on_change(self)
+        self._hooks.on_change(self)

@@ -8,33 +8,24 @@ from typing import cast
 
 from ..._net.http2 import Http2Connection
 from ..._net.http2_stream import Headers, Http2Stream
-from .detection import HELLO_TIMEOUT
-
-# How long a connection may be without a stream; more than clients keep one for the next.
-IDLE_TIMEOUT = 120.0
+from .hooks import ServerHooks
 
 
 class ServerHttp2Connection(Http2Connection):
-    """A connection of the server's; without a stream it is kept for a while only.
+    """A connection of the server's; without a stream it is kept for a while only."""
 
-    :param on_request: Called with each exchange as it begins.
-    :param on_change: Called when the connection is made and when it is gone.
-    """
-
-    def __init__(
-        self,
-        *,
-        on_request: Callable[[Http2Exchange], None],
-        on_change: Callable[[ServerHttp2Connection], None],
-    ) -> None:
+    def __init__(self, hooks: ServerHooks) -> None:
         super().__init__(
             client=False,
             on_request=self._begin,
-            on_change=cast("Callable[[Http2Connection], None]", on_change),
+            on_change=cast("Callable[[Http2Connection], None]", hooks.on_change),
+            max_unread_answers=hooks.limits.max_unread_answers,
+            max_answered=hooks.limits.max_answered,
         )
-        self._on_exchange = on_request
+        self._hooks = hooks
         self._used = False
-        self._check = asyncio.get_running_loop().call_later(HELLO_TIMEOUT, self._check_hello)
+        loop = asyncio.get_running_loop()
+        self._check = loop.call_later(hooks.limits.hello, self._check_hello)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._check.cancel()
@@ -42,20 +33,24 @@ class ServerHttp2Connection(Http2Connection):
 
     def _begin(self, stream: Http2Stream, headers: Headers) -> None:
         self._used = True
-        self._on_exchange(Http2Exchange(self, stream, headers))
+        self._hooks.on_exchange(Http2Exchange(self, stream, headers))
 
     def _check_hello(self) -> None:
         if not self.ready.done():
             self.abort()
             return
-        self._check = asyncio.get_running_loop().call_later(IDLE_TIMEOUT, self._check_use)
+        self._check_use_later()
 
     def _check_use(self) -> None:
         if not self.streams and not self._used:
             self.retire()
             return
         self._used = False
-        self._check = asyncio.get_running_loop().call_later(IDLE_TIMEOUT, self._check_use)
+        self._check_use_later()
+
+    def _check_use_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._check = loop.call_later(self._hooks.limits.next_stream, self._check_use)
 
 
 class Http2Exchange:

@@ -1,9 +1,9 @@
 """WebSocket on the server's side: a connection is an exchange.
 
-The request is a GET with a presigned URL. What is refused is answered by HTTP, before
-the upgrade; what is accepted gets no headers but the request's id. Browsers hide such an
-answer from their programs, and AWS's JavaScript SDK ends the process on it in Node: they
-are refused by an exception event after the upgrade.
+The request is a GET with a presigned URL. A refusal is an HTTP answer in place of the
+upgrade; the answer of an accepted request has no headers but the request's id. Browsers
+hide a refusal from their programs, and AWS's JavaScript SDK ends the process on it in
+Node: both are refused by an exception event after the upgrade.
 """
 
 from __future__ import annotations
@@ -25,117 +25,69 @@ from wsproto.frame_protocol import CloseReason
 from ..._net.websocket import WebSocketStream
 from ..._protocol.server_session import exception_frame
 from ...exceptions import TimeoutException
-from .detection import HELLO_TIMEOUT
-
-# Of a client whose bytes are no longer taken from the socket it is not seen that it leaves.
-FULL_TIMEOUT = 90.0
+from .hooks import ServerHooks
 
 _UPGRADE_REQUIRED = b"This is a Transcribe: it speaks HTTP/2, or WebSocket after an upgrade.\n"
 
 
-class WebSocketExchange(WebSocketStream):
-    """A WebSocket connection, as the service sees it.
+class ServerWebSocket(WebSocketStream):
+    """A WebSocket connection of the server's; the request to upgrade begins its exchange."""
 
-    :param on_request: Called with this exchange once the upgrade is asked for.
-    """
-
-    method = "GET"
-
-    def __init__(
-        self,
-        *,
-        on_request: Callable[[WebSocketExchange], None],
-        on_change: Callable[[WebSocketExchange], None],
-    ) -> None:
+    def __init__(self, hooks: ServerHooks) -> None:
         super().__init__(
-            client=False, on_change=cast("Callable[[WebSocketStream], None]", on_change)
+            client=False, on_change=cast("Callable[[WebSocketStream], None]", hooks.on_change)
         )
-        self.target = ""
-        self.headers: Sequence[tuple[str, str]] = ()
-        self._on_request = on_request
-        self._refused = False
-        self._exception = ""  # the name of a refusal that is told by an event
+        self._hooks = hooks
+        self._is_refused = False
         self._timer: asyncio.TimerHandle | None = None
 
-    # What the service calls
+    # For the exchange
 
-    def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
-        """Accept the upgrade with 200, refuse it with anything else."""
-        if self.failure is not None:
-            return
-        fields = [(name.encode(), value.encode()) for name, value in headers]
-        if status != 200 and self._needs_events():
-            self._exception = dict(headers).get("x-amzn-errortype", "")
-        if status == 200 or self._exception:
-            told = [field for field in fields if field[0] == b"x-amzn-request-id"]
-            self._send(self._ws.send(AcceptConnection(extra_headers=told)))
-        else:
-            self._refused = True
-            fields.append((b"connection", b"close"))
-            answer = RejectConnection(status_code=status, headers=fields, has_body=True)
-            self._send(self._ws.send(answer))
+    def accept(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """Accept the upgrade."""
+        self._send(self._ws.send(AcceptConnection(extra_headers=headers)))
 
-    async def write(  # type: ignore[override]
-        self, data: bytes, timeout: float | None = None
-    ) -> None:
-        """Send a message, or the body of a refusal."""
-        if self._exception:
-            data = exception_frame(self._exception, data)
-        if not self._refused:
-            super().write(data)
-            await self.drain(timeout)
-        elif self.failure is None:
-            self._send(self._ws.send(RejectData(data, body_finished=True)))
+    def refuse(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Refuse the upgrade; `write_refusal` sends the answer's body."""
+        self._is_refused = True
+        headers.append((b"connection", b"close"))
+        answer = RejectConnection(status_code=status, headers=headers, has_body=True)
+        self._send(self._ws.send(answer))
+
+    def write_refusal(self, body: bytes) -> None:
+        """Send the body of a refused upgrade's answer."""
+        if self.failure is None:
+            self._send(self._ws.send(RejectData(body, body_finished=True)))
 
     async def finish(self, sending: float, lingering: float) -> None:
-        """Close in order; what the client still sends is thrown away.
+        """Close in order, and discard what the client still sends.
 
         :param sending: Seconds to wait for the client to take our bytes.
         :param lingering: Seconds to wait for its own end afterwards.
         """
         self._discarding = True
         self.read_nowait()
-        if not self._refused:
+        if not self._is_refused:
             self._send_close(CloseReason.NORMAL_CLOSURE)
         if self._transport is None:
             return
-        # Not 0: asyncio's TLS would count nothing unsent as too much and wait for ever.
+        # Not 0: asyncio's TLS would count nothing unsent as too much and never go on.
         self._transport.set_write_buffer_limits(high=1, low=0)
         await self.drain(sending)
-        if self._transport is not None and (self._refused or self.ended):
+        if self._transport is not None and (self._is_refused or self.ended):
             self._transport.close()
         await asyncio.wait([self.lost], timeout=lingering)
 
     async def closed(self) -> None:
-        """Wait, with nothing read, until the client has left."""
+        """Wait, without reading, until the client has left."""
+        unseen = self._hooks.limits.unseen
         try:
             while self.failure is None and not self.ended:
-                await self._readers.wait(FULL_TIMEOUT if self._reading_paused else None, "close")
+                await self._readers.wait(unseen if self._reading_paused else None, "close")
         except TimeoutException:
-            self._drop()
+            self.drop()
 
-    @property
-    def is_over(self) -> bool:
-        return self.failure is not None
-
-    def reset(self, code: int) -> None:
-        """End the stream with a close code; HTTP/2's have no like and become 1011."""
-        self._give_up(code if code >= 1000 else CloseReason.INTERNAL_ERROR, "told to reset")
-
-    def drop(self) -> None:
-        """Cut the connection, after what was written."""
-        self._drop()
-
-    def go_away(self, code: int, *, graceful: bool) -> None:
-        """Say that the server goes away; a connection has no other streams to refuse."""
-        if not graceful:
-            self._give_up(CloseReason.GOING_AWAY, "told to go away")
-
-    def _needs_events(self) -> bool:
-        by_the_javascript_sdk = "x-amz-user-agent=" in self.target.lower()
-        return by_the_javascript_sdk or any(name == "origin" for name, _ in self.headers)
-
-    # What the server calls
+    # For the server
 
     def close(self) -> None:
         """Close once everything is written."""
@@ -146,7 +98,8 @@ class WebSocketExchange(WebSocketStream):
     # The opening handshake
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._timer = asyncio.get_running_loop().call_later(HELLO_TIMEOUT, self._drop)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._hooks.limits.hello, self.drop)
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -156,12 +109,11 @@ class WebSocketExchange(WebSocketStream):
     def _shake_hands(self, event: Event) -> None:
         if isinstance(event, Request):
             self._stop_timer()
-            self.target = event.target
-            self.headers = [
+            headers = [
                 ("host", event.host),
                 *((n.decode("latin-1"), v.decode("latin-1")) for n, v in event.extra_headers),
             ]
-            self._on_request(self)
+            self._hooks.on_exchange(WebSocketExchange(self, event.target, headers))
 
     def _refuse_handshake(self, reason: str) -> None:
         if self._ws.state is ConnectionState.CONNECTING and self.failure is None:
@@ -184,3 +136,68 @@ class WebSocketExchange(WebSocketStream):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class WebSocketExchange:
+    """A WebSocket connection, as the service sees it."""
+
+    method = "GET"
+
+    def __init__(
+        self, connection: ServerWebSocket, target: str, headers: Sequence[tuple[str, str]]
+    ) -> None:
+        self.target = target
+        self.headers = headers
+        self.read = connection.read
+        self.finish = connection.finish
+        self.closed = connection.closed
+        self.drop = connection.drop
+        self._connection = connection
+        self._is_refused = False
+        self._exception = ""  # the name of a refusal that is sent as an event
+
+    def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
+        """Accept the upgrade with 200, refuse it with anything else."""
+        if self.is_over:
+            return
+        fields = [(name.encode(), value.encode()) for name, value in headers]
+        if status != 200 and self._needs_events():
+            self._exception = dict(headers).get("x-amzn-errortype", "")
+        if status == 200 or self._exception:
+            self._connection.accept([f for f in fields if f[0] == b"x-amzn-request-id"])
+        else:
+            self._is_refused = True
+            self._connection.refuse(status, fields)
+
+    def _needs_events(self) -> bool:
+        by_the_javascript_sdk = "x-amz-user-agent=" in self.target.lower()
+        return by_the_javascript_sdk or any(name == "origin" for name, _ in self.headers)
+
+    async def write(self, data: bytes, timeout: float | None = None) -> None:
+        """Send a message, or the body of a refusal."""
+        if self._is_refused:
+            self._connection.write_refusal(data)
+            return
+        if self._exception:
+            data = exception_frame(self._exception, data)
+        self._connection.write(data)
+        await self._connection.drain(timeout)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the stream has broken off."""
+        return self._connection.failure is not None
+
+    def reset(self, code: int) -> None:
+        """End the stream with a close code; an error code of HTTP/2 becomes 1011."""
+        close_code = code if code >= 1000 else CloseReason.INTERNAL_ERROR
+        self._connection.give_up(close_code, "told to reset")
+
+    def go_away(self, code: int, *, graceful: bool) -> None:
+        """Say that the server goes away; a connection has no other streams to refuse."""
+        if not graceful:
+            self._connection.give_up(CloseReason.GOING_AWAY, "told to go away")
+
+    def abort(self) -> None:
+        """End the stream at once."""
+        self._connection.abort()

@@ -1,7 +1,7 @@
-"""FLAC and Ogg taken apart while they come in.
+"""Parsers of FLAC and Ogg, for streams.
 
 FFmpeg's own parsers pull from a file, and hold back ten frames of FLAC, which is seconds
-of speech. These give each packet once its end is there, and check its checksum. Written
+of speech. These return each packet as soon as its end has come, and check its checksum. Written
 from RFC 9639 (FLAC), RFC 3533 (Ogg) and RFC 7845 (Opus in Ogg).
 """
 
@@ -17,12 +17,12 @@ __all__ = ["FlacFrames", "Header", "Malformed", "OggPackets"]
 
 
 class Malformed(Exception):
-    """Bytes that are no such container."""
+    """The bytes are not a container of this kind."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a container says of its audio.
+    """What a container says about its audio.
 
     :param sample_rate: In hertz.
     :param channels: 1 or 2.
@@ -40,15 +40,15 @@ class Header:
             raise Malformed(f"the sample rate {problem}")
 
 
-_MAX_METADATA = 4 * 1024 * 1024  # a picture, say
+_MAX_METADATA = 4 * 1024 * 1024  # a picture, for example
 _STREAMINFO, _LAST_BLOCK = 0, 0x80
 
 
 class FlacFrames:
     """The frames of a FLAC stream.
 
-    A frame does not tell its length: it ends where the next one begins and the checksum
-    over it comes out.
+    A frame does not give its length: it ends where the next one begins and its checksum is
+    right.
     """
 
     header: Header
@@ -62,7 +62,7 @@ class FlacFrames:
         self._limit = 0  # bytes of the longest frame
 
     def accept(self, data: bytes) -> Iterator[bytes]:
-        """The frames that the next bytes complete."""
+        """Take the next bytes and yield the frames that they complete."""
         self._data += data
         if self._in_metadata and not self._read_metadata():
             return
@@ -70,7 +70,7 @@ class FlacFrames:
             yield frame
 
     def finish(self) -> Iterator[bytes]:
-        """The last frame, if it is whole."""
+        """Take the end of the bytes and yield the last frame, if it is whole."""
         if self._in_metadata:
             raise Malformed("FLAC's header is missing or unfinished")
         if self._data and self._sum_up(len(self._data)) == 0:
@@ -78,7 +78,7 @@ class FlacFrames:
             self._data.clear()
 
     def _read_metadata(self) -> bool:
-        """Read the header block by block; tells whether it is complete."""
+        """Read the header block by block, and tell whether it is complete."""
         data = self._data
         if not b"fLaC".startswith(data[:4]):
             raise Malformed("not FLAC: it does not begin with fLaC")
@@ -131,7 +131,7 @@ class FlacFrames:
         return None
 
     def _sum_up(self, until: int) -> int:
-        """The checksum over the open frame up to there; 0 behind a whole frame."""
+        """Return the checksum over the open frame up to a position: 0 behind a whole frame."""
         crc, table = self._crc, _CRC16
         for byte in self._data[self._summed : until]:
             crc = (crc << 8 & 0xFFFF) ^ table[crc >> 8 ^ byte]
@@ -161,11 +161,11 @@ class OggPackets:
     def __init__(self) -> None:
         self._data = bytearray()
         self._serial = b""
-        self._packet = bytearray()  # as far as it has come
+        self._packet = bytearray()  # so far
         self._count = 0
 
     def accept(self, data: bytes) -> Iterator[bytes]:
-        """The packets that the next bytes complete."""
+        """Take the next bytes and yield the packets that they complete."""
         self._data += data
         while (page := self._next_page()) is not None:
             for packet in self._packets(page):
@@ -176,7 +176,7 @@ class OggPackets:
                     yield packet
 
     def finish(self) -> Iterator[bytes]:
-        """Nothing: a packet that has not ended is no packet."""
+        """Take the end of the bytes and yield nothing: an unfinished packet is dropped."""
         if not self._count:
             raise Malformed("Ogg's first page is missing or unfinished")
         yield from ()
@@ -227,6 +227,6 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def _ogg_crc(data: bytes) -> int:
-    """CRC-32 with the bits the other way round, and without the inversions."""
+    """Return the CRC-32 with reversed bits and without the inversions."""
     crc = zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int.from_bytes(crc.to_bytes(4, "little").translate(_REVERSED), "big")

@@ -1,15 +1,15 @@
-"""The encodings of the audio: bytes as they come in, 16-bit samples out, chunk by chunk.
+"""Decoders of the audio: bytes in, 16-bit samples out, chunk by chunk.
 
 | Encoding | How | Rate of the samples |
 |---|---|---|
-| `pcm` | as it is | the request's |
+| `pcm` | unchanged | the request's |
 | `g711-alaw`, `g711-ulaw` | a table of 256 values | the request's |
-| `flac`, `ogg-opus` | the container taken apart here, its packets decoded by PyAV | 16 kHz |
+| `flac`, `ogg-opus` | the container parsed here, its packets decoded by PyAV | 16 kHz |
 
-What a container says about its own rate holds; the request's rate is not looked at then.
-Samples of several channels are interleaved. Several channels become one where one is
-asked for. An unfinished packet at the end is dropped, as a recording that was cut off has
-one; anything else that is no such audio raises.
+A container's own rate is used, not the request's. Samples of several channels are
+interleaved; several channels are mixed into one where one is asked for. An unfinished packet
+at the end is dropped, as recordings that were cut off have one; any other bytes that are
+not of the encoding raise.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["Decoder", "obstacle", "open_decoder"]
+__all__ = ["Decoder", "open_decoder", "unsupported_reason"]
 
 _CONTAINER_RATE = 16_000  # what the recognisers work at
-_BLOCK = 128 * 1024  # bytes of samples that are handed on at a time
+_BLOCK = 128 * 1024  # bytes of samples that are yielded at a time
 
 
 class Decoder(Protocol):
-    """The decoding of one stream; memory does not grow with what comes in one call.
+    """The decoding of one stream; its memory does not grow with what comes in one call.
 
     :ivar sample_rate: The rate of the samples that come out.
     """
@@ -42,17 +42,17 @@ class Decoder(Protocol):
     sample_rate: int
 
     def accept(self, data: bytes) -> Iterator[bytes]:
-        """The samples that the next bytes bring.
+        """Take the next bytes and yield their samples.
 
         :raises BadRequestException: for bytes that are not of this encoding.
         """
 
     def finish(self) -> Iterator[bytes]:
-        """The samples that are left."""
+        """Take the end of the bytes and yield the samples that are left."""
 
 
-def obstacle(encoding: str) -> str | None:
-    """Why an encoding cannot be taken, None if it can."""
+def unsupported_reason(encoding: str) -> str | None:
+    """Return why an encoding cannot be decoded; None if it can."""
     if encoding not in _DECODERS:
         return f"{encoding} is not supported by the local server"
     if encoding in _CONTAINERS and importlib.util.find_spec("av") is None:
@@ -63,9 +63,9 @@ def obstacle(encoding: str) -> str | None:
 def open_decoder(encoding: str, sample_rate: int, channels: int) -> Decoder:
     """Begin a stream.
 
-    :param encoding: One to which there is no `obstacle`.
+    :param encoding: A supported one, see `unsupported_reason`.
     :param sample_rate: The rate that the request names, in hertz.
-    :param channels: How many channels the samples shall have.
+    :param channels: How many channels the samples are to have.
     """
     return _DECODERS[encoding](sample_rate, channels)
 
@@ -99,7 +99,7 @@ def _expanded(data: bytes, table: npt.NDArray[np.int16]) -> bytes:
 
 @lru_cache(maxsize=1)
 def _a_law() -> npt.NDArray[np.int16]:
-    """ITU-T G.711, table 1: every other bit inverted, segments of 16 steps."""
+    """Return ITU-T G.711, table 1: every other bit inverted, segments of 16 steps."""
     import numpy as np
 
     code = np.arange(256) ^ 0x55
@@ -111,7 +111,7 @@ def _a_law() -> npt.NDArray[np.int16]:
 
 @lru_cache(maxsize=1)
 def _mu_law() -> npt.NDArray[np.int16]:
-    """ITU-T G.711, table 2: all bits inverted, a bias of 33 (132 of 16 bits)."""
+    """Return ITU-T G.711, table 2: all bits inverted, a bias of 33 (132 of 16 bits)."""
     import numpy as np
 
     code = ~np.arange(256) & 0xFF
@@ -124,7 +124,7 @@ class _Container:
     """Audio in a container, decoded by PyAV.
 
     :param codec: PyAV's name of the codec.
-    :param packets: Takes the container apart.
+    :param packets: The parser of the container.
     """
 
     sample_rate = _CONTAINER_RATE
@@ -161,7 +161,7 @@ class _Container:
                     block += self._resampled(frame)
                 block += self._resampled(None)
         except (Malformed, av.FFmpegError, ValueError) as error:  # the last: PyAV's own checks
-            reason = getattr(error, "strerror", None) or str(error)  # FFmpeg's without its number
+            reason = getattr(error, "strerror", None) or str(error)  # FFmpeg's, without its number
             raise BadRequestException(f"Could not decode the audio: {reason}") from None
         if block:
             yield bytes(block)

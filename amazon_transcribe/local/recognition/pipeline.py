@@ -1,28 +1,32 @@
-"""One stream from its bytes to its results: decoded, told apart, recognised."""
+"""The way of one stream from its bytes to its results: decoded, recognised, channel by channel."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from heapq import merge
 
 from ...exceptions import LimitExceededException
 from ...transcription import Result
 from ..engines import Engine, Recognition, RecognitionOptions
 from ..engines.base import Stability
-from .channels import CHANNELS, ChannelRecognition
 from .decoders import open_decoder
 
-__all__ = ["Pipeline", "PipelineOptions"]
+__all__ = ["CHANNELS", "ChannelRecognition", "Pipeline", "PipelineOptions"]
+
+CHANNELS = 2
+"""As many as the service tells apart (API reference, NumberOfChannels)."""
 
 _SAMPLE = 2  # bytes
 
 
 @dataclass(frozen=True)
 class PipelineOptions:
-    """What a stream asks for, whichever operation it is of.
+    """What a stream asks for, whichever its operation.
 
-    :param encoding: Of the audio, in the service's words.
+    :param encoding: The encoding of the audio, in the service's words.
     :param sample_rate: In hertz.
-    :param two_channels: Whether the audio has two channels, to be told apart.
+    :param two_channels: Whether the audio has two channels, to be recognised apart.
     :param stabilize: Mark the words of partial results that will not change any more.
     :param stability: How soon.
     :param alternatives: The most alternatives of a final result.
@@ -39,47 +43,81 @@ class PipelineOptions:
 class Pipeline:
     """Decoder and recogniser of one stream; not to be used by two threads at once.
 
-    :param engine: What recognises.
-    :param options: What is asked for.
+    :param engine: The recogniser.
+    :param options: What the stream asks for.
     :param max_seconds: The longest audio.
     """
 
     def __init__(self, engine: Engine, options: PipelineOptions, max_seconds: float) -> None:
         channels = CHANNELS if options.two_channels else 1
         self._decoder = open_decoder(options.encoding, options.sample_rate, channels)
-        wanted = RecognitionOptions(
+        recognition = RecognitionOptions(
             self._decoder.sample_rate, options.stabilize, options.stability, options.alternatives
         )
         self._recognition: Recognition = (
-            ChannelRecognition(lambda: engine.open(wanted))
+            ChannelRecognition(lambda: engine.open(recognition))
             if options.two_channels
-            else engine.open(wanted)
+            else engine.open(recognition)
         )
         self._bytes_left = max_seconds * self._decoder.sample_rate * _SAMPLE * channels
 
     def accept(self, audio: bytes) -> list[Result]:
-        """Take the next audio, encoded; returns the results that it brings.
+        """Take the next audio, encoded, and return the results that it brings.
 
         :raises BadRequestException: for bytes that are not of the encoding.
         :raises LimitExceededException: for audio longer than a stream may be.
         """
-        results: list[Result] = []
-        for pcm in self._decoder.accept(audio):
-            results += self._recognise(pcm)
-        return results
+        return self._recognise(self._decoder.accept(audio))
 
     def finish(self) -> list[Result]:
-        """Take the end of the audio; returns the last results."""
-        results: list[Result] = []
-        for pcm in self._decoder.finish():
-            results += self._recognise(pcm)
-        return results + self._recognition.finish()
+        """Take the end of the audio and return the last results."""
+        return self._recognise(self._decoder.finish()) + self._recognition.finish()
 
-    def _recognise(self, pcm: bytes) -> list[Result]:
-        self._bytes_left -= len(pcm)
-        if self._bytes_left < 0:
-            raise LimitExceededException(
-                "Your client has exceeded the audio length limit. Break your audio stream"
-                " into smaller chunks and try your request again."
-            )
-        return self._recognition.accept(pcm)
+    def _recognise(self, pieces: Iterable[bytes]) -> list[Result]:
+        results: list[Result] = []
+        for pcm in pieces:
+            self._bytes_left -= len(pcm)
+            if self._bytes_left < 0:
+                raise LimitExceededException(
+                    "Your client has exceeded the audio length limit. Break your audio stream"
+                    " into smaller chunks and try your request again."
+                )
+            results += self._recognition.accept(pcm)
+        return results
+
+
+class ChannelRecognition:
+    """The recognition of one stream of two channels, whose times count from one beginning.
+
+    :param open_channel: Begins the recognition of one channel.
+    """
+
+    def __init__(self, open_channel: Callable[[], Recognition]) -> None:
+        self._channels = [open_channel() for _ in range(CHANNELS)]
+        self._rest = b""  # less than a sample of each channel
+
+    def accept(self, pcm: bytes) -> list[Result]:
+        """Take the next audio: a 16-bit sample of each channel in turn."""
+        pcm = self._rest + pcm
+        whole = len(pcm) - len(pcm) % (CHANNELS * _SAMPLE)
+        self._rest = pcm[whole:]
+        # Only copied, so the machine's order of bytes does not matter.
+        samples = memoryview(pcm)[:whole].cast("h")
+        return _in_order(
+            [
+                channel.accept(samples[number::CHANNELS].tobytes())
+                for number, channel in enumerate(self._channels)
+            ]
+        )
+
+    def finish(self) -> list[Result]:
+        """Take the end of the audio and return the last final results."""
+        return _in_order([channel.finish() for channel in self._channels])
+
+
+def _in_order(channels: list[list[Result]]) -> list[Result]:
+    """Order the channels' results by their ends; those of one channel keep their order."""
+    for number, results in enumerate(channels):
+        for result in results:
+            result.channel_id = f"ch_{number}"
+    return list(merge(*channels, key=lambda result: result.end_time or 0.0))

@@ -1,4 +1,4 @@
-"""What the service does with one stream, whatever protocol it came by."""
+"""The service: answers each exchange, whatever protocol it came by."""
 
 from __future__ import annotations
 
@@ -7,45 +7,46 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from email.utils import formatdate
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+from msgspec import Struct
+
+from ..._protocol.constants import AUDIO_TIMEOUT
 from ..._protocol.server_session import RequestRefused, ServerSession
 from ...exceptions import (
     BadRequestException,
     HTTPException,
     InternalFailureException,
     ServiceException,
-    TimeoutException,
 )
 from ...medical_scribe import GET_MEDICAL_SCRIBE_STREAM, START_MEDICAL_SCRIBE_STREAM
 from ...model import MedicalScribeConfigurationEvent
 from ...transcription import Result
+from ..constants import MAX_SECONDS
 from ..engines import Engine
 from ..exchange import LINGER_TIMEOUT, WRITE_TIMEOUT, Exchange
 from ..recognition.pipeline import Pipeline
-from .admission import Admission, Lease
+from .admission import Admission, AudioTimer, Lease
 from .categories import Categories
 from .events import SEVERAL_ALTERNATIVES, EventMapper, event_mapper
 from .operations import OPERATIONS
-from .parameters import check, open_filter, pipeline_options
+from .parameters import check_parameters, open_filter, pipeline_options
 from .phrases import Phrases
 from .scribe import ScribeSessions
 
-AUDIO_TIMEOUT = 15.0
-MAX_SECONDS = 4 * 3600.0
-
-# Clients may make up names of parameters for ever.
-_MAX_PASSED_OVER = 1_000
 logger = logging.getLogger("amazon_transcribe.local")
+
+_MAX_NAMES_LOGGED = 1_000  # clients may invent any number of them
 _T = TypeVar("_T")
 
 
 class TranscriptionService:
     """Answers streams with an engine.
 
-    :param engine: The recogniser that all streams share.
+    :param engine: The recogniser, which all streams share.
     :param secrets: The secret of each known access key.
     :param workers: Threads for recognition.
     :param audio_timeout: Seconds without audio that end a stream.
@@ -54,7 +55,7 @@ class TranscriptionService:
     :param vocabulary_filters: The words and phrases of each filter by its name.
     :param categories: The phrases of each category by its name.
     :param alternatives: The most alternatives of a final result.
-    :param lenient: Pass over what the local server cannot do, instead of refusing it.
+    :param lenient: Ignore what the local server cannot do, instead of refusing it.
     :param clock: Gives the present as seconds since 1970.
     """
 
@@ -82,14 +83,14 @@ class TranscriptionService:
         self._categories = Categories(categories or {})
         self._alternatives = alternatives
         self._lenient = lenient
-        self._passed_over: set[str] = set()
+        self._names_logged: set[str] = set()
         self._clock = clock
         self._scribe = ScribeSessions(clock)
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="recognition")
         self._jobs: set[Future[Any]] = set()
 
     async def serve(self, exchange: Exchange) -> None:
-        """Answer one request, a stream from its beginning to its end."""
+        """Answer one request, and serve its stream from beginning to end."""
         session = ServerSession(self._secrets, OPERATIONS, clock=self._clock)
         try:
             request = session.receive_request(exchange.method, exchange.target, exchange.headers)
@@ -98,7 +99,7 @@ class TranscriptionService:
                 await self._respond(exchange, 200, *found)
                 return
             try:
-                self._check(request)
+                self._check_parameters(request)
             except BadRequestException as error:
                 raise RequestRefused(400, "BadRequestException", error.message) from None
             self._admission.check(session.session_id)
@@ -107,7 +108,7 @@ class TranscriptionService:
             await self._respond(exchange, refusal.status, *refusal.headers_and_body())
             return
         unknown = [ascii(name) for name in session.unknown_parameters]
-        self._pass_over("no parameters that are known here, from now on ignored: %s", unknown)
+        self._log_ignored_once("ignoring unknown parameters: %s", unknown)
         logger.info("session %s begins: request %s", session.session_id, session.request_id)
         exchange.respond(200, [("date", self._date()), *session.response_headers()])
         with self._admission.lease(session.session_id) as lease:
@@ -125,7 +126,7 @@ class TranscriptionService:
             except HTTPException:
                 raise
             except Exception:
-                # The engine's failure: the client is told, as by the service.
+                # The engine failed: the client gets the exception that the service would send.
                 status = "FAILED"
                 logger.exception("session %s failed in the server", session.session_id)
                 failure = InternalFailureException("A problem occurred while processing the audio.")
@@ -143,7 +144,7 @@ class TranscriptionService:
         self._workers.shutdown()
 
     def _date(self) -> str:
-        """The present, as HTTP writes it: clients correct their clocks by it."""
+        """Return the present as HTTP writes it: clients correct their clocks by it."""
         return formatdate(self._clock(), usegmt=True)
 
     async def _respond(
@@ -153,79 +154,80 @@ class TranscriptionService:
         await exchange.write(body, WRITE_TIMEOUT)
         await exchange.finish(WRITE_TIMEOUT, LINGER_TIMEOUT)
 
-    def _check(self, asked: Any, unknown: Sequence[str] = ()) -> None:
-        """Look through a request or a configuration; see `parameters`."""
-        names = check(asked, self.engine, self._filters, lenient=self._lenient, unknown=unknown)
-        self._pass_over("lenient: from now on ignored: %s", names)
+    def _check_parameters(self, shape: Struct, unknown: Sequence[str] = ()) -> None:
+        """Check a request or a configuration; see `parameters`."""
+        ignored = check_parameters(
+            shape, self.engine, self._filters, lenient=self._lenient, unknown=unknown
+        )
+        self._log_ignored_once("ignoring unsupported parameters (lenient): %s", ignored)
 
-    def _pass_over(self, text: str, names: Sequence[str]) -> None:
-        """Name once what is ignored."""
-        new = [name for name in names if name not in self._passed_over]
-        if new and len(self._passed_over) < _MAX_PASSED_OVER:
-            self._passed_over.update(new)
+    def _log_ignored_once(self, text: str, names: Sequence[str]) -> None:
+        new = [name for name in names if name not in self._names_logged]
+        if new and len(self._names_logged) < _MAX_NAMES_LOGGED:
+            self._names_logged.update(new)
             logger.warning(text, ", ".join(new))
 
     async def _transcribe(self, session: ServerSession, lease: Lease, exchange: Exchange) -> None:
-        loop = asyncio.get_running_loop()
-        due = loop.time() + self._audio_timeout
-        pipeline: Pipeline | None = None
-        to_events: EventMapper
-        while not session.input_ended:
-            try:
-                data = await lease.wait(exchange.read, max(due - loop.time(), 0.001))
-            except TimeoutException:
-                raise BadRequestException(
-                    "Your request timed out because no new audio was received for"
-                    f" {self._audio_timeout:g} seconds."
-                ) from None
-            if not data:
-                session.receive_end()
-                break
-            # Whatever came while the engine was busy goes to it in one piece.
-            audio = b"".join(session.receive(data))
-            if pipeline is None and (audio or session.configuration is not None):
-                pipeline, to_events = await self._open(session)
-            if pipeline is not None and audio:
-                results = await self._run(session, pipeline.accept, audio)
-                await self._send(session, exchange, to_events, results)
-                due = loop.time() + self._audio_timeout
-        if pipeline is not None:
-            results = await self._run(session, pipeline.finish)
-            await self._send(session, exchange, to_events, results)
+        stream: _Stream | None = None
+        with closing(AudioTimer(lease, self._audio_timeout)) as timer:
+            while not session.input_ended:
+                data = await lease.read(exchange.read)
+                if not data:
+                    session.receive_end()
+                    break
+                # Whatever came while the engine was busy goes to it in one piece.
+                audio = b"".join(session.receive(data))
+                if stream is None and (audio or session.configuration is not None):
+                    stream = await self._open(session, exchange)
+                if stream is not None and audio:
+                    await self._recognise(stream, stream.pipeline.accept, audio)
+                    timer.restart()
+        if stream is not None:
+            await self._recognise(stream, stream.pipeline.finish)
 
-    async def _open(self, session: ServerSession) -> tuple[Pipeline, EventMapper]:
-        """From audio to results to events, now that the configuration is there."""
+    async def _open(self, session: ServerSession, exchange: Exchange) -> _Stream:
+        """Set up the recognition, now that the configuration is there."""
         configuration = session.configuration
         if configuration is not None:
-            self._check(configuration, session.unknown_members)
+            self._check_parameters(configuration, session.unknown_members)
             if isinstance(configuration, MedicalScribeConfigurationEvent):
                 self._scribe.configure(session.session_id, configuration)
         vocabulary_filter = open_filter(session.request, configuration, self._filters)
         to_events = event_mapper(
             session.operation.name, configuration, self._categories, vocabulary_filter
         )
-        wanted = pipeline_options(session.request, configuration)
+        options = pipeline_options(session.request, configuration)
         if session.operation.name in SEVERAL_ALTERNATIVES:
-            wanted = replace(wanted, alternatives=self._alternatives)
-        pipeline = await self._run(session, Pipeline, self.engine, wanted, self._max_seconds)
-        return pipeline, to_events
+            options = replace(options, alternatives=self._alternatives)
+        quick = self.engine.quick and options.encoding == "pcm"
+        arguments = (self.engine, options, self._max_seconds)
+        pipeline = Pipeline(*arguments) if quick else await self._in_thread(Pipeline, *arguments)
+        return _Stream(session, exchange, pipeline, to_events, quick)
 
-    async def _send(
-        self,
-        session: ServerSession,
-        exchange: Exchange,
-        to_events: EventMapper,
-        results: Sequence[Result],
+    async def _recognise(
+        self, stream: _Stream, call: Callable[..., list[Result]], *audio: bytes
     ) -> None:
+        """Call the pipeline, and send the events of its results."""
+        results = call(*audio) if stream.quick else await self._in_thread(call, *audio)
         for result in results:
-            for event in to_events(result):
-                await exchange.write(session.send_event(event), WRITE_TIMEOUT)
+            for event in stream.to_events(result):
+                await stream.exchange.write(stream.session.send_event(event), WRITE_TIMEOUT)
 
-    async def _run(self, session: ServerSession, call: Callable[..., _T], *args: object) -> _T:
-        """Call the pipeline, in a thread unless it is quick."""
-        if getattr(self.engine, "quick", False) and session.request.media_encoding == "pcm":
-            return call(*args)
-        job = self._workers.submit(call, *args)
+    async def _in_thread(self, call: Callable[..., _T], *arguments: object) -> _T:
+        job = self._workers.submit(call, *arguments)
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
         return await asyncio.wrap_future(job)
+
+
+class _Stream(NamedTuple):
+    """A stream whose recognition has begun.
+
+    :param quick: Whether the pipeline needs no thread.
+    """
+
+    session: ServerSession
+    exchange: Exchange
+    pipeline: Pipeline
+    to_events: EventMapper
+    quick: bool

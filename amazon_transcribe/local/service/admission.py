@@ -1,4 +1,4 @@
-"""Who may stream: so many at a time, and one for each session id."""
+"""Which streams are admitted: a limited number at a time, and one for each session id."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from ..._protocol.server_session import RequestRefused
-from ...exceptions import ConflictException
+from ...exceptions import BadRequestException, ConflictException, ServiceException
 
-__all__ = ["Admission", "Lease"]
-
-_T = TypeVar("_T")
+__all__ = ["Admission", "AudioTimer", "Lease"]
 
 
 class Lease:
@@ -21,40 +19,88 @@ class Lease:
 
     def __init__(self) -> None:
         self.lost = False
-        self._waiting: asyncio.Task[Any] | None = None
+        self.waiting = False  # for the client's bytes
+        self._end: ServiceException | None = None
+        self._task = asyncio.current_task()
 
-    async def wait(self, call: Callable[..., Coroutine[Any, Any, _T]], *args: object) -> _T:
-        """Await a call whose interruption does no harm.
+    async def read(self, read: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
+        """Wait for the client's bytes, as long as nothing ends the stream.
 
-        :raises ConflictException: when the lease is lost, before or meanwhile.
+        :raises ServiceException: what `end` was called with, before or meanwhile.
         """
-        if self.lost:
-            raise _taken_over()
-        task = self._waiting = asyncio.current_task()
+        if self._end is not None:
+            raise self._end
+        self.waiting = True
         try:
-            return await call(*args)
+            return await read()
         except asyncio.CancelledError:
-            if not self.lost or task is None:
+            if self._end is None or self._task is None:
                 raise
-            # Somebody else may want the task to end, besides.
-            if sys.version_info >= (3, 11) and task.uncancel():
+            # The task may have been cancelled by someone else too.
+            if sys.version_info >= (3, 11) and self._task.uncancel():
                 raise
-            raise _taken_over() from None
+            raise self._end from None
         finally:
-            self._waiting = None
+            self.waiting = False
+
+    def end(self, error: ServiceException) -> None:
+        """End the stream the next time it waits, or now if it does."""
+        if self._end is None:
+            self._end = error
+            if self.waiting and self._task is not None:
+                self._task.cancel()
 
     def revoke(self) -> None:
-        """Take the lease away."""
-        if not self.lost:
-            self.lost = True
-            if self._waiting is not None:
-                self._waiting.cancel()
+        """Take the lease away, as another stream has the session now."""
+        self.lost = True
+        self.end(
+            ConflictException(
+                "A new stream started with the same session ID. The current stream has been"
+                " terminated."
+            )
+        )
 
 
-def _taken_over() -> ConflictException:
-    return ConflictException(
-        "A new stream started with the same session ID. The current stream has been terminated."
-    )
+class AudioTimer:
+    """Ends a stream whose client sends no audio. Only time spent waiting for it counts.
+
+    :param lease: The stream's.
+    :param timeout: Seconds without audio.
+    """
+
+    def __init__(self, lease: Lease, timeout: float) -> None:
+        self._lease = lease
+        self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        self._closed = False
+        self.restart()
+        self._check()
+
+    def restart(self) -> None:
+        """Begin to count again, as audio has come."""
+        self._due = self._loop.time() + self._timeout
+
+    def close(self) -> None:
+        """Stop the timer."""
+        self._closed = True
+        self._timer.cancel()
+
+    def _check(self) -> None:
+        if self._closed:
+            return
+        if not self._lease.waiting:
+            self.restart()
+        left = self._due - self._loop.time()
+        if left > 0:
+            # Bytes that come in the same turn of the loop are read before the check.
+            self._timer = self._loop.call_later(left, self._loop.call_soon, self._check)
+            return
+        self._lease.end(
+            BadRequestException(
+                "Your request timed out because no new audio was received for"
+                f" {self._timeout:g} seconds."
+            )
+        )
 
 
 class Admission:
@@ -68,9 +114,9 @@ class Admission:
         self._leases: dict[str, Lease] = {}
 
     def check(self, session_id: str) -> None:
-        """See whether there may be another stream.
+        """Refuse a stream above the limit.
 
-        :raises RequestRefused: 429, when there may not.
+        :raises RequestRefused: 429, when there may not be another stream.
         """
         others = self._leases.keys() - {session_id.lower()}
         if self._max_streams is not None and len(others) >= self._max_streams:
@@ -83,7 +129,7 @@ class Admission:
 
     @contextmanager
     def lease(self, session_id: str) -> Iterator[Lease]:
-        """Admit a stream; an earlier one of its session loses its lease."""
+        """Admit the current task's stream; an earlier one of its session loses its lease."""
         key = session_id.lower()
         if key in self._leases:
             self._leases[key].revoke()

@@ -1,6 +1,7 @@
-"""Categories of call analytics: rules in a file, matched by what the participants say.
+"""Categories of call analytics: rules that match what the participants say.
 
-The file is a JSON object: each category's name, and the phrases of which one is enough.
+A rules file is a JSON object: the name of each category, and its phrases. One of them is
+enough for a match.
 
     {"Cancellation": ["cancel my contract", "close my account"], "Praise": ["thank you"]}
 """
@@ -23,17 +24,17 @@ __all__ = ["Categories", "millis", "read_categories"]
 def read_categories(path: Path) -> dict[str, list[str]]:
     """Read a rules file.
 
-    :raises OSError: It cannot be read.
-    :raises ValidationException: It holds no such rules.
+    :raises OSError: when it cannot be read.
+    :raises ValidationException: when it is not a rules file.
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, list[str]])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValidationException(f"{path}: no rules of categories: {error}") from None
+        raise ValidationException(f"{path}: not a file of category rules: {error}") from None
 
 
 class Categories:
-    """The rules.
+    """The rules of a server.
 
     :param rules: The phrases of each category by its name.
     """
@@ -42,7 +43,7 @@ class Categories:
         self._rules = {name: Phrases(phrases) for name, phrases in rules.items()}
 
     def match(self, result: Result) -> CategoryEvent | None:
-        """The categories that a result matches, and where; None without any."""
+        """Return the categories that a result matches, and where; None without any."""
         items = result.alternatives[0].items if result.alternatives else []
         spoken = [i for i in items if i.item_type == "pronunciation"]
         words = [item.content or "" for item in spoken]
@@ -58,5 +59,5 @@ class Categories:
 
 
 def millis(seconds: float | None) -> int | None:
-    """A time as call analytics tells it."""
+    """Convert a time to call analytics' milliseconds."""
     return None if seconds is None else round(seconds * 1000)

@@ -1,4 +1,4 @@
-"""What a result of the recogniser becomes: the events of each operation."""
+"""The events of each operation, made from the results of a recogniser."""
 
 from __future__ import annotations
 
@@ -36,44 +36,33 @@ def event_mapper(
     categories: Categories,
     vocabulary_filter: VocabularyFilter | None,
 ) -> EventMapper:
-    """What turns a stream's results into its events.
-
-    A call's categories go by what was said, its utterances by what the filter leaves.
+    """Return what turns a stream's results into its events.
 
     :param operation: The operation's name.
-    :raises BadRequestException: for a configuration with which it cannot.
+    :raises BadRequestException: for a configuration that the operation needs and has not.
     """
-    is_call = operation == "StartCallAnalyticsStreamTranscription"
-    event_of = _utterances(configuration) if is_call else _EVENTS[operation]
-
-    def to_events(result: Result) -> list[BaseEvent]:
-        matched = categories.match(result) if is_call and not result.is_partial else None
-        if vocabulary_filter is not None:
-            vocabulary_filter.apply(result)
-        return [event_of(result)] if matched is None else [event_of(result), matched]
-
-    return to_events
+    if operation == "StartCallAnalyticsStreamTranscription":
+        return _call_events(configuration, categories, vocabulary_filter)
+    to_events = _EVENTS[operation]
+    if vocabulary_filter is None:
+        return to_events
+    return lambda result: to_events(vocabulary_filter.apply(result))
 
 
-def _transcript(result: Result) -> BaseEvent:
-    return TranscriptEvent(Transcript([result]))
+def _transcript_events(result: Result) -> list[BaseEvent]:
+    return [TranscriptEvent(Transcript([result]))]
 
 
-def _medical_transcript(result: Result) -> BaseEvent:
-    return MedicalTranscriptEvent(
-        MedicalTranscript(
-            [
-                MedicalResult(
-                    result.result_id,
-                    result.start_time,
-                    result.end_time,
-                    result.is_partial,
-                    [_medical_alternative(a) for a in result.alternatives or ()],
-                    result.channel_id,
-                )
-            ]
-        )
+def _medical_events(result: Result) -> list[BaseEvent]:
+    medical = MedicalResult(
+        result.result_id,
+        result.start_time,
+        result.end_time,
+        result.is_partial,
+        [_medical_alternative(a) for a in result.alternatives or ()],
+        result.channel_id,
     )
+    return [MedicalTranscriptEvent(MedicalTranscript([medical]))]
 
 
 def _medical_alternative(alternative: Alternative) -> MedicalAlternative:
@@ -86,7 +75,7 @@ def _medical_alternative(alternative: Alternative) -> MedicalAlternative:
     )
 
 
-def _scribe_transcript(result: Result) -> BaseEvent:
+def _scribe_events(result: Result) -> list[BaseEvent]:
     best = _best(result)
     items = [
         MedicalScribeTranscriptItem(
@@ -99,21 +88,24 @@ def _scribe_transcript(result: Result) -> BaseEvent:
         )
         for i in best.items
     ]
-    return MedicalScribeTranscriptEvent(
-        MedicalScribeTranscriptSegment(
-            result.result_id,
-            result.start_time,
-            result.end_time,
-            best.transcript,
-            items,
-            result.is_partial,
-            result.channel_id,
-        )
+    segment = MedicalScribeTranscriptSegment(
+        result.result_id,
+        result.start_time,
+        result.end_time,
+        best.transcript,
+        items,
+        result.is_partial,
+        result.channel_id,
     )
+    return [MedicalScribeTranscriptEvent(segment)]
 
 
-def _utterances(configuration: ConfigurationEvent | None) -> Callable[[Result], BaseEvent]:
-    """Of a call; who feels what is not told: no engine knows."""
+def _call_events(
+    configuration: ConfigurationEvent | None,
+    categories: Categories,
+    vocabulary_filter: VocabularyFilter | None,
+) -> EventMapper:
+    """Return the mapper of a call. Sentiment is never set: no engine detects it."""
     if configuration is None or not configuration.channel_definitions:
         raise BadRequestException(
             "ChannelDefinitions: the local server takes calls with two channels; say in a"
@@ -121,9 +113,13 @@ def _utterances(configuration: ConfigurationEvent | None) -> Callable[[Result], 
         )
     roles = {f"ch_{d.channel_id}": d.participant_role for d in configuration.channel_definitions}
 
-    def utterance(result: Result) -> BaseEvent:
+    def to_events(result: Result) -> list[BaseEvent]:
+        # Categories go by what was said, utterances by what the filter leaves of it.
+        matched = None if result.is_partial else categories.match(result)
+        if vocabulary_filter is not None:
+            vocabulary_filter.apply(result)
         best = _best(result)
-        return UtteranceEvent(
+        utterance = UtteranceEvent(
             utterance_id=result.result_id,
             is_partial=result.is_partial,
             participant_role=roles.get(result.channel_id or ""),
@@ -143,20 +139,21 @@ def _utterances(configuration: ConfigurationEvent | None) -> Callable[[Result], 
                 for i in best.items
             ],
         )
+        return [utterance] if matched is None else [utterance, matched]
 
-    return utterance
+    return to_events
 
 
 def _best(result: Result) -> Alternative:
     return result.alternatives[0] if result.alternatives else Alternative()
 
 
-_EVENTS: Mapping[str, Callable[[Result], BaseEvent]] = {
-    "StartStreamTranscription": _transcript,
-    "StartMedicalStreamTranscription": _medical_transcript,
-    "StartMedicalScribeStream": _scribe_transcript,
+_EVENTS: Mapping[str, EventMapper] = {
+    "StartStreamTranscription": _transcript_events,
+    "StartMedicalStreamTranscription": _medical_events,
+    "StartMedicalScribeStream": _scribe_events,
 }
-"""By operation: what turns a result into an event, where that takes no configuration."""
+"""The mappers of the operations that need no configuration for it."""
 
 SEVERAL_ALTERNATIVES = {"StartStreamTranscription", "StartMedicalStreamTranscription"}
-"""The operations whose results have a list of alternatives; the others tell the best."""
+"""The operations whose results have a list of alternatives; the others have the best one."""

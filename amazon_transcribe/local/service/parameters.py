@@ -1,4 +1,4 @@
-"""What a stream asks for, and what of it the local server does, ignores or refuses."""
+"""The parameters of a stream: what the local server does, ignores or refuses."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from msgspec import Struct
 from ..._protocol.constraints import members_of
 from ...exceptions import BadRequestException
 from ..engines import Engine
-from ..recognition.channels import CHANNELS
-from ..recognition.decoders import obstacle
-from ..recognition.pipeline import PipelineOptions
+from ..recognition.decoders import unsupported_reason
+from ..recognition.pipeline import CHANNELS, PipelineOptions
 from .phrases import Phrases
 from .vocabulary import DEFAULT_METHOD, VocabularyFilter
 
-__all__ = ["HONOURED", "check", "open_filter", "pipeline_options"]
+__all__ = ["HONOURED", "check_parameters", "open_filter", "pipeline_options"]
 
 HONOURED = frozenset(
     """
@@ -28,93 +27,97 @@ HONOURED = frozenset(
     ResourceAccessRoleArn EncryptionSettings PostStreamAnalyticsSettings MedicalScribeContext
     """.split()
 )
-"""What the local server does, by the service's names.
+"""The parameters that the local server honours, by the service's names.
 
-Whatever else a stream asks for is refused by name, next year's parameters too: a transcript
-that silently lacks what was asked for would be a lie. `SessionResumeWindow` is kept because
-a session can be resumed here at any time. The last line is about a scribe's notes:
-GetMedicalScribeStream gives it back, and tells that no notes are written.
+Any other one is refused by name, next year's too: a transcript that silently lacks what
+was asked for would be a lie. `SessionResumeWindow` is honoured because a session can be
+resumed here at any time. The last line is about a scribe's notes: GetMedicalScribeStream
+repeats it, and says that no notes are written.
 """
 
 _VOCABULARIES = ("VocabularyName", "VocabularyNames")
 _FILTERS = ("VocabularyFilterName", "VocabularyFilterNames")
+_TWO_CHANNELS = ("EnableChannelIdentification", "ChannelDefinitions")
 
 
-def check(
-    asked: Any,
+def check_parameters(
+    shape: Struct,
     engine: Engine,
     filters: Mapping[str, Phrases],
     *,
     lenient: bool,
     unknown: Sequence[str] = (),
 ) -> list[str]:
-    """Look through a request or a configuration.
+    """Check the parameters of a request or a configuration.
 
-    :param asked: The one or the other, of any operation.
+    :param shape: The request or the configuration, of any operation.
     :param filters: The known vocabulary filters.
-    :param lenient: Pass over what the local server cannot do.
-    :param unknown: What is asked for besides and is not in the model.
-    :returns: The service's names of the parameters that were passed over.
-    :raises BadRequestException: for what it cannot do, by name, and for unknown filters.
+    :param lenient: Ignore what the local server cannot do, instead of refusing it.
+    :param unknown: The names of what came besides and is not in the service model.
+    :returns: The service's names of the parameters that are ignored.
+    :raises BadRequestException: for what the server cannot do, by name, and for unknown
+        filters.
     """
-    wanted = _set_in(asked)
-    channels = wanted.get("NumberOfChannels", CHANNELS)
+    parameters = _parameters_of(shape)
+    channels = parameters.get("NumberOfChannels", CHANNELS)
     if channels != CHANNELS:
         raise BadRequestException(f"NumberOfChannels must be {CHANNELS}, not {channels}")
-    if "MediaEncoding" in wanted and (problem := obstacle(wanted["MediaEncoding"])):
-        raise BadRequestException(f"MediaEncoding: {problem}")
-    for parameter, name in _filter_names(wanted):
+    encoding = parameters.get("MediaEncoding")
+    if encoding is not None and (reason := unsupported_reason(encoding)):
+        raise BadRequestException(f"MediaEncoding: {reason}")
+    for parameter, name in _filter_names(parameters):
         if name not in filters:
             raise BadRequestException(
                 f"{parameter}: the vocabulary filter {name!r} couldn't be found. Check the"
                 " vocabulary filter name and try your request again."
             )
-    problems = dict(_problems(wanted, engine)) | {name: _unsupported(name) for name in unknown}
-    if problems and not lenient:
-        raise BadRequestException(next(iter(problems.values())))
-    return list(problems)
+    unsupported = dict(_unsupported(parameters, engine))
+    unsupported |= {name: _not_supported(name) for name in unknown}
+    if unsupported and not lenient:
+        raise BadRequestException(next(iter(unsupported.values())))
+    return list(unsupported)
 
 
 def pipeline_options(request: Struct, configuration: Struct | None) -> PipelineOptions:
-    """What a stream's request, and its configuration if any, ask of the pipeline.
+    """Return the options of the pipeline for a request and its configuration, if any.
 
     Both have been checked.
     """
-    wanted = _set_in(request) | _set_in(configuration)
+    parameters = _parameters_of(request) | _parameters_of(configuration)
     return PipelineOptions(
-        encoding=wanted["MediaEncoding"],
-        sample_rate=wanted["MediaSampleRateHertz"],
-        two_channels="EnableChannelIdentification" in wanted or "ChannelDefinitions" in wanted,
-        stabilize="EnablePartialResultsStabilization" in wanted,
-        stability=wanted.get("PartialResultsStability", "high"),
+        encoding=parameters["MediaEncoding"],
+        sample_rate=parameters["MediaSampleRateHertz"],
+        two_channels=not parameters.keys().isdisjoint(_TWO_CHANNELS),
+        stabilize="EnablePartialResultsStabilization" in parameters,
+        stability=parameters.get("PartialResultsStability", "high"),
     )
 
 
 def open_filter(
     request: Struct, configuration: Struct | None, filters: Mapping[str, Phrases]
 ) -> VocabularyFilter | None:
-    """The vocabulary filter that they ask for, if any."""
-    wanted = _set_in(request) | _set_in(configuration)
-    lists = [filters[name] for _, name in _filter_names(wanted)]
-    method = wanted.get("VocabularyFilterMethod", DEFAULT_METHOD)
+    """Return the vocabulary filter that a request or its configuration names, if any."""
+    parameters = _parameters_of(request) | _parameters_of(configuration)
+    lists = [filters[name] for _, name in _filter_names(parameters)]
+    method = parameters.get("VocabularyFilterMethod", DEFAULT_METHOD)
     return VocabularyFilter(lists, method) if lists else None
 
 
-def _set_in(asked: Struct | None) -> dict[str, Any]:
-    """What is asked for, by the service's names."""
-    if asked is None:
+def _parameters_of(shape: Struct | None) -> dict[str, Any]:
+    """Return the parameters that are set, by the service's names."""
+    if shape is None:
         return {}
-    given = ((member, getattr(asked, member.name)) for member in members_of(type(asked)))
+    values = ((member, getattr(shape, member.name)) for member in members_of(type(shape)))
     return {
         member.model_name: value
-        for member, value in given
-        if not member.rule.is_unset(value) and value is not False
+        for member, value in values
+        if value is not None and value is not False and not member.rule.is_unset(value)
     }
 
 
-def _problems(wanted: Mapping[str, Any], engine: Engine) -> Iterator[tuple[str, str]]:
-    """What the local server cannot do: the parameter, and a sentence."""
-    for name, value in wanted.items():
+def _unsupported(parameters: Mapping[str, Any], engine: Engine) -> Iterator[tuple[str, str]]:
+    """Yield what the local server cannot do: the parameter, and a sentence."""
+    for name, value in parameters.items():
         if name == "LanguageCode" and value not in engine.languages:
             yield (
                 name,
@@ -128,16 +131,16 @@ def _problems(wanted: Mapping[str, Any], engine: Engine) -> Iterator[tuple[str, 
                 " found: the local server has no custom vocabularies",
             )
         elif name not in HONOURED:
-            yield name, _unsupported(name)
+            yield name, _not_supported(name)
 
 
-def _unsupported(name: str) -> str:
+def _not_supported(name: str) -> str:
     return f"{name} is not supported by the local server"
 
 
-def _filter_names(wanted: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _filter_names(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for parameter in _FILTERS:
-        for name in _listed(wanted.get(parameter, [])):
+        for name in _listed(parameters.get(parameter, [])):
             yield parameter, name
 
 

@@ -1,4 +1,4 @@
-"""Words and phrases found in what was said, whatever their case and the marks between."""
+"""Search for words and phrases in what was said, whatever the case and the punctuation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Phrases"]
 class Phrases:
     """A set of words and phrases.
 
-    :param phrases: Each one or several words; case and marks do not count.
+    :param phrases: One or several words each; case and punctuation do not count.
     """
 
     def __init__(self, phrases: Iterable[str]) -> None:
@@ -20,7 +20,10 @@ class Phrases:
         self._longest = max(map(len, self._phrases), default=0)
 
     def find(self, words: Sequence[str]) -> list[tuple[int, int]]:
-        """Where they stand among the words, the longest first: begin and end of each."""
+        """Return where they stand among the words: begin and end of each.
+
+        Where several begin at one word, the longest is found.
+        """
         spelled = [_plain(word) for word in words]
         found = []
         at = 0
@@ -35,7 +38,7 @@ class Phrases:
         return found
 
     def open_end(self, words: Sequence[str]) -> int:
-        """How many of the last words may be the beginning of a phrase."""
+        """Return how many of the last words may be the beginning of a phrase."""
         spelled = [_plain(word) for word in words]
         for length in range(min(self._longest - 1, len(spelled)), 0, -1):
             if tuple(spelled[-length:]) in self._beginnings:

@@ -21,7 +21,7 @@ _KEPT = 1_000  # sessions; the oldest go first
 
 
 class ScribeSessions:
-    """What the server knows of its scribe's sessions.
+    """What the server knows about its scribe's sessions.
 
     :param clock: Gives the present as seconds since 1970.
     """
@@ -31,7 +31,7 @@ class ScribeSessions:
         self._sessions: dict[str, MedicalScribeStreamDetails] = {}
 
     def begin(self, session_id: str, request: StartMedicalScribeStreamRequest) -> None:
-        """A stream of the session begins, the first or another one after a pause."""
+        """Note that a stream of the session begins: the first, or another one after a pause."""
         now = self._now()
         known = self._sessions.pop(session_id.lower(), None)
         paused = known is not None and known.stream_status == "PAUSED"
@@ -47,7 +47,7 @@ class ScribeSessions:
             del self._sessions[next(iter(self._sessions))]
 
     def configure(self, session_id: str, configuration: MedicalScribeConfigurationEvent) -> None:
-        """The session's configuration has come."""
+        """Note the session's configuration."""
         if (details := self._sessions.get(session_id.lower())) is None:
             return
         details.vocabulary_name = configuration.vocabulary_name
@@ -60,7 +60,7 @@ class ScribeSessions:
         details.medical_scribe_context_provided = configuration.medical_scribe_context is not None
 
     def end(self, session_id: str, status: str) -> None:
-        """The session's stream has ended.
+        """Note that the session's stream has ended.
 
         :param status: `"COMPLETED"`, `"PAUSED"` or `"FAILED"`.
         """
@@ -76,9 +76,9 @@ class ScribeSessions:
             )
 
     def look_up(self, session_id: str) -> GetMedicalScribeStreamResponse:
-        """What is known of a session.
+        """Return what is known about a session.
 
-        :raises RequestRefused: 404, for a session that this server has not had.
+        :raises RequestRefused: 404, for a session that this server does not know.
         """
         details = self._sessions.get(session_id.lower())
         if details is None:

@@ -1,7 +1,7 @@
 """Vocabulary filters: words removed, masked or tagged, in partial and final results.
 
-A filter in force sets `VocabularyFilterMatch` on every word: true on the filter's own
-(`tag`, and `mask` beside its `***`), false on the others.
+With a filter every word has `VocabularyFilterMatch`: true on words of the filter (for
+`tag`, and for `mask` beside the `***`), false on the others.
 """
 
 from __future__ import annotations
@@ -16,19 +16,18 @@ from .phrases import Phrases
 __all__ = ["DEFAULT_METHOD", "VocabularyFilter", "read_phrases"]
 
 DEFAULT_METHOD = "mask"
-"""What a filter does when the request names no method."""
+"""The method of a filter when the request names none."""
 
 _MASK = "***"
 _MARK = "punctuation"
 
 
 def read_phrases(source: Iterable[str] | Path | str) -> list[str]:
-    """The words of a filter: as given, or from a file of one word or phrase per line.
+    """Return the words of a filter: as given, or from a file with one entry per line.
 
-    :param source: A string is a path.
-
-    :raises OSError: The file cannot be read.
-    :raises ValidationException: It is not UTF-8.
+    :param source: Words and phrases, or a path; a string is a path.
+    :raises OSError: when the file cannot be read.
+    :raises ValidationException: when the file is not UTF-8.
     """
     if isinstance(source, (Path, str)):
         try:
@@ -41,7 +40,7 @@ def read_phrases(source: Iterable[str] | Path | str) -> list[str]:
 class VocabularyFilter:
     """One stream's filter.
 
-    :param lists: Its words and phrases; all of the lists count.
+    :param lists: Its words and phrases, of all lists together.
     :param method: `"remove"`, `"mask"` or `"tag"`.
     """
 
@@ -50,9 +49,9 @@ class VocabularyFilter:
         self._method = method
 
     def apply(self, result: Result) -> Result:
-        """The result with the filter's words removed, masked or tagged, in place.
+        """Remove, mask or tag the filter's words in place, and return the result.
 
-        Alternatives that differed in such words only become one.
+        Alternatives that differed only in such words become one.
         """
         distinct: dict[str, Alternative] = {}
         for alternative in result.alternatives or ():
@@ -71,7 +70,7 @@ class VocabularyFilter:
                 for item in spoken[begin:end]:
                     item.vocabulary_filter_match = True
             if is_partial and (count := phrases.open_end(words)):
-                # The next word may complete a phrase, and these go with it.
+                # The next word may complete a phrase that these words begin.
                 _unsettle(alternative.items, spoken[-count])
         if self._method == "mask":
             for item in spoken:
@@ -83,7 +82,7 @@ class VocabularyFilter:
 
 
 def _unsettle(items: list[Item], first: Item) -> None:
-    """Mark what comes from an item on as open, where the stream is stabilised at all."""
+    """Mark an item and those after it as not stable, where the stream is stabilised."""
     at = next(number for number, item in enumerate(items) if item is first)
     for item in items[at:]:
         if item.stable:
@@ -91,7 +90,7 @@ def _unsettle(items: list[Item], first: Item) -> None:
 
 
 def _without_matches(items: list[Item]) -> list[Item]:
-    """The items that stay; of the marks that meet, the first."""
+    """Return the items that stay; of marks that follow each other, the first."""
     kept: list[Item] = []
     for item in items:
         if item.item_type == _MARK:

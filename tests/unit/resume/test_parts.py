@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amazon_transcribe.local.engines import RecognitionOptions
-from amazon_transcribe.local.recognition.channels import ChannelRecognition
+from amazon_transcribe.local.recognition.pipeline import ChannelRecognition
 from amazon_transcribe.resume._buffer import SETTLE_TIME, ReplayBuffer
 from amazon_transcribe.resume._pcm import has_sound
 from amazon_transcribe.resume._results import LogicalResults

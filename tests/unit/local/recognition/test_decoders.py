@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from amazon_transcribe.exceptions import BadRequestException
 from amazon_transcribe.local.recognition.containers import _CRC16, FlacFrames
-from amazon_transcribe.local.recognition.decoders import obstacle, open_decoder
+from amazon_transcribe.local.recognition.decoders import open_decoder, unsupported_reason
 from tests.support.sounds import encoded, interleaved, recording
 
 pytest.importorskip("av")
@@ -190,7 +190,6 @@ def test_memory_does_not_grow_with_what_a_chunk_holds() -> None:
 
 
 def test_what_cannot_be_taken() -> None:
-    assert obstacle("g729") == "g729 is not supported by the local server"
-    assert [obstacle(e) for e in ("pcm", "flac", "ogg-opus", "g711-alaw", "g711-ulaw")] == [
-        None
-    ] * 5
+    assert unsupported_reason("g729") == "g729 is not supported by the local server"
+    for encoding in ("pcm", "flac", "ogg-opus", "g711-alaw", "g711-ulaw"):
+        assert unsupported_reason(encoding) is None
