@@ -245,34 +245,34 @@ class TranscribeStreamingClient:
         :param identify_language: Identify the language; needs `language_options`.
         :param identify_multiple_languages: Identify the languages as they change; needs
             `language_options`.
-        :param language_options: At least two languages to choose from, a list or one string
-            with commas, at most 200 characters.
+        :param language_options: At least two languages to choose from, a list or one string with
+            commas, at most 200 characters.
         :param preferred_language: The likeliest of them.
-        :param session_id: A UUID of 36 characters; the service makes one when None.
-        :param session_resume_window: Minutes, 1–300, from the stream's start on, in which the
+        :param session_id: A UUID of 36 characters; by default the service makes one.
+        :param session_resume_window: The minutes after the stream's start, 1–300, in which the
             session can be resumed.
         :param enable_partial_results_stabilization: Let only the last few words of a partial
             result change.
-        :param partial_results_stability: How few: `"high"`, `"medium"` or `"low"`. Means nothing
-            without stabilisation.
+        :param partial_results_stability: The stability: `"high"`, `"medium"` or `"low"`. Has no
+            effect without stabilisation.
         :param show_speaker_label: Label the speakers; not with `enable_channel_identification`.
         :param enable_channel_identification: Transcribe each channel by itself; needs
             `number_of_channels`.
         :param number_of_channels: The channels in the audio, at least 2.
         :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
-        :param vocabulary_names: With language identification: custom vocabularies, a list or
-            one string with commas, at most 3,000 characters in all.
+        :param vocabulary_names: With language identification: custom vocabularies, a list or one
+            string with commas, at most 3,000 characters in all.
         :param vocab_filter_name: A vocabulary filter, 1–200 of `[0-9a-zA-Z._-]`.
         :param vocabulary_filter_names: The same for vocabulary filters. The service intends both
-            for language identification only; without, they are sent as they are.
+            only for language identification; without it they are sent unchanged.
         :param vocab_filter_names: The original SDK's name for `vocabulary_filter_names`.
-        :param vocab_filter_method: What the filter does: `"remove"`, `"mask"` or `"tag"`. Means
-            nothing without a filter.
+        :param vocab_filter_method: The filter's action: `"remove"`, `"mask"` or `"tag"`. Has no
+            effect without a filter.
         :param language_model_name: A custom language model, 1–200 of `[0-9a-zA-Z._-]`.
         :param content_identification_type: `"PII"` marks personal information; not with
             `content_redaction_type`.
         :param content_redaction_type: `"PII"` replaces personal information.
-        :param pii_entity_types: Which kinds, a list or one string with commas, at most 300
+        :param pii_entity_types: The kinds, a list or one string with commas, at most 300
             characters of `[A-Z_, ]`; needs one of the two above.
         :param transcript_format: `"spoken"` or `"written"`.
         :param idle: What to do when the program sends no audio for `idle_after` seconds:
@@ -372,27 +372,27 @@ class TranscribeStreamingClient:
             `"fr-FR"`, `"en-AU"`, `"it-IT"`, `"de-DE"` or `"pt-BR"`; leave it out with
             `identify_language`.
         :param identify_language: Identify the language; needs `language_options`.
-        :param language_options: At least two languages to choose from, a list or one string
-            with commas, at most 200 characters.
+        :param language_options: At least two languages to choose from, a list or one string with
+            commas, at most 200 characters.
         :param preferred_language: The likeliest of them.
-        :param session_id: A UUID of 36 characters; the service makes one when None.
+        :param session_id: A UUID of 36 characters; by default the service makes one.
         :param enable_partial_results_stabilization: Let only the last few words of a partial
             result change.
-        :param partial_results_stability: How few: `"high"`, `"medium"` or `"low"`. Means nothing
-            without stabilisation.
+        :param partial_results_stability: The stability: `"high"`, `"medium"` or `"low"`. Has no
+            effect without stabilisation.
         :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
-        :param vocabulary_names: With language identification: custom vocabularies, a list or
-            one string with commas, at most 3,000 characters in all.
+        :param vocabulary_names: With language identification: custom vocabularies, a list or one
+            string with commas, at most 3,000 characters in all.
         :param vocab_filter_name: A vocabulary filter, 1–200 of `[0-9a-zA-Z._-]`.
         :param vocabulary_filter_names: The same for vocabulary filters. The service intends both
-            for language identification only; without, they are sent as they are.
-        :param vocab_filter_method: What the filter does: `"remove"`, `"mask"` or `"tag"`. Means
-            nothing without a filter.
+            only for language identification; without it they are sent unchanged.
+        :param vocab_filter_method: The filter's action: `"remove"`, `"mask"` or `"tag"`. Has no
+            effect without a filter.
         :param language_model_name: A custom language model, 1–200 of `[0-9a-zA-Z._-]`.
         :param content_identification_type: `"PII"` marks personal information; not with
             `content_redaction_type`.
         :param content_redaction_type: `"PII"` replaces personal information.
-        :param pii_entity_types: Which kinds, a list or one string with commas, at most 300
+        :param pii_entity_types: The kinds, a list or one string with commas, at most 300
             characters of `[A-Z_, ]`; needs one of the two above.
         :param idle: What to do when the program sends no audio for `idle_after` seconds:
             `"wait"`, until the service ends the stream after 15 s; `"silence"` sends a
@@ -474,7 +474,7 @@ class TranscribeStreamingClient:
         :param type: `"CONVERSATION"` between people, or `"DICTATION"` by one.
         :param vocabulary_name: A custom vocabulary, 1–200 of `[0-9a-zA-Z._-]`.
         :param show_speaker_label: Label the speakers; not with `enable_channel_identification`.
-        :param session_id: A UUID of 36 characters; the service makes one when None.
+        :param session_id: A UUID of 36 characters; by default the service makes one.
         :param enable_channel_identification: Transcribe each channel by itself; needs
             `number_of_channels`.
         :param number_of_channels: The channels in the audio, at least 2.
@@ -539,7 +539,7 @@ class TranscribeStreamingClient:
         :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"` or `"flac"`.
         :param configuration: How the session is scribed and what becomes of it; it is
             sent first, before any audio.
-        :param session_id: A UUID of 36 characters; the service makes one when None.
+        :param session_id: A UUID of 36 characters; by default the service makes one.
         :param idle: What to do when the program sends no audio for `idle_after` seconds:
             `"wait"`, until the service ends the stream after 15 s; `"silence"` sends a
             tenth of a second of it, again and again, with pcm only (it counts as audio:

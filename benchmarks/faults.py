@@ -23,7 +23,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from h2.errors import ErrorCodes
 from h2.events import PingAckReceived
@@ -31,7 +30,7 @@ from h2.settings import SettingCodes
 
 from amazon_transcribe._net.http2 import Http2Connection
 from amazon_transcribe._net.http2_stream import Http2Stream
-from amazon_transcribe._stream import live as _live
+from amazon_transcribe._stream.live import LiveStream
 from amazon_transcribe.auth import CredentialResolver, Credentials
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import encode_message
@@ -127,7 +126,7 @@ def described(error: BaseException) -> str:
 
 
 def client_at(url: str, credentials: Any = None, **options: Any) -> TranscribeStreamingClient:
-    return TranscribeStreamingClient(
+    client = TranscribeStreamingClient(
         region="us-east-1",
         endpoint_url=url,
         credential_resolver=credentials or Fixed(),
@@ -135,6 +134,8 @@ def client_at(url: str, credentials: Any = None, **options: Any) -> TranscribeSt
         start_attempts=1,
         **options,
     )
+    client._starter.send_timeout = SEND_TIMEOUT
+    return client
 
 
 async def start(client: TranscribeStreamingClient) -> Any:
@@ -496,8 +497,7 @@ async def measure(row: Row) -> Seen:
     """Run a row in the present loop."""
     before = belongings()
     begin = time.perf_counter()
-    with patch.object(_live, "SEND_TIMEOUT", SEND_TIMEOUT):
-        outcome = await asyncio.wait_for(row.scenario(), LIMIT)
+    outcome = await asyncio.wait_for(row.scenario(), LIMIT)
     seconds = time.perf_counter() - begin
     for _ in range(3):
         await asyncio.sleep(0)  # transports close in the turns after
@@ -508,7 +508,7 @@ async def measure(row: Row) -> Seen:
 def belongings() -> tuple[int, ...]:
     """Tasks, threads, sockets, and our objects in memory that stand for connections."""
     gc.collect()
-    kinds = (Http2Stream, Http2Connection, _live.LiveStream)
+    kinds = (Http2Stream, Http2Connection, LiveStream)
     return (
         len(asyncio.all_tasks()),
         threading.active_count(),

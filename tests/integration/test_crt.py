@@ -172,7 +172,7 @@ async def test_a_server_that_is_slow_to_begin_gets_everything(
     )
     origin = Origin("https", "localhost", listener.sockets[0].getsockname()[1])
     stream = await transport.open(Request(origin, "POST", "/", [("host", "localhost")]), 5)
-    await stream.write(bytes(500_000))
+    stream.write(bytes(500_000))
     stream.end()
     assert await asyncio.wait_for(whole, 5) == 500_000
     await asyncio.gather(*readers)

@@ -186,8 +186,8 @@ async def test_silence_that_is_sent_for_the_program_is_told() -> None:
     async with peer_server(Answers(accept)) as url, client_at(url, observer=recorder) as client:
         async with await start(client, idle="silence") as stream:
             live: Any = stream.input_stream._input_stream
-            live._last_audio -= 10
-            live.look_after()
+            live._keep_alive._last_audio -= 10
+            live._keep_alive.look()
             assert [size for _, size in recorder.of("audio_sent")] == [3200]
             assert live._session.audio_bytes_sent == 3200
 
@@ -291,7 +291,9 @@ async def test_logs_have_ids_and_no_secrets(
             assert all(word in str(events) for word in spoken)
             broken = await start(client)
             await broken.close()
-            client._credential_resolver = StaticCredentialResolver("AKIDUNKNOWN", "unspoken-too")
+            client._starter.credential_resolver = StaticCredentialResolver(
+                "AKIDUNKNOWN", "unspoken-too"
+            )
             with pytest.raises(ServiceException):
                 await start(client)
     records = [r.getMessage() for r in caplog.records if r.name.startswith("amazon_transcribe")]

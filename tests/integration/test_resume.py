@@ -478,15 +478,11 @@ async def test_a_peer_that_stops_reading_is_replaced(transport: Any) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's socket filters")
 @pytest.mark.parametrize("transport", [None, "websocket"])
-async def test_a_network_that_swallows_every_packet_is_noticed(
-    transport: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_network_that_swallows_every_packet_is_noticed(transport: Any) -> None:
     if transport:
-        websocket = pytest.importorskip("amazon_transcribe.transports._websocket_stream")
-        monkeypatch.setattr(websocket, "PING_INTERVAL", 0.1)
-    monkeypatch.setattr("amazon_transcribe._net.http2.PING_INTERVAL", 0.1)
+        pytest.importorskip("wsproto")
     async with server() as (running, _):
-        async with client_of(running, transport=transport) as client:
+        async with client_of(running, {"ping_interval": 0.1}, transport=transport) as client:
             async with resumable(client) as stream:
                 result = Heard()
                 reader = asyncio.create_task(result.read(stream))
@@ -674,7 +670,8 @@ async def test_a_stream_that_is_closed_while_it_starts() -> None:
         assert asyncio.all_tasks() - before - running._streams == set()
 
 
-async def test_unknown_events_are_passed_on_and_counted() -> None:
+@pytest.mark.parametrize("asked_for", [False, True])
+async def test_unknown_events_are_counted_and_given_to_who_asks(asked_for: bool) -> None:
     async def script(peer: Peer) -> None:
         stream = await peer.request()
         peer.respond(stream)
@@ -690,5 +687,6 @@ async def test_unknown_events_are_passed_on_and_counted() -> None:
         )
         async with resumable(client) as stream:
             await send(stream, b"")
-            assert [type(event) async for event in stream] == [UnknownEvent]
+            events = stream.including_unknown() if asked_for else stream
+            assert [type(event) async for event in events] == [UnknownEvent] * asked_for
             assert stream.output_stream.unknown_events == 1

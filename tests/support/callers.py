@@ -50,9 +50,12 @@ def client_at(
     return client
 
 
-def client_of(server: LocalTranscribe, **options: Any) -> TranscribeStreamingClient:
-    """A client with the server's own keys."""
-    return client_at(server.endpoint_url, credential_resolver=server.credentials, **options)
+def client_of(
+    server: LocalTranscribe, patience: Mapping[str, Any] | None = None, **options: Any
+) -> TranscribeStreamingClient:
+    """Make a client with the server's own keys."""
+    options = {"credential_resolver": server.credentials, **options}
+    return client_at(server.endpoint_url, patience, **options)
 
 
 async def start(

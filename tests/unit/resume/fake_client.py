@@ -67,6 +67,9 @@ class FakeStream:
     async def end_stream(self) -> None:
         self.has_input_ended = True
 
+    def including_unknown(self) -> FakeStream:
+        return self
+
     async def __anext__(self) -> TranscriptEvent:
         await self._has_events.wait()
         event = self._events.popleft() if self._events else StreamClosedException("closed")
@@ -88,7 +91,7 @@ class FakeClient:
     """A client whose starts can be refused, held up, or deaf to cancellation."""
 
     def __init__(self, observer: Observer | None = None) -> None:
-        self.observer = observer
+        self.observer = observer or Observer()
         self.streams: list[FakeStream] = []
         self.refusals: deque[SDKError] = deque()
         self.may_start = asyncio.Event()
