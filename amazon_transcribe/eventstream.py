@@ -195,7 +195,9 @@ class BaseEvent(_Payload):
 class MessageParser(Protocol):
     """An object whose `parse` turns a message into a typed event, or raises."""
 
-    def parse(self, event: EventStreamMessage) -> Any: ...
+    def parse(self, message: EventStreamMessage, /) -> Any:
+        """Return the event of a message, or raise the exception that the message carries."""
+        ...
 
 
 class RawStream(Protocol):

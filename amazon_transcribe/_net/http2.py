@@ -101,8 +101,8 @@ class Http2Connection(asyncio.Protocol):
         self._max_answered = max_answered
         self._ping_interval = ping_interval
         self.streams: dict[int, Http2Stream] = {}
-        self.draining = False
-        self.last_words = ""  # what the peer said with GOAWAY
+        self.draining: bool = False
+        self.last_words: str = ""  # what the peer said with GOAWAY
         self._last_code = 0
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -166,12 +166,12 @@ class Http2Connection(asyncio.Protocol):
         self._fail_all("the peer closed the connection")
         return False
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
         self.lost.set_result(None)
-        self._fail_all(f"the connection was lost: {error}" if error else "the connection was lost")
+        self._fail_all(f"the connection was lost: {exc}" if exc else "the connection was lost")
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -463,7 +463,7 @@ class Http2Connection(asyncio.Protocol):
     def _on_pong(self, event: PingAckReceived) -> None:
         self._pongs.wake()
 
-    _HANDLERS: ClassVar[Mapping[type[Event], Callable[[Http2Connection, Any], None]]] = {
+    _HANDLERS: ClassVar[Mapping[type[Event], Callable[[Any, Any], None]]] = {
         DataReceived: _on_data,
         WindowUpdated: _on_window,
         RequestReceived: _on_new_request,

@@ -28,12 +28,15 @@ class Connection(Protocol):
 
     def send_soon(self, stream: Http2Stream) -> None:
         """Send what the stream has to send, at the end of the loop's turn."""
+        ...
 
     def give_back(self, stream: Http2Stream, size: int) -> None:
         """Let the peer send as much again as was read."""
+        ...
 
     def reset(self, stream: Http2Stream, code: int) -> None:
         """End the stream with RST_STREAM where it is still open."""
+        ...
 
 
 class Http2Stream(Inbox):

@@ -66,7 +66,7 @@ def _parse(name: str, value: str) -> Proxy:
         parts = urlsplit(value if "://" in value else f"http://{value}")
         host, port = parts.hostname, parts.port or 80
     except ValueError:
-        host, port = None, 0
+        parts, host, port = urlsplit(""), None, 0
     if not host or parts.scheme != "http":
         raise ConnectException(f"{name} must be http://[USER:PASSWORD@]HOST[:PORT]")
     user = None

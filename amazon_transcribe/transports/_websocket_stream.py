@@ -56,11 +56,11 @@ class ClientStream(WebSocketStream):
             self.data_received(b"")  # the end of a refusal's body without a length
         return super().eof_received()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         if self._pinger is not None:
             self._pinger.cancel()
             self._pinger = None
-        super().connection_lost(error)
+        super().connection_lost(exc)
 
     def _shake_hands(self, event: Event) -> None:
         if isinstance(event, AcceptConnection):

@@ -69,7 +69,7 @@ class H2Transport:
         self.ping_interval = ping_interval
         self.head_start = head_start
         # An idle connection is kept only if somebody promised to close it in the end.
-        self.keep_idle = False
+        self.keep_idle: bool = False
         self.ssl_context = ssl_context
         self._pool: dict[_Key, list[_Pooled]] = {}
         # What each peer allowed on the last connection, until a new one tells.
@@ -219,16 +219,16 @@ class _Pooled:
         self.origin = origin
         self.claims = 0
         self.held = 0
-        self.kept = False  # lay idle, in which time it may have died
+        self.kept: bool = False  # lay idle, in which time it may have died
         self.connection: Http2Connection | None = None
         self._owner = owner
         self._idle: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
         self._doubtful = False  # lay idle for long, and gave no sign of life since
         loop = asyncio.get_running_loop()
-        self.key = (loop, origin)
+        self.key: _Key = (loop, origin)
         # In nobody's context: it comes to serve other streams than that which asked for it.
-        self.task = Context().run(loop.create_task, self._connect())
+        self.task: asyncio.Task[Http2Connection] = Context().run(loop.create_task, self._connect())
         self.task.add_done_callback(self._connected)
 
     def has_room(self, limit: int) -> bool:

@@ -96,6 +96,13 @@ def test_an_error_in_a_block_names_the_page(program):
     assert list(compare(errors, {module: page}, codes=True)) == ["page.md:7: odd [misc]"]
 
 
+def test_an_error_in_the_package_is_wrong_and_one_elsewhere_is_not(program):
+    package, elsewhere = (program.parent / name for name in ("amazon_transcribe", "other"))
+    errors = [Error(path / "model.py", 3, "misc", "odd") for path in (package, elsewhere)]
+    errors.append(Error(program, 2, "attr-defined", "no attribute"))
+    assert list(compare(errors, {}, codes=True)) == ["amazon_transcribe/model.py:3: odd [misc]"]
+
+
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
 def test_a_good_program_is_checked_strictly_and_can_be_imported(path: Path):
     assert path.read_text("utf-8").startswith("# mypy: disallow-any-expr\n# pyright: strict\n")

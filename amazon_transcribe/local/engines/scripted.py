@@ -44,7 +44,7 @@ class ScriptedEngine:
     """
 
     name = "scripted"
-    languages = ("en-US",)
+    languages: tuple[str, ...] = ("en-US",)
     quick = True
 
     def __init__(self, text: str | None = None) -> None:
