@@ -44,7 +44,7 @@ class Proxy(NamedTuple):
 
 
 def proxy_for(origin: Origin) -> Proxy | None:
-    """The proxy that the environment names for this origin.
+    """Return the proxy that the environment names for this origin; None if there is none.
 
     :raises ConnectException: when what it names is not the URL of an HTTP proxy.
     """

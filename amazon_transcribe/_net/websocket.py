@@ -212,7 +212,7 @@ class WebSocketStream(asyncio.Protocol, Inbox):
             self._finish_closing()
 
     def _finish_closing(self) -> None:
-        """Both close frames are there: nothing is left but to close the connection."""
+        """Close the connection, as both close frames have been exchanged."""
         if self._transport is None:
             return
         if self._is_client:

@@ -37,7 +37,7 @@ class ClientStream(WebSocketStream):
         self._pinger: asyncio.TimerHandle | None = None
 
     def end(self) -> None:
-        """Nothing to send: the signed empty message has told the end."""
+        """Do nothing: the signed empty message has already said that the input ends."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)

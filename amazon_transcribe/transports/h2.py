@@ -161,7 +161,7 @@ class H2Transport:
                 await asyncio.wait(late, timeout=CLOSE_TIMEOUT / 2)
 
     def _pool_to(self, origin: Origin) -> list[_Pooled]:
-        """The running loop's connections to an origin: those of another are of no use here."""
+        """Return the running loop's connections to an origin: no loop can use another's."""
         key = (asyncio.get_running_loop(), origin)
         if key not in self._pool:
             for other in [other for other in self._pool if other[0].is_closed()]:
@@ -182,7 +182,7 @@ class H2Transport:
         return pooled
 
     def _release(self, pooled: _Pooled) -> bool:
-        """Nobody waits for this connection any more: give it up unless it is open.
+        """Give up this connection unless it is open, as nobody waits for it any more.
 
         :returns: Whether its task is about to end.
         """
@@ -261,13 +261,13 @@ class _Pooled:
         return connection
 
     def idle_for(self) -> float:
-        """Seconds since it carries no stream; 0 when it does or is being opened."""
+        """Return the seconds since its last stream; 0 while it has streams or is being opened."""
         if self._idle is None:
             return 0.0
         return asyncio.get_running_loop().time() - self._idle_since
 
     def changed(self, connection: Http2Connection) -> None:
-        """The connection has more or fewer streams, or is gone."""
+        """Keep or retire the connection: it has more or fewer streams, or is lost."""
         if self.connection is None:
             return  # its task ends one way or the other
         if connection.streams:
@@ -305,7 +305,7 @@ class _Pooled:
             self.connection.abort()
 
     def ends(self) -> list[asyncio.Future[None]]:
-        """What to wait for until nothing is left of the connection."""
+        """Return what to wait for until nothing is left of the connection."""
         if self.connection is not None:
             return [self.connection.lost]
         return [] if self.task.done() else [self.task]  # type: ignore[list-item]
