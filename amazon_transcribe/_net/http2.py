@@ -291,7 +291,7 @@ class Http2Connection(asyncio.Protocol):
         return not self.draining
 
     def alpn(self) -> str | None:
-        """Return the protocol that TLS agreed on, `"none"` if it agreed on none; None without TLS."""
+        """Return the protocol that TLS agreed on, `"none"` for no protocol; None without TLS."""
         tls = self._transport and self._transport.get_extra_info("ssl_object")
         return tls.selected_alpn_protocol() or "none" if tls else None
 
@@ -487,7 +487,7 @@ class Http2Connection(asyncio.Protocol):
     # Writing
 
     def _unblock(self, stream_id: int | None) -> None:
-        """Let blocked streams send again: the one whose window has opened, or with 0 all of them."""
+        """Let the stream whose window has opened send again, or with 0 all streams."""
         if not stream_id:
             # Those that were not served when it closed come first.
             self._blocked.update(self._unflushed)

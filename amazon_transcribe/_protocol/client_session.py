@@ -253,7 +253,7 @@ class ClientSession:
         return events
 
     def receive_end(self) -> SDKError | None:
-        """Tell that the peer's bytes have ended; what that means unless a clean end.
+        """Note that the peer's bytes have ended; return the failure, None for a clean end.
 
         :returns: A `TruncatedStreamException` when the last message is unfinished.
         """
