@@ -96,7 +96,11 @@ class CrtTransport:
         self._closed = False
 
     async def open(self, request: Request, timeout: float) -> CrtStream:
-        """Open a connection and send a request's headers."""
+        """Open a connection and send a request's headers.
+
+        :param request: What to send, and where to: an `https` origin.
+        :param timeout: Seconds for the connection; at most `connect_timeout` counts.
+        """
         from awscrt import http
 
         origin = request.origin
@@ -127,6 +131,10 @@ class CrtTransport:
             await asyncio.wait([stream.gone for stream in streams], timeout=CLOSE_TIMEOUT)
 
     def forget(self, stream: CrtStream) -> None:
+        """Let go of a stream that is over.
+
+        :param stream: One that `open` has returned.
+        """
         self._streams.discard(stream)
 
     async def _connect(self, origin: Origin, timeout: float, calls: _LoopCalls) -> Any:

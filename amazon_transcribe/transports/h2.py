@@ -77,7 +77,11 @@ class H2Transport:
         self._closed = False
 
     async def open(self, request: Request, timeout: float) -> Http2Stream:
-        """Send a request's headers on a connection that has room for it."""
+        """Send a request's headers on a connection that has room for it.
+
+        :param request: What to send, and where to.
+        :param timeout: Seconds for all of it, a new connection included.
+        """
         deadline = asyncio.get_running_loop().time() + timeout
         origin = request.origin
         fields = [
@@ -111,6 +115,10 @@ class H2Transport:
         """Open connections until so many have room for a stream, and keep them.
 
         A start that comes meanwhile may take one of them.
+
+        :param origin: Where to.
+        :param count: How many connections with room there are to be, open ones included.
+        :param timeout: Seconds for all of them; at most `connect_timeout` counts.
         """
         if self._closed:
             raise StreamClosedException("the client is closed")
@@ -194,13 +202,20 @@ class H2Transport:
         return False
 
     def forget_idle(self, origin: Origin) -> None:
-        """Give up the connections that were idle for long: one of their kind was dead."""
+        """Give up the connections that were idle for long: one of their kind was dead.
+
+        :param origin: Where they lead to.
+        """
         for pooled in list(self._pool_to(origin)):
             if pooled.idle_for() > self.check_after:
                 pooled.abort()
                 self.drop(pooled)
 
     def drop(self, pooled: _Pooled) -> None:
+        """Take a connection out of the pool, if it is there.
+
+        :param pooled: The connection, open or being opened.
+        """
         pool = self._pool.get(pooled.key, [])
         if pooled in pool:
             pool.remove(pooled)

@@ -26,6 +26,7 @@ class EngineUnavailable(SDKError):
     The message is one line that names the extra.
 
     :param engine: Its name, one of `ENGINES`.
+    :param reason: What is missing or broken.
     """
 
     def __init__(self, engine: str, reason: str) -> None:
@@ -92,7 +93,10 @@ class Engine(Protocol):
         ...
 
     def open(self, options: RecognitionOptions) -> Recognition:
-        """Begin a stream, at little cost."""
+        """Begin a stream, at little cost.
+
+        :param options: What the stream asks for.
+        """
         ...
 
     def close(self) -> None:
