@@ -44,7 +44,7 @@ def imported(name: str, path: Path) -> tuple[set[str], set[str]]:
     own: set[str] = set()
     others: set[str] = set()
     here = name.split(".") if path.stem == "__init__" else name.split(".")[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             others |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
