@@ -213,8 +213,11 @@ class Http2Connection(asyncio.Protocol):
         return self._h2.remote_settings.max_concurrent_streams - len(self.streams)
 
     def send_soon(self, stream: Http2Stream) -> None:
+        """Send what a stream has to send, at the end of the loop's turn."""
         self._unflushed[stream.id] = stream
-        self._flush_soon()
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
 
     def give_back(self, stream: Http2Stream, size: int) -> None:
         """Let the peer send as much again as was read."""
@@ -362,7 +365,9 @@ class Http2Connection(asyncio.Protocol):
                 if begin < position:
                     self._give_h2(data[begin:position])
                     begin = position
-                if self._take_data(stream_id, data[position + 9 : end]):
+                stream = self.streams.get(stream_id)
+                if stream is not None and not stream.ended and self._h2.take_data(stream_id, size):
+                    stream.receive(data[position + 9 : end], size)
                     begin = end
             elif head & 0xFF in (_SETTINGS, _PING):
                 self._count_answered(1 + size // 6)
@@ -387,14 +392,6 @@ class Http2Connection(asyncio.Protocol):
             handle = self._HANDLERS.get(type(event))
             if handle is not None:
                 handle(self, event)
-
-    def _take_data(self, stream_id: int, data: bytes) -> bool:
-        """Take the data of a frame past `h2`; False for what the library must judge."""
-        stream = self.streams.get(stream_id)
-        if stream is None or stream.ended or not self._h2.take_data(stream_id, data):
-            return False
-        stream.receive(data, len(data))
-        return True
 
     def _on_data(self, event: DataReceived) -> None:
         stream = self.streams.get(event.stream_id)

@@ -66,7 +66,7 @@ def test_a_block_brings_what_it_builds_on_and_what_it_assumes():
 @pytest.fixture
 def program(tmp_path, monkeypatch):
     path = tmp_path / "bad_program.py"
-    path.write_text("fine\nwrong  # error: attr-defined\n")
+    path.write_text("fine\nwrong  # error: attr-defined\n", "utf-8")
     monkeypatch.setattr(check, "PROGRAMS", [path])
     monkeypatch.setattr(check, "ROOT", tmp_path)
     return path

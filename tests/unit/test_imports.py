@@ -48,7 +48,7 @@ def imported(name: str, path: Path) -> tuple[set[str], set[str]]:
     """Return the package's modules, and the top-level names of others, that a module imports."""
     own = {submodule(target, each) or target for target, each in imports_from_package(name, path)}
     others = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             others |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
@@ -59,7 +59,7 @@ def imported(name: str, path: Path) -> tuple[set[str], set[str]]:
 def imports_from_package(name: str, path: Path) -> Iterator[tuple[str, str]]:
     """Yield what a module imports from the package: a module of it, and a name there."""
     here = name.split(".") if path.stem == "__init__" else name.split(".")[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom):
             target = node.module.split(".") if node.module else []
             if node.level:

@@ -73,7 +73,8 @@ class Http2Exchange:
     async def write(self, data: bytes, timeout: float | None = None) -> None:
         """Send bytes, and wait while too many are unsent."""
         self._stream.write(data)
-        await self._stream.drain(timeout)
+        if self._stream.is_full:
+            await self._stream.drain(timeout)
 
     @property
     def is_over(self) -> bool:

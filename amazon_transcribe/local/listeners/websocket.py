@@ -181,7 +181,8 @@ class WebSocketExchange:
         if self._exception:
             data = exception_frame(self._exception, data)
         self._connection.write(data)
-        await self._connection.drain(timeout)
+        if self._connection.is_full:
+            await self._connection.drain(timeout)
 
     @property
     def is_over(self) -> bool:
