@@ -195,6 +195,11 @@ class LiveStream:
     # For the idle policy
 
     @property
+    def input_ended(self) -> bool:
+        """Whether the input has ended: it takes no audio any more."""
+        return self._session.ended
+
+    @property
     def has_waiting_senders(self) -> bool:
         """Whether the program has audio that the peer does not take yet."""
         return self._waiting_senders > 0
