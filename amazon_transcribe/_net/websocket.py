@@ -148,6 +148,7 @@ class WebSocketStream(asyncio.Protocol, Inbox):
         if transport is not None:
             transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
         self.lost.set_result(None)
+        self._writing_paused = False  # nobody waits for room any more
         reason = f"the connection was lost: {error}" if error else "the connection was lost"
         self.fail(ConnectionLostException(reason))
         self._tell_change()
