@@ -241,10 +241,11 @@ class LiveStream:
         event: BaseEvent = self._events.popleft()
         return event
 
-    async def drain(self, timeout: float) -> list[BaseEvent]:
+    async def drain(self, timeout: float) -> tuple[list[BaseEvent], bool]:
         """End the input and wait for the service's end; return the events that nobody took.
 
-        They stay for another task that was reading before and has not finished.
+        :returns: The events, and whether they stay for another task that was reading before
+            and has not finished.
         """
         deadline = self._loop.time() + timeout
         if self.failure is None:
@@ -262,7 +263,7 @@ class LiveStream:
         reader = None if self._last_reader is None else self._last_reader()
         if reader is None or reader is asyncio.current_task() or reader.done():
             self._events.clear()
-        return rest
+        return rest, bool(self._events)
 
     def _take(self) -> None:
         """Decode the bytes that the transport has, and take its end if that has come."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.exceptions import StreamClosedException, TimeoutException
 from amazon_transcribe.transports.memory import MemoryExchange, MemoryTransport
 from tests.support.callers import SECOND, TRANSCRIPT, client_at, start
@@ -55,6 +56,33 @@ async def test_a_reader_that_nobody_keeps_gets_everything() -> None:
         gc.collect()
         proceed.set()
         assert await asyncio.wait_for(finished, 5) == 3
+
+
+async def test_an_event_of_an_unknown_type_counts_once_though_a_drain_saw_it_too() -> None:
+    handled = asyncio.Event()
+    unknown = encode_message({":message-type": "event", ":event-type": "New"}, b"")
+
+    async def serve(exchange: MemoryExchange) -> None:
+        exchange.respond(200, [])
+        await exchange.write(TRANSCRIPT)
+        await until_input_ends(exchange)
+        await exchange.write(unknown + TRANSCRIPT)
+        await exchange.finish(1.0, 1.0)
+
+    async def read_slowly() -> int:
+        count = 0
+        async for _ in stream.output_stream:
+            count += 1
+            await handled.wait()
+        return count
+
+    async with joined(serve) as client, await start(client) as stream:
+        reader = asyncio.create_task(read_slowly())
+        await asyncio.sleep(0)
+        assert len(await stream.drain()) == 1
+        handled.set()
+        assert await reader == 2
+        assert stream.output_stream.unknown_events == 1
 
 
 async def test_a_reader_that_never_had_to_wait_keeps_its_events_from_a_drain() -> None:
