@@ -200,7 +200,7 @@ class Http2Stream(Inbox):
             taken += size
         self._unsent -= taken
         if self._output_ended:
-            self._readers.wake()  # `finish` waits anew
+            self._readers.wake()  # `finish` measures its progress
         if self._writers and not self.is_full:
             self._writers.wake()
         return taken

@@ -229,7 +229,7 @@ class LiveStream:
 
     async def next_event(self) -> BaseEvent | None:
         """Wait for the next event; None at the service's clean end."""
-        self._last_reader = _current_task()
+        self._last_reader = _current_task(self._loop)
         while not self._events:
             self._take()
             if self._events:
@@ -374,7 +374,7 @@ def _check_progress(alive: weakref.ref[LiveStream]) -> None:
         live.check_progress()
 
 
-def _current_task() -> weakref.ref[asyncio.Task[Any]] | None:
+def _current_task(loop: asyncio.AbstractEventLoop) -> weakref.ref[asyncio.Task[Any]] | None:
     """Return a reference to the running task that does not keep it, nor what it holds."""
-    task = asyncio.current_task()
+    task = asyncio.current_task(loop)
     return None if task is None else weakref.ref(task)
