@@ -4,7 +4,7 @@ The `wsproto` library keeps the state of the protocol (RFC 6455). Binary frames 
 by a frame writer of their own: the library sends none after the peer's close frame, when
 the server's last results are still due.
 
-Bounds: at most `MAX_UNSENT` bytes unsent (then `write` waits) and about `MAX_UNREAD`
+Bounds: at most `MAX_UNSENT` bytes unsent (then it is full) and about `MAX_UNREAD`
 bytes unread (then nothing more is taken from the socket).
 """
 
@@ -41,7 +41,7 @@ class WebSocketStream(asyncio.Protocol, Inbox):
 
     :param client: True in the client's role.
     :param on_change: Called when the connection is made and when it is gone.
-    :param max_unsent: Bytes unsent before `write` waits.
+    :param max_unsent: Bytes that may be unsent before the stream is full.
     """
 
     def __init__(
@@ -148,6 +148,7 @@ class WebSocketStream(asyncio.Protocol, Inbox):
         if transport is not None:
             transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
         self.lost.set_result(None)
+        self._writing_paused = False  # nobody waits for room any more
         reason = f"the connection was lost: {exc}" if exc else "the connection was lost"
         self.fail(ConnectionLostException(reason))
         self._tell_change()

@@ -53,6 +53,10 @@ class IdleStream(Protocol):
     is_over: bool
 
     @property
+    def input_ended(self) -> bool:
+        """Whether the input has ended: it takes no audio any more."""
+
+    @property
     def has_waiting_senders(self) -> bool:
         """Whether the program has audio that the peer does not take yet."""
         ...
@@ -100,6 +104,7 @@ class KeepAlive:
     def audio_sent(self) -> None:
         """Note that the program has sent audio."""
         self._last_audio = self._loop.time()
+        self._blocked_since = None  # there was room for it
 
     def stop(self) -> None:
         """Act no more."""
@@ -111,7 +116,7 @@ class KeepAlive:
         """Act if there was no audio for too long, and come back when there may be none again."""
         self.stop()
         stream = self._stream()
-        if stream is None or stream.is_over:
+        if stream is None or stream.is_over or stream.input_ended:
             return
         now = self._loop.time()
         due = self._last_audio + self._after

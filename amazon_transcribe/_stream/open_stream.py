@@ -218,11 +218,12 @@ class ResultStream(EventIteration[_Event], EventStream):
         :param timeout: Seconds for all of it.
         """
         rest: list[Any] = []
-        for event in await self._reader.drain(timeout):
-            if isinstance(event, UnknownEvent):
-                self._skip(event)
-            else:
+        events, stay = await self._reader.drain(timeout)
+        for event in events:
+            if not isinstance(event, UnknownEvent):
                 rest.append(event)
+            elif not stay:  # else the other task skips it
+                self._skip(event)
         return rest
 
 
@@ -233,7 +234,7 @@ class _Reader(Protocol):
 
     async def next_event(self) -> BaseEvent | None: ...
 
-    async def drain(self, timeout: float) -> list[BaseEvent]: ...
+    async def drain(self, timeout: float) -> tuple[list[BaseEvent], bool]: ...
 
 
 class _RawEvents(EventStream):
@@ -251,7 +252,7 @@ class _RawEvents(EventStream):
             raise
         return event
 
-    async def drain(self, timeout: float) -> list[BaseEvent]:
+    async def drain(self, timeout: float) -> tuple[list[BaseEvent], bool]:
         raise SerializerException("only a stream that the client made can be drained")
 
 

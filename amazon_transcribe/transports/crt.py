@@ -260,8 +260,8 @@ class CrtStream(Inbox):
 
     def abort(self, failure: StreamException | None = None) -> None:
         """Close the connection: awscrt cannot reset a stream."""
-        self._unread.clear()
         self.fail(failure or StreamClosedException("the stream was closed on this side"))
+        self._unread.clear()
         self._connection.close()
 
     # In the event loop
