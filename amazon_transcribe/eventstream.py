@@ -195,13 +195,20 @@ class BaseEvent(_Payload):
 class MessageParser(Protocol):
     """An object whose `parse` turns a message into a typed event, or raises."""
 
-    def parse(self, event: EventStreamMessage) -> Any: ...
+    def parse(self, message: EventStreamMessage, /) -> Any:
+        """Return the event of a message, or raise the exception that the message carries.
+
+        :param message: A whole message of the stream.
+        """
+        ...
 
 
 class RawStream(Protocol):
     """An object whose `chunks` yields the bytes of a body as they come."""
 
-    def chunks(self) -> AsyncIterator[bytes]: ...
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Return an iterator over the body's bytes, cut anywhere."""
+        ...
 
 
 class EventStream:
@@ -269,7 +276,9 @@ class SigningCredentials(Protocol):
     """An object with a `secret_access_key`, such as `auth.Credentials`."""
 
     @property
-    def secret_access_key(self) -> str: ...
+    def secret_access_key(self) -> str:
+        """The secret that signs."""
+        ...
 
 
 class EventSigner:

@@ -128,7 +128,7 @@ def _abort(task: asyncio.Task[tuple[asyncio.Transport, _Protocol]]) -> None:
 
 
 def _is_transient(error: OSError | UnicodeError) -> bool:
-    """Whether a connection may be had if it is tried again."""
+    """Return whether another attempt may succeed."""
     if isinstance(error, socket.gaierror):
         return error.errno == socket.EAI_AGAIN
     if isinstance(error, ssl.SSLError):  # certificates and versions stay what they are

@@ -72,13 +72,13 @@ class H2Connection(h2.connection.H2Connection):
         self.remote_settings = _Settings(not config.client_side)
 
     def _stream_closed_by(self, stream_id: int) -> StreamClosedBy | None:
-        """How a stream ended; one that is forgotten may still get frames, as after a reset."""
+        """Return how a stream ended; a forgotten one may still get frames, as after a reset."""
         return super()._stream_closed_by(stream_id) or StreamClosedBy.SEND_RST_STREAM
 
     def clear_outbound_data_buffer(self) -> None:
         """Keep what was to be sent: `h2` calls this on GOAWAY, and acknowledgements count."""
 
-    def take_data(self, stream_id: int, data: bytes) -> bool:
+    def take_data(self, stream_id: int, size: int) -> bool:
         """Account for a plain DATA frame as `receive_data` would; False for one it must judge.
 
         DATA frames are most of what comes, and the library's own way costs ten times as much.
@@ -91,7 +91,6 @@ class H2Connection(h2.connection.H2Connection):
             or self.incoming_buffer._headers_buffer
         ):
             return False
-        size = len(data)
         windows = (self._inbound_flow_control_window_manager, state._inbound_window_manager)
         for window in windows:
             if window.current_window_size < size:

@@ -101,8 +101,8 @@ class Http2Connection(asyncio.Protocol):
         self._max_answered = max_answered
         self._ping_interval = ping_interval
         self.streams: dict[int, Http2Stream] = {}
-        self.draining = False
-        self.last_words = ""  # what the peer said with GOAWAY
+        self.draining: bool = False
+        self.last_words: str = ""  # what the peer said with GOAWAY
         self._last_code = 0
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -166,12 +166,12 @@ class Http2Connection(asyncio.Protocol):
         self._fail_all("the peer closed the connection")
         return False
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
         self.lost.set_result(None)
-        self._fail_all(f"the connection was lost: {error}" if error else "the connection was lost")
+        self._fail_all(f"the connection was lost: {exc}" if exc else "the connection was lost")
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -213,8 +213,11 @@ class Http2Connection(asyncio.Protocol):
         return self._h2.remote_settings.max_concurrent_streams - len(self.streams)
 
     def send_soon(self, stream: Http2Stream) -> None:
+        """Send what a stream has to send, at the end of the loop's turn."""
         self._unflushed[stream.id] = stream
-        self._flush_soon()
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
 
     def give_back(self, stream: Http2Stream, size: int) -> None:
         """Let the peer send as much again as was read."""
@@ -291,7 +294,7 @@ class Http2Connection(asyncio.Protocol):
         return not self.draining
 
     def alpn(self) -> str | None:
-        """The protocol that TLS agreed on; None without TLS."""
+        """Return the protocol that TLS agreed on, `"none"` for no protocol; None without TLS."""
         tls = self._transport and self._transport.get_extra_info("ssl_object")
         return tls.selected_alpn_protocol() or "none" if tls else None
 
@@ -362,7 +365,9 @@ class Http2Connection(asyncio.Protocol):
                 if begin < position:
                     self._give_h2(data[begin:position])
                     begin = position
-                if self._take_data(stream_id, data[position + 9 : end]):
+                stream = self.streams.get(stream_id)
+                if stream is not None and not stream.ended and self._h2.take_data(stream_id, size):
+                    stream.receive(data[position + 9 : end], size)
                     begin = end
             elif head & 0xFF in (_SETTINGS, _PING):
                 self._count_answered(1 + size // 6)
@@ -387,14 +392,6 @@ class Http2Connection(asyncio.Protocol):
             handle = self._HANDLERS.get(type(event))
             if handle is not None:
                 handle(self, event)
-
-    def _take_data(self, stream_id: int, data: bytes) -> bool:
-        """Take the data of a frame past `h2`; False for what the library must judge."""
-        stream = self.streams.get(stream_id)
-        if stream is None or stream.ended or not self._h2.take_data(stream_id, data):
-            return False
-        stream.receive(data, len(data))
-        return True
 
     def _on_data(self, event: DataReceived) -> None:
         stream = self.streams.get(event.stream_id)
@@ -463,7 +460,7 @@ class Http2Connection(asyncio.Protocol):
     def _on_pong(self, event: PingAckReceived) -> None:
         self._pongs.wake()
 
-    _HANDLERS: ClassVar[Mapping[type[Event], Callable[[Http2Connection, Any], None]]] = {
+    _HANDLERS: ClassVar[Mapping[type[Event], Callable[[Any, Any], None]]] = {
         DataReceived: _on_data,
         WindowUpdated: _on_window,
         RequestReceived: _on_new_request,
@@ -487,7 +484,7 @@ class Http2Connection(asyncio.Protocol):
     # Writing
 
     def _unblock(self, stream_id: int | None) -> None:
-        """The peer's window has opened: a stream's, or with 0 the connection's."""
+        """Let the stream whose window has opened send again, or with 0 all streams."""
         if not stream_id:
             # Those that were not served when it closed come first.
             self._blocked.update(self._unflushed)

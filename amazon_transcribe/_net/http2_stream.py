@@ -28,12 +28,15 @@ class Connection(Protocol):
 
     def send_soon(self, stream: Http2Stream) -> None:
         """Send what the stream has to send, at the end of the loop's turn."""
+        ...
 
     def give_back(self, stream: Http2Stream, size: int) -> None:
         """Let the peer send as much again as was read."""
+        ...
 
     def reset(self, stream: Http2Stream, code: int) -> None:
         """End the stream with RST_STREAM where it is still open."""
+        ...
 
 
 class Http2Stream(Inbox):
@@ -59,7 +62,9 @@ class Http2Stream(Inbox):
 
     def read_nowait(self) -> bytes:
         """Return the bytes that have come, and open the window for as many again."""
-        data = super().read_nowait()
+        unread = self._unread
+        data = unread[0] if len(unread) == 1 else b"".join(unread)
+        unread.clear()
         if self._to_give_back >= MAX_UNREAD // 4:
             self._give_back()
         return data

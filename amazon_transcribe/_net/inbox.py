@@ -16,7 +16,7 @@ class Inbox:
     """
 
     def __init__(self) -> None:
-        self.ended = False
+        self.ended: bool = False
         """Whether the peer has ended its bytes."""
         self.failure: HTTPException | None = None
         """What the stream has failed with, if it has."""
@@ -30,7 +30,10 @@ class Inbox:
     def feed_data(self, data: bytes) -> None:
         """Take bytes that have come."""
         self._unread.append(data)
-        self._changed()
+        if self._readers:
+            self._readers.wake()
+        if self._on_change is not None:
+            self._on_change()
 
     def feed_end(self) -> None:
         """Take the peer's clean end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -28,8 +29,8 @@ class Origin(NamedTuple):
     host: str
     port: int
 
-    @classmethod
-    def parse(cls, url: str, *, websocket: bool = False) -> Origin:
+    @staticmethod
+    def parse(url: str, *, websocket: bool = False) -> Origin:
         """Take an endpoint's URL apart.
 
         The port is the scheme's own unless the URL names one, and 8443 for WebSocket
@@ -38,27 +39,9 @@ class Origin(NamedTuple):
         :param websocket: Take `https` for `wss` and `http` for `ws`.
         :raises ValidationException: for anything but scheme, host and port.
         """
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except (ValueError, AttributeError, TypeError):
-            raise ValidationException(f"the endpoint {url!r} is not a URL") from None
-        scheme, host = parts.scheme, parts.hostname
-        if scheme not in _SCHEMES or not host:
-            raise ValidationException(
-                "the endpoint must be https://HOST[:PORT] or http://HOST[:PORT], or wss:// or"
-                f" ws:// for WebSocket, not {url!r}"
-            )
-        if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
-            raise ValidationException(
-                f"the endpoint must be a scheme, a host and a port only, not {url!r}"
-            )
-        if websocket:
-            scheme = scheme.replace("http", "ws")
-        if port is None:
-            to_aws = scheme == "wss" and _AWS.fullmatch(host)
-            port = _AWS_WEBSOCKET_PORT if to_aws else _SCHEMES[scheme]
-        return cls(scheme, host, port)
+        if not isinstance(url, str):
+            raise ValidationException(f"the endpoint {url!r} is not a URL")
+        return _parse(url, websocket)
 
     @property
     def is_websocket(self) -> bool:
@@ -75,3 +58,28 @@ class Origin(NamedTuple):
         """Host, and port unless it is the scheme's own, as sent in `:authority` or `Host`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _SCHEMES[self.scheme] else f"{host}:{self.port}"
+
+
+@lru_cache(maxsize=64)
+def _parse(url: str, websocket: bool) -> Origin:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except (ValueError, AttributeError, TypeError):
+        raise ValidationException(f"the endpoint {url!r} is not a URL") from None
+    scheme, host = parts.scheme, parts.hostname
+    if scheme not in _SCHEMES or not host:
+        raise ValidationException(
+            "the endpoint must be https://HOST[:PORT] or http://HOST[:PORT], or wss:// or"
+            f" ws:// for WebSocket, not {url!r}"
+        )
+    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
+        raise ValidationException(
+            f"the endpoint must be a scheme, a host and a port only, not {url!r}"
+        )
+    if websocket:
+        scheme = scheme.replace("http", "ws")
+    if port is None:
+        to_aws = scheme == "wss" and _AWS.fullmatch(host)
+        port = _AWS_WEBSOCKET_PORT if to_aws else _SCHEMES[scheme]
+    return Origin(scheme, host, port)

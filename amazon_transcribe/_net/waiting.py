@@ -7,20 +7,14 @@ import asyncio
 from ..exceptions import TimeoutException
 
 
-class Waiters:
+class Waiters(set["asyncio.Future[None]"]):
     """Those who wait for one kind of change. True while there are any."""
 
-    __slots__ = ("_futures",)
-
-    def __init__(self) -> None:
-        self._futures: set[asyncio.Future[None]] = set()
-
-    def __bool__(self) -> bool:
-        return bool(self._futures)
+    __slots__ = ()
 
     def wake(self) -> None:
         """Tell everyone that there may be a change."""
-        for future in self._futures:
+        for future in self:
             if not future.done():
                 future.set_result(None)
 
@@ -32,14 +26,14 @@ class Waiters:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        self._futures.add(future)
+        self.add(future)
         timer = None
         if timeout is not None:
             timer = loop.call_later(timeout, _expire, future, phase, timeout)
         try:
             await future
         finally:
-            self._futures.discard(future)
+            self.discard(future)
             if timer is not None:
                 timer.cancel()
 

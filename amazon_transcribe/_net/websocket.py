@@ -143,12 +143,12 @@ class WebSocketStream(asyncio.Protocol, Inbox):
         self.fail(ConnectionLostException("the peer closed the connection without a close frame"))
         return False
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
         self.lost.set_result(None)
-        reason = f"the connection was lost: {error}" if error else "the connection was lost"
+        reason = f"the connection was lost: {exc}" if exc else "the connection was lost"
         self.fail(ConnectionLostException(reason))
         self._tell_change()
 
@@ -212,7 +212,7 @@ class WebSocketStream(asyncio.Protocol, Inbox):
             self._finish_closing()
 
     def _finish_closing(self) -> None:
-        """Both close frames are there: nothing is left but to close the connection."""
+        """Close the connection, as both close frames have been exchanged."""
         if self._transport is None:
             return
         if self._is_client:

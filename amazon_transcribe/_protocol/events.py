@@ -90,7 +90,10 @@ class EventParser:
     def __init__(self, shapes: Mapping[str, type[Any]]) -> None:
         self.names: dict[type, str] = {shape: name for name, shape in shapes.items()}
         """The event type of each shape."""
-        self._decoders = {name: json_decoder(shape) for name, shape in shapes.items()}
+        self._shapes = shapes
+        self._decoders: dict[object, Callable[[bytes], BaseEvent]] = {
+            name: msgspec.json.Decoder(shape).decode for name, shape in shapes.items()
+        }
 
     def parse(self, message: EventStreamMessage) -> BaseEvent:
         """Return the event of a message, an `UnknownEvent` if its type is not known.
@@ -101,17 +104,21 @@ class EventParser:
         """
         headers = message.headers
         kind = headers.get(":message-type")
-        name = _text(headers.get(":event-type"))
+        event_type = headers.get(":event-type")
         if kind == "event":
-            decode = self._decoders.get(name or "")
+            decode = self._decoders.get(event_type)
             if decode is not None:
-                event: BaseEvent = decode(message.payload)
-                return event
-        elif kind == "exception":
+                try:
+                    return decode(message.payload)
+                except _INVALID_JSON:  # or one of JSON's rarer forms
+                    event: BaseEvent = json_decoder(self._shapes[str(event_type)])(message.payload)
+                    return event
+        name = _text(event_type)
+        if kind == "exception":
             # The service's HTTP/2 guide has the name in :event-type; every SDK reads
             # :exception-type.
             raise service_exception(_text(headers.get(":exception-type")) or name, message.payload)
-        elif kind == "error":
+        if kind == "error":
             raise _exception(
                 _text(headers.get(":error-code")),
                 _text(headers.get(":error-message")) or NO_REASON,

@@ -55,15 +55,19 @@ class IdleStream(Protocol):
     @property
     def has_waiting_senders(self) -> bool:
         """Whether the program has audio that the peer does not take yet."""
+        ...
 
     def send_silence(self, silence: bytes) -> bool:
         """Send silence; False where the transport has no room for it."""
+        ...
 
     def end_idle_input(self, seconds: float) -> None:
         """End the input because there was no audio for so many seconds."""
+        ...
 
     def fail(self, error: TimeoutException) -> None:
         """End the stream with an error."""
+        ...
 
 
 class KeepAlive:

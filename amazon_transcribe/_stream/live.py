@@ -84,7 +84,7 @@ class LiveStream:
     def begin(self) -> None:
         """Begin to receive: from here on events are decoded and the end is noticed."""
         # Neither holds the stream: one that the program drops is gone at once.
-        alive = weakref.ref(self)
+        alive: weakref.ref[LiveStream] = weakref.ref(self)
         self._on_check = functools.partial(_check_progress, alive)
         self._check_later()
         self._stream.when_changed(functools.partial(_take_what_came, alive))

@@ -260,6 +260,9 @@ class OpenStream(Generic[_Input, _Response, _Event]):
 
     As an async context manager it leaves nothing open: leaving before the service's end
     aborts the stream.
+
+    :param audio_stream: What takes the audio: the `input_stream`.
+    :param response: The service's answer, with the stream of events.
     """
 
     def __init__(self, audio_stream: _Input, response: _Response) -> None:

@@ -12,14 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from .._net.inbox import Inbox
 from .._net.origin import Origin
 from .._protocol.client_session import ClientSession
 from .._protocol.constants import REQUEST_ID
 from .._protocol.operation import Operation, check_configuration
 from .._protocol.rest_json import WrittenRequest, write_request
 from .._version import __version__
-from ..auth import CredentialResolver, Credentials
-from ..endpoints import BaseEndpointResolver
+from ..auth import CredentialResolver, Credentials, StaticCredentialResolver
+from ..endpoints import BaseEndpointResolver, RegionEndpointResolver, StaticEndpointResolver
 from ..eventstream import BaseEvent
 from ..exceptions import (
     CredentialsException,
@@ -43,6 +44,9 @@ MAX_BODY = 256 * 1024
 """Bytes of an answer's body: a line of JSON. A peer that sends more is not the service."""
 
 _USER_AGENT = ("user-agent", f"amazon-transcribe-python/{__version__}")
+
+# Resolvers that never wait: a task and a timer for each would be half of a start's calls.
+_NEVER_WAITING = (StaticEndpointResolver, RegionEndpointResolver, StaticCredentialResolver)
 
 logger = logging.getLogger("amazon_transcribe")
 
@@ -143,8 +147,12 @@ class Starter:
 
         :param is_stream: Whether a stream goes there, which may be by WebSocket.
         """
-        resolving = self.endpoint_resolver.resolve(self.region)
-        endpoint = await self._within(self.start_timeout, "endpoint", resolving)
+        resolver = self.endpoint_resolver
+        resolving = resolver.resolve(self.region)
+        if type(resolver) in _NEVER_WAITING:
+            endpoint = await resolving
+        else:
+            endpoint = await self._within(self.start_timeout, "endpoint", resolving)
         if is_stream:
             return Origin.parse(endpoint, websocket=self.by_websocket)
         return Origin.parse(re.sub("^ws", "http", endpoint))  # no stream, so no WebSocket
@@ -154,8 +162,12 @@ class Starter:
 
         :param timeout: Seconds.
         """
-        resolving = self.credential_resolver.get_credentials()
-        found = await self._within(timeout, "credentials", resolving)
+        resolver = self.credential_resolver
+        resolving = resolver.get_credentials()
+        if type(resolver) in _NEVER_WAITING:
+            found = await resolving
+        else:
+            found = await self._within(timeout, "credentials", resolving)
         if found is None or not found.access_key_id or not found.secret_access_key:
             raise CredentialsException(
                 "the credential resolver gave no access key and secret: set AWS_ACCESS_KEY_ID"
@@ -299,7 +311,7 @@ class _Start:
             headers = [*session.headers(), _USER_AGENT]
             request = Request(origin, self._operation.method, session.target, headers)
             stream = await self._starter.transport.open(request, self._left)
-        if inspect.iscoroutinefunction(stream.write):
+        if not isinstance(stream, Inbox) and inspect.iscoroutinefunction(stream.write):
             stream.abort()
             raise ValidationException(
                 "the transport's stream must take bytes by write(data) without waiting, and wait"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Final
 
 from .._net.inbox import Inbox
 from .._net.limits import MAX_UNREAD
@@ -69,13 +69,13 @@ class MemoryStream:
     def __init__(self, exchange: MemoryExchange) -> None:
         request, answer = exchange.request, exchange.answer
         self._exchange = exchange
-        self.write = request.write
-        self.drain = request.drain
-        self.end = request.feed_end
-        self.response = answer.response
-        self.read = answer.read
-        self.read_nowait = answer.read_nowait
-        self.when_changed = answer.when_changed
+        self.write: Final = request.write
+        self.drain: Final = request.drain
+        self.end: Final = request.feed_end
+        self.response: Final = answer.response
+        self.read: Final = answer.read
+        self.read_nowait: Final = answer.read_nowait
+        self.when_changed: Final = answer.when_changed
 
     @property
     def is_full(self) -> bool:
@@ -104,12 +104,12 @@ class MemoryExchange:
     """
 
     def __init__(self, request: Request) -> None:
-        self.method = request.method
-        self.target = request.target
-        self.headers = request.headers
-        self.request = _Pipe()
-        self.answer = _Pipe()
-        self.read = self.request.read
+        self.method: str = request.method
+        self.target: str = request.target
+        self.headers: Sequence[tuple[str, str]] = request.headers
+        self.request: Final = _Pipe()
+        self.answer: Final = _Pipe()
+        self.read: Final = self.request.read
 
     def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         """Send the answer's status and headers."""
@@ -118,7 +118,8 @@ class MemoryExchange:
     async def write(self, data: bytes, timeout: float | None = None) -> None:
         """Send bytes, and wait while the client has too many of them unread."""
         self.answer.write(data)
-        await self.answer.drain(timeout)
+        if self.answer.is_full:
+            await self.answer.drain(timeout)
 
     async def finish(self, sending: float, lingering: float) -> None:
         """End the answer; what the client still sends is thrown away."""

@@ -168,7 +168,7 @@ async def test_a_start_cancelled_in_any_wait_leaves_nothing(site: Site) -> None:
             if not interrupted.happened:
                 break
             await belongings.assert_gone()
-        assert 3 <= wait <= 20
+        assert 2 <= wait <= 20
         await stream.close()
         with pytest.raises(StreamClosedException):
             await read_all(stream)

@@ -13,7 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from h2.events import DataReceived, Event
 
 from amazon_transcribe._net.http2 import Http2Connection
 from amazon_transcribe._net.http2_stream import Headers, Http2Stream
@@ -131,15 +130,9 @@ class SlowToBegin(Http2Connection):
 
     received = 0
 
-    def _dispatch(self, event: Event) -> None:
-        if isinstance(event, DataReceived):
-            self.received += event.flow_controlled_length
-        super()._dispatch(event)
-
-    def _take_data(self, stream_id: int, data: bytes) -> bool:
-        taken = super()._take_data(stream_id, data)
-        self.received += len(data) if taken else 0
-        return taken
+    def data_received(self, data: bytes) -> None:
+        self.received += len(data)
+        super().data_received(data)
 
     def _flush(self, answering: bool = False) -> None:
         if self.received > 65_535 - 256:  # awscrt leaves so small a rest
