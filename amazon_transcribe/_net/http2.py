@@ -4,7 +4,7 @@ The `h2` library keeps the state of the protocol. What it costs most in, DATA fr
 written and read here against its windows. Writes are gathered and go out once per turn
 of the event loop.
 
-Bounds: a stream holds at most `MAX_UNSENT` bytes unsent (then it is full) and
+Bounds: a stream is full above `MAX_UNSENT` bytes unsent (`drain` waits), and holds at most
 `MAX_UNREAD` bytes unread (then the peer's window is shut). A peer that makes this side
 answer, by PING or by requests, and reads nothing loses its connection once
 `MAX_UNREAD_ANSWERS` bytes wait for it; one that asks for more than `MAX_ANSWERED` answers
@@ -74,7 +74,7 @@ class Http2Connection(asyncio.Protocol):
     :param on_request: In the server's role: called with each new stream and its headers.
     :param on_change: Called when the connection may take more streams, has fewer, or is
         gone.
-    :param max_unsent: Bytes of one stream that may be unsent before it is full.
+    :param max_unsent: Bytes of one stream that may be unsent before `drain` waits.
     :param max_streams: How many streams the peer may have open at a time.
     :param max_unread_answers: Bytes of answers that the peer asks for and does not read,
         until it loses the connection.

@@ -4,8 +4,8 @@ The `wsproto` library keeps the state of the protocol (RFC 6455). Binary frames 
 by a frame writer of their own: the library sends none after the peer's close frame, when
 the server's last results are still due.
 
-Bounds: at most `MAX_UNSENT` bytes unsent (then it is full) and about `MAX_UNREAD`
-bytes unread (then nothing more is taken from the socket).
+Bounds: full above `MAX_UNSENT` bytes unsent (`drain` waits), and about `MAX_UNREAD` bytes
+unread (then nothing more is taken from the socket).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class WebSocketStream(asyncio.Protocol, Inbox):
 
     :param client: True in the client's role.
     :param on_change: Called when the connection is made and when it is gone.
-    :param max_unsent: Bytes that may be unsent before the stream is full.
+    :param max_unsent: Bytes that may be unsent before `drain` waits.
     """
 
     def __init__(

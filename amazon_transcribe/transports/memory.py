@@ -112,23 +112,39 @@ class MemoryExchange:
         self.read: Final = self.request.read
 
     def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
-        """Send the answer's status and headers."""
+        """Send the answer's status and headers.
+
+        :param status: The HTTP status; 200 accepts the stream.
+        :param headers: Names in lower case, and values.
+        """
         self.answer.feed_answer(status, dict(headers))
 
     async def write(self, data: bytes, timeout: float | None = None) -> None:
-        """Send bytes, and wait while the client has too many of them unread."""
+        """Send bytes, and wait while the client has too many of them unread.
+
+        :param data: The next bytes of the answer.
+        :param timeout: Seconds to wait; None for no limit.
+        :raises TimeoutException: with the phase `"send"`.
+        """
         self.answer.write(data)
         if self.answer.is_full:
             await self.answer.drain(timeout)
 
     async def finish(self, sending: float, lingering: float) -> None:
-        """End the answer; what the client still sends is thrown away."""
+        """End the answer; what the client still sends is thrown away.
+
+        :param sending: Unused: nothing is on its way in memory.
+        :param lingering: Seconds to wait for more from the client, until it ends too.
+        """
         self.answer.feed_end()
         while await self.request.read(lingering):
             pass
 
     def fail(self, failure: HTTPException) -> None:
-        """Fail both directions, unless they have ended."""
+        """Fail both directions, unless they have ended.
+
+        :param failure: What readers and writers raise.
+        """
         self.request.fail(failure)
         self.answer.fail(failure)
 
@@ -145,7 +161,11 @@ class MemoryTransport:
         self._closed = False
 
     async def open(self, request: Request, timeout: float) -> MemoryStream:
-        """Open a stream; the origin is not looked at."""
+        """Open a stream.
+
+        :param request: What the server's end gets; its origin does not matter.
+        :param timeout: Unused: a stream opens at once.
+        """
         if self._closed:
             raise StreamClosedException("the client is closed")
         exchange = MemoryExchange(request)
