@@ -55,6 +55,7 @@ class IdleStream(Protocol):
     @property
     def input_ended(self) -> bool:
         """Whether the input has ended: it takes no audio any more."""
+        ...
 
     @property
     def has_waiting_senders(self) -> bool:
