@@ -16,7 +16,8 @@ import msgspec
 from ..exceptions import InvalidParameterException
 from .combinations import Combinations, no_combinations
 from .constraints import Member, NameOf, Structure, first_violation, members_of
-from .events import EventParser, EventShape
+from .events import EventParser
+from .shapes import EventShape
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from ..exceptions import (
     SerializerException,
 )
 from .constants import PREFIX, REQUEST_ID, SESSION_ID
-from .events import EventShape, json_decoder
+from .events import json_decoder
 from .operation import InputEvent, Operation, client_name, service_name
+from .shapes import EventShape
 
 _json = msgspec.json.Encoder()
 
