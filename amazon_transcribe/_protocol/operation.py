@@ -133,7 +133,8 @@ def check_configuration(operation: Operation, configuration: object) -> None:
     """
     if operation.inputs and (configuration is not None or operation.configured):
         known = operation.inputs[0]
-        if found := known.first_violation(configuration, known.parameter, client_name):
+        plain = known.structure.normalised(configuration)
+        if found := known.first_violation(plain, known.parameter, client_name):
             raise InvalidParameterException(*found)
 
 

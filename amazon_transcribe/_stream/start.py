@@ -110,6 +110,7 @@ class Starter:
         :returns: The open stream, and its response.
         """
         written = self._check(operation, request)
+        request = written.plain
         check_configuration(operation, configuration)
         check_idle(idle, idle_after, request.media_encoding)
         start = _Start(self, operation, written, configuration)
