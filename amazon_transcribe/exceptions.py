@@ -16,10 +16,11 @@
     ├── audio.AudioFileException     audio that cannot be read
     └── local.engines.EngineUnavailable   a recogniser whose packages are missing
 
-Three have two base classes, so that a program that catches either one catches them:
+Four have two base classes, so that a program that catches either one catches them:
 `InvalidParameterException` is a `ValidationException` and a `BadRequestException`, the
 service's refusal; `TruncatedStreamException` is a `StreamException` and a `ParserError`;
-`TimeoutException` is Python's `TimeoutError` too.
+`TimeoutException` is Python's `TimeoutError` too, and `StreamClosedException` an `OSError`,
+as the original SDK raises one for audio after the end.
 
 Python's own exceptions come through as well: `TypeError` and `ValueError` for arguments
 that a function cannot take at all, `OSError` where the local server cannot listen or read
@@ -285,7 +286,7 @@ class TruncatedStreamException(StreamException, ParserError):
         ParserError.__init__(self, reason, offset)
 
 
-class StreamClosedException(StreamException):
+class StreamClosedException(StreamException, OSError):
     """The stream takes no more audio or events.
 
     Either it was ended on our side, by `end_stream()` or by `close()` of the stream or its
@@ -317,7 +318,7 @@ class ServiceException(SDKError):
 class UnknownServiceException(ServiceException):
     """A refusal or failure of a kind for which this version has no class.
 
-    `error_code` is the name that the service gave it.
+    `error_code` is the name that the service gave it. The text ends with the HTTP status.
     """
 
     def __init__(self, status_code: int, error_code: str | None, message: str) -> None:
@@ -327,7 +328,9 @@ class UnknownServiceException(ServiceException):
         self.error_code = error_code
 
     def __str__(self) -> str:
-        return f"{self.error_code}: {self.message}" if self.error_code else self.message
+        text = f"{self.error_code}: {self.message}" if self.error_code else self.message
+        status = f"HTTP {self.status_code}"
+        return text if status in text else f"{text} ({status})".lstrip()
 
 
 class BadRequestException(ServiceException):

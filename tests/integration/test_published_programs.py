@@ -1,0 +1,81 @@
+"""What published programs lean on besides the documented names, one kind a test."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.exceptions import StreamClosedException
+from amazon_transcribe.handlers import TranscriptResultStreamHandler
+from amazon_transcribe.local import LocalTranscribe
+from amazon_transcribe.model import TranscriptEvent
+
+START = {"language_code": "en-US", "media_sample_rate_hz": 16000, "media_encoding": "pcm"}
+
+
+def client_of(server: LocalTranscribe, **options: object) -> TranscribeStreamingClient:
+    return TranscribeStreamingClient(
+        region="us-east-1",
+        endpoint_url=server.endpoint_url,
+        credential_resolver=server.credentials,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("transport", [None, "websocket"])
+async def test_the_input_says_whether_it_is_closed(transport: str | None) -> None:
+    # TEN-framework's extension aws_asr_python asks before each use, and connects again on an
+    # IOError.
+    async with LocalTranscribe("scripted") as server, client_of(server, transport=transport) as c:
+        stream = await c.start_stream_transcription(**START)  # type: ignore[arg-type]
+        assert stream.input_stream._input_stream.closed is False
+        await stream.input_stream.send_audio_event(audio_chunk=bytes(3200))
+        assert stream.input_stream._input_stream.closed is False
+        await stream.input_stream.end_stream()
+        assert stream.input_stream._input_stream.closed is True
+        with pytest.raises(OSError, match="the input has ended") as refused:
+            await stream.input_stream.send_audio_event(audio_chunk=bytes(3200))
+        assert isinstance(refused.value, StreamClosedException)
+        assert [event async for event in stream.output_stream] == []  # too little was said
+
+
+async def test_an_aborted_stream_is_closed() -> None:
+    async with LocalTranscribe("scripted") as server, client_of(server) as client:
+        stream = await client.start_stream_transcription(**START)  # type: ignore[arg-type]
+        stream.abort()
+        assert stream.input_stream._input_stream.closed is True
+
+
+async def test_events_by_their_dicts() -> None:
+    async with LocalTranscribe("scripted") as server, client_of(server) as client:
+        stream = await client.start_stream_transcription(**START)  # type: ignore[arg-type]
+        await stream.input_stream.send_audio_event(audio_chunk=bytes(32000))
+        await stream.input_stream.end_stream()
+        texts = []
+        async for event in stream.output_stream:
+            plain = json.loads(json.dumps(event, default=lambda o: o.__dict__))
+            assert plain == event.to_dict()
+            assert TranscriptEvent.from_dict(plain) == event
+            texts.append(plain["transcript"]["results"][0]["alternatives"][0]["transcript"])
+        assert any(texts)
+
+
+async def test_a_handler_that_reads_the_stream_by_itself() -> None:
+    class Reads(TranscriptResultStreamHandler):
+        text = ""
+
+        async def handle_events(self) -> None:
+            async for event in self._transcript_result_stream:
+                if hasattr(event, "transcript"):
+                    for result in event.transcript.results:
+                        self.text = result.alternatives[0].transcript
+
+    async with LocalTranscribe("scripted") as server, client_of(server) as client:
+        stream = await client.start_stream_transcription(**START)  # type: ignore[arg-type]
+        await stream.input_stream.send_audio_event(audio_chunk=bytes(32000))
+        await stream.input_stream.end_stream()
+        handler = Reads(stream.output_stream)
+        await handler.handle_events()
+        assert handler.text
