@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import string
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,16 @@ from .exceptions import CredentialsException, ValidationException
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+
+HOW_TO_SET = (
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, run `aws configure` for a profile, or give"
+    " the client a credential_resolver; a local server (--local, LocalTranscribe) needs none of"
+    " AWS"
+)
+"""What to do where there are no credentials, for error messages."""
+
+_BYTE_ORDER_MARK = "\ufeff"  # at the beginning of a file, as some editors write it
 
 
 class Credentials:
@@ -182,11 +193,58 @@ def environment_credentials() -> Credentials | None:
     """Return the credentials of the environment, or None if it has none.
 
     The variables are AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
+
+    :raises CredentialsException: If one has characters that cannot stand in it.
     """
-    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
-    if key and secret:
-        return Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN") or None)
-    return None
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    found = Credentials(*(os.environ.get(name, "") for name in names))
+    if not found.access_key_id or not found.secret_access_key:
+        return None
+    return checked_credentials(found, names)
+
+
+def checked_credentials(
+    found: Credentials | None,
+    names: tuple[str, str, str] = ("access_key_id", "secret_access_key", "session_token"),
+) -> Credentials:
+    """Return credentials that can go into a request.
+
+    White space around a part, such as the line feed at the end of a file, is taken off.
+
+    :param found: What a resolver gave.
+    :param names: The names of the parts in error messages.
+    :raises CredentialsException: If there are none, or a part has characters that cannot
+        stand in it. The message never shows the part.
+    """
+    if found is None:
+        raise CredentialsException(f"the credential resolver gave no credentials: {HOW_TO_SET}")
+    given = (found.access_key_id, found.secret_access_key, found.session_token)
+    key, secret, token = map(_trimmed, given, names)
+    if not key or not secret:
+        raise CredentialsException(
+            f"the credential resolver gave no access key and secret: {HOW_TO_SET}"
+        )
+    if (key, secret, token) == given:
+        return found
+    return Credentials(key, secret, token)
+
+
+def _trimmed(part: object, name: str) -> str | None:
+    """Return a part of credentials without the white space around it, None for no part."""
+    if part is None:
+        return None
+    if not isinstance(part, str):
+        raise CredentialsException(f"{name} must be a string, not {type(part).__name__}")
+    text = part.strip(string.whitespace + _BYTE_ORDER_MARK)
+    # The secret is not sent itself, so a local server's may have letters of any kind.
+    is_secret = "secret" in name.lower()
+    for position, character in enumerate(text):
+        if not (character.isprintable() if is_secret else "!" <= character <= "~"):
+            raise CredentialsException(
+                f"{name} has the character {character!a} at position {position} of"
+                f" {len(text)}, which cannot stand in it: set it again without that character"
+            )
+    return text
 
 
 async def _result(future: Future[Any]) -> Any:

@@ -32,7 +32,12 @@ from .call_analytics import (
     StartCallAnalyticsStreamTranscriptionEventStream,
     StartCallAnalyticsStreamTranscriptionRequest,
 )
-from .endpoints import BaseEndpointResolver, StaticEndpointResolver, default_resolver
+from .endpoints import (
+    BaseEndpointResolver,
+    StaticEndpointResolver,
+    checked_region,
+    default_resolver,
+)
 from .exceptions import InvalidParameterException, StreamClosedException, ValidationException
 from .limiter import StreamLimiter
 from .medical import (
@@ -134,8 +139,7 @@ class TranscribeStreamingClient:
         observer: Observer | None = None,
         transport: Transport | Literal["websocket"] | None = None,
     ) -> None:
-        if not isinstance(region, str) or not region:
-            raise ValidationException(f"region must be a name such as 'us-west-2', not {region!r}")
+        region = checked_region(region)
         check_above_zero(
             max_streams_per_connection=max_streams_per_connection,
             connect_timeout=connect_timeout,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from enum import Enum
 
 from .exceptions import ValidationException
 
@@ -28,6 +29,20 @@ _SUFFIXES: dict[str, tuple[str, str | None]] = {
 }
 
 _REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def checked_region(region: object) -> str:
+    """Return a region's name without the white space around it.
+
+    :param region: A name, or a member of an enumeration whose value is one.
+    :raises ValidationException: If it cannot be one.
+    """
+    name = region.value if isinstance(region, Enum) else region
+    name = name.strip() if isinstance(name, str) else name
+    # Wider than AWS's own, as a server of another kind may have other names.
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name):
+        raise ValidationException(f"region must be a name such as 'us-west-2', not {region!r}")
+    return name
 
 
 class BaseEndpointResolver:

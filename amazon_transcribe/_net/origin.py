@@ -41,7 +41,7 @@ class Origin(NamedTuple):
         """
         if not isinstance(url, str):
             raise ValidationException(f"the endpoint {url!r} is not a URL")
-        return _parse(url, websocket)
+        return _parse(url.strip(), websocket)
 
     @property
     def is_websocket(self) -> bool:
@@ -68,7 +68,7 @@ def _parse(url: str, websocket: bool) -> Origin:
     except (ValueError, AttributeError, TypeError):
         raise ValidationException(f"the endpoint {url!r} is not a URL") from None
     scheme, host = parts.scheme, parts.hostname
-    if scheme not in _SCHEMES or not host:
+    if scheme not in _SCHEMES or not host or not host.isprintable() or " " in host:
         raise ValidationException(
             "the endpoint must be https://HOST[:PORT] or http://HOST[:PORT], or wss:// or"
             f" ws:// for WebSocket, not {url!r}"

@@ -19,11 +19,15 @@ from .._protocol.constants import REQUEST_ID
 from .._protocol.operation import Operation, check_configuration
 from .._protocol.rest_json import WrittenRequest, write_request
 from .._version import __version__
-from ..auth import CredentialResolver, Credentials, StaticCredentialResolver
+from ..auth import (
+    CredentialResolver,
+    Credentials,
+    StaticCredentialResolver,
+    checked_credentials,
+)
 from ..endpoints import BaseEndpointResolver, RegionEndpointResolver, StaticEndpointResolver
 from ..eventstream import BaseEvent
 from ..exceptions import (
-    CredentialsException,
     HTTPException,
     SDKError,
     ServiceException,
@@ -169,12 +173,7 @@ class Starter:
             found = await resolving
         else:
             found = await self._within(timeout, "credentials", resolving)
-        if found is None or not found.access_key_id or not found.secret_access_key:
-            raise CredentialsException(
-                "the credential resolver gave no access key and secret: set AWS_ACCESS_KEY_ID"
-                " and AWS_SECRET_ACCESS_KEY, a profile, or credential_resolver"
-            )
-        return found
+        return checked_credentials(found)
 
     async def _within(self, timeout: float, phase: str, call: Awaitable[_T]) -> _T:
         """Wait for the result of a resolver, which may be anyone's code."""

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from amazon_transcribe.auth import StaticCredentialResolver
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import StreamClosedException
 from amazon_transcribe.handlers import TranscriptResultStreamHandler
@@ -79,3 +80,20 @@ async def test_a_handler_that_reads_the_stream_by_itself() -> None:
         handler = Reads(stream.output_stream)
         await handler.handle_events()
         assert handler.text
+
+
+@pytest.mark.parametrize("tail", ["\n", "\r\n", " "])
+async def test_keys_with_white_space_behind_them(tail: str) -> None:
+    # As a file or a Kubernetes secret has them.
+    async with LocalTranscribe("scripted") as server:
+        keys = StaticCredentialResolver(
+            server.credentials.access_key_id + tail, server.credentials.secret_access_key + tail
+        )
+        client = TranscribeStreamingClient(
+            region=f"us-east-1{tail}",
+            endpoint_url=f"{server.endpoint_url}{tail}",
+            credential_resolver=keys,
+        )
+        async with client:
+            assert client.region == "us-east-1"
+            await client.start_stream_transcription(**START)  # type: ignore[arg-type]

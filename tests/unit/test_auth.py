@@ -19,7 +19,11 @@ from amazon_transcribe.auth import (
     BotoSessionCredentialResolver,
     Credentials,
     ProfileCredentialResolver,
+    StaticCredentialResolver,
+    checked_credentials,
+    environment_credentials,
 )
+from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import CredentialsException, ValidationException
 
 AWSCRT = tuple(map(int, version("awscrt").split(".")[:2]))
@@ -162,6 +166,84 @@ class Session:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+PARTS = ("AKID", "secret", "token")
+
+
+@pytest.mark.parametrize("around", ["{}\n", "{}\r\n", " {}\t", "\ufeff{}\n"])
+@pytest.mark.parametrize("position", range(3))
+def test_white_space_around_a_part_is_taken_off(position: int, around: str) -> None:
+    given = list(PARTS)
+    given[position] = around.format(given[position])
+    assert parts(checked_credentials(Credentials(*given))) == PARTS
+
+
+def test_credentials_without_white_space_are_taken_as_they_are() -> None:
+    for token in (None, "", "token"):
+        given = Credentials("AKID", "sécret with a space", token)
+        assert checked_credentials(given) is given
+
+
+@pytest.mark.parametrize("middle", ["\n", "\r\n", "\0", "\x1b", "\x7f", "\u2028"])
+@pytest.mark.parametrize(
+    ("position", "name"), [(0, "access_key_id"), (1, "secret_access_key"), (2, "session_token")]
+)
+def test_a_part_that_cannot_be_sent_is_refused_by_name(
+    position: int, name: str, middle: str
+) -> None:
+    given = list(PARTS)
+    given[position] = f"hid{middle}den"
+    with pytest.raises(CredentialsException) as refused:
+        checked_credentials(Credentials(*given))
+    assert str(refused.value).startswith(f"{name} has the character {middle[0]!a}")
+    assert "hid" not in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["two keys", "schlüssel"])
+def test_a_key_goes_into_a_header(key: str) -> None:
+    with pytest.raises(CredentialsException, match="access_key_id has the character"):
+        checked_credentials(Credentials(key, "secret"))
+
+
+@pytest.mark.parametrize("key", [b"AKID", 5])
+def test_a_part_that_is_no_text_is_refused_by_name(key: Any) -> None:
+    with pytest.raises(CredentialsException, match="access_key_id must be a string, not"):
+        checked_credentials(Credentials(key, "secret"))
+
+
+@pytest.mark.parametrize("found", [None, Credentials("", "secret"), Credentials("AKID", " \n")])
+def test_no_credentials_say_what_to_do(found: Credentials | None) -> None:
+    with pytest.raises(CredentialsException, match="AWS_ACCESS_KEY_ID.*aws configure.*--local"):
+        checked_credentials(found)
+
+
+def test_variables_are_read_without_white_space_and_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    for name, part in zip(names, PARTS, strict=True):
+        monkeypatch.setenv(name, f"{part}\n")
+    found = environment_credentials()
+    assert found is not None
+    assert parts(found) == PARTS
+    for name in names:
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "a\nb")
+            with pytest.raises(CredentialsException, match=f"{name} has the character"):
+                environment_credentials()
+
+
+async def test_nothing_is_sent_with_credentials_that_cannot_be_sent() -> None:
+    client = TranscribeStreamingClient(
+        region="us-east-1",
+        endpoint_url="http://127.0.0.1:1",  # nothing listens there
+        credential_resolver=StaticCredentialResolver("AKID", "secret", "to\nken"),
+    )
+    with pytest.raises(CredentialsException, match="session_token"):
+        await client.start_stream_transcription(
+            language_code="en-US", media_sample_rate_hz=16000, media_encoding="pcm"
+        )
 
 
 def refreshable(*frozen: tuple[str | None, str | None, str | None]) -> Any:

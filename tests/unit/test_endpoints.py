@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 import pytest
 
+from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.endpoints import (
     RegionEndpointResolver,
     StaticEndpointResolver,
@@ -133,3 +135,20 @@ async def test_botocore_agrees() -> None:
                 with pytest.raises(ValidationException):
                     await RegionEndpointResolver(use_fips=True).resolve(region)
     assert count > 40
+
+
+class Region(str, Enum):
+    OREGON = "us-west-2"
+
+
+@pytest.mark.parametrize("region", ["us-west-2", " us-west-2\r\n", Region.OREGON])
+def test_a_region_of_a_client_is_a_plain_name(region: str) -> None:
+    client = TranscribeStreamingClient(region=region)
+    assert type(client.region) is str
+    assert client.region == "us-west-2"
+
+
+@pytest.mark.parametrize("region", ["", " ", "us\nwest", "us west", "a/b", "é", 5, None, "x" * 65])
+def test_a_region_that_cannot_be_sent_is_refused(region: Any) -> None:
+    with pytest.raises(ValidationException, match="region must be a name"):
+        TranscribeStreamingClient(region=region)
