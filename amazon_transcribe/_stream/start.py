@@ -34,6 +34,7 @@ from ..exceptions import (
     StreamClosedException,
     StreamException,
     TimeoutException,
+    UnexpectedAnswerException,
     ValidationException,
 )
 from ..limiter import Slot, StreamLimiter
@@ -46,6 +47,9 @@ from .telemetry import Telemetry, byte_rate, notify
 
 MAX_BODY = 256 * 1024
 """Bytes of an answer's body: a line of JSON. A peer that sends more is not the service."""
+
+MAX_TEXT = 1_000
+"""Bytes of an unexpected answer's body that its exception keeps."""
 
 _USER_AGENT = ("user-agent", f"amazon-transcribe-python/{__version__}")
 
@@ -339,6 +343,10 @@ class _Start:
             error = session.refusal(status, headers, body)
             error.request_id = headers.get(REQUEST_ID)
             raise error
+        if session.is_unexpected(headers):
+            deadline = min(self._deadline, self._loop.time() + self._starter.refusal_timeout)
+            body = await _read_body(stream, deadline, refused=True)
+            raise UnexpectedAnswerException(status, headers.get("content-type"), body[:MAX_TEXT])
         if first and self._origin.is_websocket:
             stream.write(first)
         return headers

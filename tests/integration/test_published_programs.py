@@ -7,22 +7,11 @@ import json
 import pytest
 
 from amazon_transcribe.auth import StaticCredentialResolver
-from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import StreamClosedException
 from amazon_transcribe.handlers import TranscriptResultStreamHandler
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.model import TranscriptEvent
-
-START = {"language_code": "en-US", "media_sample_rate_hz": 16000, "media_encoding": "pcm"}
-
-
-def client_of(server: LocalTranscribe, **options: object) -> TranscribeStreamingClient:
-    return TranscribeStreamingClient(
-        region="us-east-1",
-        endpoint_url=server.endpoint_url,
-        credential_resolver=server.credentials,
-        **options,  # type: ignore[arg-type]
-    )
+from tests.support.callers import client_at, client_of, start
 
 
 @pytest.mark.parametrize("transport", [None, "websocket"])
@@ -30,7 +19,7 @@ async def test_the_input_says_whether_it_is_closed(transport: str | None) -> Non
     # TEN-framework's extension aws_asr_python asks before each use, and connects again on an
     # IOError.
     async with LocalTranscribe("scripted") as server, client_of(server, transport=transport) as c:
-        stream = await c.start_stream_transcription(**START)  # type: ignore[arg-type]
+        stream = await start(c)
         assert stream.input_stream._input_stream.closed is False
         await stream.input_stream.send_audio_event(audio_chunk=bytes(3200))
         assert stream.input_stream._input_stream.closed is False
@@ -44,14 +33,14 @@ async def test_the_input_says_whether_it_is_closed(transport: str | None) -> Non
 
 async def test_an_aborted_stream_is_closed() -> None:
     async with LocalTranscribe("scripted") as server, client_of(server) as client:
-        stream = await client.start_stream_transcription(**START)  # type: ignore[arg-type]
+        stream = await start(client)
         stream.abort()
         assert stream.input_stream._input_stream.closed is True
 
 
 async def test_events_by_their_dicts() -> None:
     async with LocalTranscribe("scripted") as server, client_of(server) as client:
-        stream = await client.start_stream_transcription(**START)  # type: ignore[arg-type]
+        stream = await start(client)
         await stream.input_stream.send_audio_event(audio_chunk=bytes(32000))
         await stream.input_stream.end_stream()
         texts = []
@@ -74,7 +63,7 @@ async def test_a_handler_that_reads_the_stream_by_itself() -> None:
                         self.text = result.alternatives[0].transcript
 
     async with LocalTranscribe("scripted") as server, client_of(server) as client:
-        stream = await client.start_stream_transcription(**START)  # type: ignore[arg-type]
+        stream = await start(client)
         await stream.input_stream.send_audio_event(audio_chunk=bytes(32000))
         await stream.input_stream.end_stream()
         handler = Reads(stream.output_stream)
@@ -89,11 +78,7 @@ async def test_keys_with_white_space_behind_them(tail: str) -> None:
         keys = StaticCredentialResolver(
             server.credentials.access_key_id + tail, server.credentials.secret_access_key + tail
         )
-        client = TranscribeStreamingClient(
-            region=f"us-east-1{tail}",
-            endpoint_url=f"{server.endpoint_url}{tail}",
-            credential_resolver=keys,
-        )
-        async with client:
+        url = f"{server.endpoint_url}{tail}"
+        async with client_at(url, region=f"us-east-1{tail}", credential_resolver=keys) as client:
             assert client.region == "us-east-1"
-            await client.start_stream_transcription(**START)  # type: ignore[arg-type]
+            await start(client)
