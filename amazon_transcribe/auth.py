@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import inspect
 import os
 import string
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .exceptions import CredentialsException, ValidationException
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
 
 HOW_TO_SET = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, run `aws configure` for a profile, or give"
@@ -154,15 +152,17 @@ class ProfileCredentialResolver(AwsCrtCredentialResolver):
 
 
 class BotoSessionCredentialResolver(CredentialResolver):
-    """The credentials of a boto3 or botocore session, from any of the session's sources.
+    """The credentials of a session of boto3, botocore, aioboto3 or aiobotocore.
 
         BotoSessionCredentialResolver(boto3.Session(profile_name="my-sso-profile"))
 
-    The session refreshes them where it can; each stream uses those of its start. The session
-    is asked in a thread, since it may read files and call services.
+    They come from any of the session's sources. The session refreshes them where it can; each
+    stream uses those of its start. The session is asked in a thread, since it may read files
+    and call services; one of aioboto3 or aiobotocore is awaited.
 
-    :param session: A `boto3.Session`, a `botocore.session.Session`, or any object whose
-        `get_credentials()` returns an object with `get_frozen_credentials()`.
+    :param session: A `boto3.Session`, a `botocore.session.Session`, an `aioboto3.Session`, an
+        `aiobotocore.session.AioSession`, or any object whose `get_credentials()` returns an
+        object with `get_frozen_credentials()`; either may be a coroutine function.
     :raises CredentialsException: From `get_credentials`, if the session has none.
     """
 
@@ -175,18 +175,107 @@ class BotoSessionCredentialResolver(CredentialResolver):
         self._lock = threading.Lock()
 
     async def get_credentials(self) -> Credentials:
-        return await asyncio.to_thread(self._frozen)
-
-    def _frozen(self) -> Credentials:
         try:
-            with self._lock:  # a session is not thread-safe
-                found = self._session.get_credentials()
-                frozen = found and found.get_frozen_credentials()
+            if inspect.iscoroutinefunction(self._session.get_credentials):
+                found = await self._session.get_credentials()
+            else:
+                found = await asyncio.to_thread(self._ask)
+                found = await found if inspect.isawaitable(found) else found
+            found = await _frozen(found)
         except Exception as error:
             raise CredentialsException(f"the session gave no credentials: {error}") from error
-        if not frozen or not frozen.access_key or not frozen.secret_key:
+        if not found or not found.access_key or not found.secret_key:
             raise CredentialsException("the session has no credentials")
-        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+        return Credentials(found.access_key, found.secret_key, found.token)
+
+    def _ask(self) -> Any:
+        with self._lock:  # a session is not thread-safe
+            found = self._session.get_credentials()
+            if inspect.isawaitable(found) or found is None:
+                return found
+            freeze = found.get_frozen_credentials
+            return found if inspect.iscoroutinefunction(freeze) else freeze()
+
+
+class _GivenCredentials(CredentialResolver):
+    """Credentials of boto3 or aiobotocore, which refresh themselves where they can."""
+
+    def __init__(self, credentials: Any) -> None:
+        self._credentials = credentials
+
+    async def get_credentials(self) -> Any:
+        return self._credentials
+
+
+def credential_resolver_of(given: Any) -> CredentialResolver:
+    """Return the resolver that a program's object is, or stands for.
+
+    :param given: A resolver, a session, credentials, or a provider of awscrt; None for the
+        default chain.
+    :raises ValidationException: If it is none of them.
+    """
+    if given is None:
+        return AwsCrtCredentialResolver()
+    if not isinstance(given, type):
+        if callable(getattr(given, "get_credentials", None)):
+            is_session = {"boto3", "botocore"} & {
+                kind.__module__.partition(".")[0] for kind in type(given).__mro__
+            }
+            resolver: CredentialResolver = given
+            return BotoSessionCredentialResolver(given) if is_session else resolver
+        if hasattr(given, "get_frozen_credentials") or _is_credentials(given):
+            return _GivenCredentials(given)
+    kind = given if isinstance(given, type) else type(given)
+    what = "the class " if isinstance(given, type) else ""
+    raise ValidationException(
+        "credential_resolver must be an object with an async get_credentials(), such as"
+        " StaticCredentialResolver(access_key_id, secret_access_key), a session of boto3 or"
+        " aioboto3, credentials of one, or a credentials provider of awscrt, not"
+        f" {what}{kind.__module__}.{kind.__qualname__}"
+    )
+
+
+async def ask(resolver: CredentialResolver) -> Credentials | None:
+    """Return a resolver's credentials, of whatever kind the resolver and they are.
+
+    :raises CredentialsException: If what it gives are no credentials.
+    """
+    found: Any = resolver.get_credentials()
+    if isinstance(found, concurrent.futures.Future):  # a provider of awscrt
+        try:
+            found = await _result(found)
+        except Exception as error:
+            reason = getattr(error, "name", "") or str(error) or type(error).__name__
+            kind = type(resolver).__name__
+            raise CredentialsException(f"the {kind} gave no credentials ({reason})") from error
+    elif inspect.isawaitable(found):
+        found = await found
+    found = await _frozen(found)
+    if found is None or hasattr(found, "access_key_id"):
+        credentials: Credentials | None = found
+        return credentials
+    if _is_credentials(found):
+        return Credentials(found.access_key, found.secret_key, getattr(found, "token", None))
+    raise CredentialsException(
+        f"{type(resolver).__name__}.get_credentials() must give Credentials, not"
+        f" {type(found).__module__}.{type(found).__qualname__}"
+    )
+
+
+async def _frozen(found: Any) -> Any:
+    """Return a session's credentials as they are now; other objects as they are."""
+    freeze = getattr(found, "get_frozen_credentials", None)
+    if freeze is None:
+        return found
+    if inspect.iscoroutinefunction(freeze):
+        return await freeze()
+    frozen = await asyncio.to_thread(freeze)  # which may call a service
+    return await frozen if inspect.isawaitable(frozen) else frozen
+
+
+def _is_credentials(value: Any) -> bool:
+    names = (("access_key_id", "secret_access_key"), ("access_key", "secret_key"))
+    return any(all(hasattr(value, name) for name in pair) for pair in names)
 
 
 def environment_credentials() -> Credentials | None:
@@ -218,7 +307,7 @@ def checked_credentials(
     """
     if found is None:
         raise CredentialsException(f"the credential resolver gave no credentials: {HOW_TO_SET}")
-    given = (found.access_key_id, found.secret_access_key, found.session_token)
+    given = (found.access_key_id, found.secret_access_key, getattr(found, "session_token", None))
     key, secret, token = map(_trimmed, given, names)
     if not key or not secret:
         raise CredentialsException(
@@ -247,7 +336,7 @@ def _trimmed(part: object, name: str) -> str | None:
     return text
 
 
-async def _result(future: Future[Any]) -> Any:
+async def _result(future: concurrent.futures.Future[Any]) -> Any:
     """Wait for one of awscrt's futures and return its result.
 
     Cancelling this wait does not cancel the future, as `asyncio.wrap_future` would: awscrt
@@ -256,7 +345,7 @@ async def _result(future: Future[Any]) -> Any:
     loop = asyncio.get_running_loop()
     done = asyncio.Event()
 
-    def wake(_: Future[Any]) -> None:
+    def wake(_: concurrent.futures.Future[Any]) -> None:
         with suppress(RuntimeError):  # the loop is closed, so nothing waits any more
             loop.call_soon_threadsafe(done.set)
 

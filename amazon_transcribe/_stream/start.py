@@ -23,6 +23,7 @@ from ..auth import (
     CredentialResolver,
     Credentials,
     StaticCredentialResolver,
+    ask,
     checked_credentials,
 )
 from ..endpoints import BaseEndpointResolver, RegionEndpointResolver, StaticEndpointResolver
@@ -160,6 +161,8 @@ class Starter:
         resolving = resolver.resolve(self.region)
         if type(resolver) in _NEVER_WAITING:
             endpoint = await resolving
+        elif isinstance(resolving, str):
+            endpoint = resolving  # a program's resolver that does not wait
         else:
             endpoint = await self._within(self.start_timeout, "endpoint", resolving)
         if is_stream:
@@ -172,11 +175,10 @@ class Starter:
         :param timeout: Seconds.
         """
         resolver = self.credential_resolver
-        resolving = resolver.get_credentials()
         if type(resolver) in _NEVER_WAITING:
-            found = await resolving
+            found = await resolver.get_credentials()
         else:
-            found = await self._within(timeout, "credentials", resolving)
+            found = await self._within(timeout, "credentials", ask(resolver))
         return checked_credentials(found)
 
     async def _within(self, timeout: float, phase: str, call: Awaitable[_T]) -> _T:
