@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -82,3 +84,22 @@ async def test_keys_with_white_space_behind_them(tail: str) -> None:
         async with client_at(url, region=f"us-east-1{tail}", credential_resolver=keys) as client:
             assert client.region == "us-east-1"
             await start(client)
+
+
+async def test_a_handler_that_does_not_call_its_base_class() -> None:
+    class Handles(TranscriptResultStreamHandler):
+        def __init__(self, transcript_result_stream: Any) -> None:
+            self._transcript_result_stream = transcript_result_stream
+            self.events: list[TranscriptEvent] = []
+
+        async def handle_transcript_event(self, transcript_event: TranscriptEvent) -> None:
+            self.events.append(transcript_event)
+
+    async def events() -> AsyncIterator[Any]:
+        yield TranscriptEvent()
+        yield None  # as the original gives events of unknown types
+        yield TranscriptEvent()
+
+    handler = Handles(events())  # a fake of a program's own tests
+    await handler.handle_events()
+    assert len(handler.events) == 2
