@@ -8,7 +8,10 @@ import inspect
 import os
 import string
 import threading
+from configparser import Error as ConfigParserError
+from configparser import RawConfigParser
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from .exceptions import CredentialsException, ValidationException
@@ -20,6 +23,7 @@ HOW_TO_SET = (
 )
 """What to do where there are no credentials, for error messages."""
 
+_CREDENTIALS_FILE = "~/.aws/credentials"
 _BYTE_ORDER_MARK = "\ufeff"  # at the beginning of a file, as some editors write it
 
 
@@ -84,10 +88,11 @@ class AwsCrtCredentialResolver(CredentialResolver):
             return found
         return await self._ask(
             "no credentials found: the environment, the profile files and the metadata"
-            " services have none"
+            " services have none",
+            os.environ.get("AWS_PROFILE"),
         )
 
-    async def _ask(self, failure: str) -> Credentials:
+    async def _ask(self, failure: str, profile: str | None) -> Credentials:
         # Imported here, so that only programs that use the runtime load it.
         from awscrt.exceptions import AwsCrtError
 
@@ -99,7 +104,8 @@ class AwsCrtCredentialResolver(CredentialResolver):
         # FileNotFoundError for an empty profile.
         except (AwsCrtError, RuntimeError, OSError) as error:
             reason = getattr(error, "name", "") or str(error) or type(error).__name__
-            raise CredentialsException(f"{failure} ({reason})") from error
+            advice = self._profiles().advice(profile)
+            raise CredentialsException(f"{failure} ({reason}); {advice}") from error
         return Credentials(
             resolved.access_key_id, resolved.secret_access_key, resolved.session_token
         )
@@ -108,6 +114,61 @@ class AwsCrtCredentialResolver(CredentialResolver):
         from awscrt.auth import AwsCredentialsProvider
 
         return AwsCredentialsProvider.new_default_chain(self._bootstrap)
+
+    def _profiles(self) -> Profiles:
+        return Profiles()
+
+
+class Profiles:
+    """The profiles of AWS's files, read for error messages only.
+
+    :param config_file: See `ProfileCredentialResolver`.
+    :param credentials_file: The same.
+    """
+
+    def __init__(
+        self,
+        config_file: str | os.PathLike[str] | None = None,
+        credentials_file: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._files = (
+            config_file or os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config",
+            credentials_file or os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or _CREDENTIALS_FILE,
+        )
+        self.settings: dict[str, set[str]] = {}
+        """The names of each profile's settings."""
+        for file in self._files:
+            # One without a default section: `[default]` is a profile as any other.
+            parser = RawConfigParser(default_section="", strict=False)
+            # RuntimeError: there is no home directory.
+            with suppress(OSError, ConfigParserError, UnicodeDecodeError, RuntimeError):
+                parser.read(Path(file).expanduser(), encoding="utf-8")
+            for section in parser.sections():
+                kind, _, name = section.rpartition(" ")
+                if kind.strip() in ("", "profile"):
+                    self.settings.setdefault(name.strip("\"'"), set()).update(parser[section])
+
+    def advice(self, name: str | None) -> str:
+        """Return what to do where a profile gives no credentials.
+
+        :param name: The profile that was asked for, None if none was.
+        """
+        if name is not None and name != "default" and name not in self.settings:
+            return f"there is no profile {name!r}: {self.others()}"
+        name = name or "default"
+        if self.settings.get(name, set()) & {"sso_session", "sso_start_url"}:
+            return (
+                f"the profile {name!r} is one of IAM Identity Center (SSO): run `aws sso login"
+                f" --profile {name}`, and if that does not help, ask boto3 by"
+                f" BotoSessionCredentialResolver(boto3.Session(profile_name={name!r}))"
+            )
+        return HOW_TO_SET
+
+    def others(self) -> str:
+        """Return which profiles there are, and how to make another."""
+        places = " and ".join(str(file) for file in self._files)
+        names = ", ".join(map(repr, self.settings)) or "none"
+        return f"{places} have {names}; `aws configure --profile NAME` makes one"
 
 
 class ProfileCredentialResolver(AwsCrtCredentialResolver):
@@ -139,7 +200,7 @@ class ProfileCredentialResolver(AwsCrtCredentialResolver):
 
     async def get_credentials(self) -> Credentials:
         name = self._profile_name or os.environ.get("AWS_PROFILE") or "default"
-        return await self._ask(f"the profile {name!r} has no usable credentials")
+        return await self._ask(f"the profile {name!r} has no usable credentials", name)
 
     def _make_provider(self) -> Any:
         from awscrt.auth import AwsCredentialsProvider
@@ -149,6 +210,9 @@ class ProfileCredentialResolver(AwsCrtCredentialResolver):
             config_filepath=self._config_file and os.fspath(self._config_file),
             credentials_filepath=self._credentials_file and os.fspath(self._credentials_file),
         )
+
+    def _profiles(self) -> Profiles:
+        return Profiles(self._config_file, self._credentials_file)
 
 
 class BotoSessionCredentialResolver(CredentialResolver):
@@ -183,9 +247,12 @@ class BotoSessionCredentialResolver(CredentialResolver):
                 found = await found if inspect.isawaitable(found) else found
             found = await _frozen(found)
         except Exception as error:
-            raise CredentialsException(f"the session gave no credentials: {error}") from error
+            advice = _session_advice(self._session, error)
+            raise CredentialsException(
+                f"the session gave no credentials: {error}{advice}"
+            ) from error
         if not found or not found.access_key or not found.secret_key:
-            raise CredentialsException("the session has no credentials")
+            raise CredentialsException(f"the session has no credentials: {HOW_TO_SET}")
         return Credentials(found.access_key, found.secret_key, found.token)
 
     def _ask(self) -> Any:
@@ -195,6 +262,17 @@ class BotoSessionCredentialResolver(CredentialResolver):
                 return found
             freeze = found.get_frozen_credentials
             return found if inspect.iscoroutinefunction(freeze) else freeze()
+
+
+def _session_advice(session: Any, error: Exception) -> str:
+    """Return what to do about an error of botocore, for the message."""
+    kind = type(error).__name__
+    if "SSO" in kind or "SSO" in str(error):
+        name = getattr(session, "profile_name", None) or getattr(session, "profile", None)
+        return f"; run `aws sso login --profile {name or 'default'}`"
+    if kind == "ProfileNotFound":
+        return f"; {Profiles().others()}"
+    return ""
 
 
 class _GivenCredentials(CredentialResolver):

@@ -53,6 +53,17 @@ class Origin(NamedTuple):
         """Whether connections are TLS."""
         return self.scheme in ("https", "wss")
 
+    def url(self, *, tls: bool) -> str:
+        """Return the URL of the same place with TLS or without, for a hint."""
+        scheme = ("wss" if tls else "ws") if self.is_websocket else ("https" if tls else "http")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}:{self.port}"
+
+    @property
+    def tls_hint(self) -> str:
+        """What to say of a peer that takes no plain text; empty where TLS is spoken."""
+        return "" if self.is_secure else f"; if it speaks TLS, use {self.url(tls=True)}"
+
     @property
     def authority(self) -> str:
         """Host, and port unless it is the scheme's own, as sent in `:authority` or `Host`."""

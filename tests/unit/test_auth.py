@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -151,6 +152,102 @@ async def test_a_profile_without_files(files: dict[str, Path], tmp_path: Path) -
         await ProfileCredentialResolver(
             credentials_file=nowhere, config_file=nowhere
         ).get_credentials()
+
+
+CONFIG = """
+[default]
+region = us-east-1
+
+[profile new]
+sso_session = company
+sso_account_id = 123456789012
+sso_role_name = reader
+
+[sso-session company]
+sso_start_url = https://company.example/start
+sso_region = us-east-1
+
+[profile old]
+sso_start_url = https://company.example/start
+sso_region = us-east-1
+sso_account_id = 123456789012
+sso_role_name = reader
+"""
+
+
+@pytest.fixture
+def without_keys(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(files["credentials_file"]))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(files["config_file"]))
+    files["config_file"].write_text(CONFIG)
+    files["credentials_file"].write_text("[work]\naws_access_key_id = AKID\n")
+    return files
+
+
+def resolvers(profile: str | None) -> list[Any]:
+    """The ways to ask for a profile: by AWS_PROFILE, by name, and of a session."""
+    found = [AwsCrtCredentialResolver(), ProfileCredentialResolver(profile)]
+    with suppress(ImportError):
+        import botocore.session
+
+        found.append(BotoSessionCredentialResolver(botocore.session.Session(profile=profile)))
+    return found
+
+
+async def refusal_of(resolver: Any) -> str:
+    with pytest.raises(CredentialsException) as refused:
+        await resolver.get_credentials()
+    return str(refused.value)
+
+
+async def test_an_unknown_profile_says_which_there_are(
+    without_keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "wrok")
+    for resolver in resolvers("wrok"):
+        text = await refusal_of(resolver)
+        assert "wrok" in text
+        assert f"{without_keys['config_file']} and {without_keys['credentials_file']} have" in text
+        assert "'default', 'new', 'old', 'work'" in text
+        assert "aws configure --profile" in text
+
+
+@pytest.mark.parametrize("profile", ["new", "old"])
+async def test_a_profile_of_sso_says_how_to_log_in(
+    profile: str, without_keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # its tokens are kept there
+    monkeypatch.setenv("AWS_PROFILE", profile)
+    for resolver in resolvers(profile):
+        assert f"run `aws sso login --profile {profile}`" in await refusal_of(resolver)
+
+
+async def test_a_default_profile_of_sso(without_keys: dict[str, Path]) -> None:
+    text = without_keys["config_file"].read_text().replace("[profile old]", "[profile default]")
+    without_keys["config_file"].write_text(text)
+    assert "aws sso login --profile default" in await refusal_of(AwsCrtCredentialResolver())
+
+
+async def test_no_credentials_at_all_say_what_to_set(without_keys: dict[str, Path]) -> None:
+    for file in without_keys.values():
+        file.unlink()
+    for resolver in (AwsCrtCredentialResolver(), ProfileCredentialResolver()):
+        text = await refusal_of(resolver)
+        assert "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, run `aws configure`" in text
+        assert "--local" in text
+    text = await refusal_of(ProfileCredentialResolver("work"))
+    assert f"{without_keys['config_file']} and {without_keys['credentials_file']} have none" in text
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"no section", b"[a\n", b"[profile x]\n= y\n"])
+async def test_files_that_cannot_be_read_do_not_hide_the_reason(
+    content: bytes, without_keys: dict[str, Path]
+) -> None:
+    for file in without_keys.values():
+        file.write_bytes(content)
+    assert "no profile 'work'" in await refusal_of(ProfileCredentialResolver("work"))
 
 
 class Session:
