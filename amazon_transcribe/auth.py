@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import inspect
 import os
+import string
 import threading
+from configparser import Error as ConfigParserError
+from configparser import RawConfigParser
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from .exceptions import CredentialsException, ValidationException
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
+HOW_TO_SET = (
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, run `aws configure` for a profile, or give"
+    " the client a credential_resolver; a local server (--local, LocalTranscribe) needs none of"
+    " AWS"
+)
+"""What to do where there are no credentials, for error messages."""
+
+_CREDENTIALS_FILE = "~/.aws/credentials"
+_BYTE_ORDER_MARK = "\ufeff"  # at the beginning of a file, as some editors write it
 
 
 class Credentials:
@@ -75,10 +88,11 @@ class AwsCrtCredentialResolver(CredentialResolver):
             return found
         return await self._ask(
             "no credentials found: the environment, the profile files and the metadata"
-            " services have none"
+            " services have none",
+            os.environ.get("AWS_PROFILE"),
         )
 
-    async def _ask(self, failure: str) -> Credentials:
+    async def _ask(self, failure: str, profile: str | None) -> Credentials:
         # Imported here, so that only programs that use the runtime load it.
         from awscrt.exceptions import AwsCrtError
 
@@ -90,7 +104,8 @@ class AwsCrtCredentialResolver(CredentialResolver):
         # FileNotFoundError for an empty profile.
         except (AwsCrtError, RuntimeError, OSError) as error:
             reason = getattr(error, "name", "") or str(error) or type(error).__name__
-            raise CredentialsException(f"{failure} ({reason})") from error
+            advice = self._profiles().advice(profile)
+            raise CredentialsException(f"{failure} ({reason}); {advice}") from error
         return Credentials(
             resolved.access_key_id, resolved.secret_access_key, resolved.session_token
         )
@@ -99,6 +114,61 @@ class AwsCrtCredentialResolver(CredentialResolver):
         from awscrt.auth import AwsCredentialsProvider
 
         return AwsCredentialsProvider.new_default_chain(self._bootstrap)
+
+    def _profiles(self) -> Profiles:
+        return Profiles()
+
+
+class Profiles:
+    """The profiles of AWS's files, read for error messages only.
+
+    :param config_file: See `ProfileCredentialResolver`.
+    :param credentials_file: The same.
+    """
+
+    def __init__(
+        self,
+        config_file: str | os.PathLike[str] | None = None,
+        credentials_file: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._files = (
+            config_file or os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config",
+            credentials_file or os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or _CREDENTIALS_FILE,
+        )
+        self.settings: dict[str, set[str]] = {}
+        """The names of each profile's settings."""
+        for file in self._files:
+            # One without a default section: `[default]` is a profile as any other.
+            parser = RawConfigParser(default_section="", strict=False)
+            # RuntimeError: there is no home directory.
+            with suppress(OSError, ConfigParserError, UnicodeDecodeError, RuntimeError):
+                parser.read(Path(file).expanduser(), encoding="utf-8")
+            for section in parser.sections():
+                kind, _, name = section.rpartition(" ")
+                if kind.strip() in ("", "profile"):
+                    self.settings.setdefault(name.strip("\"'"), set()).update(parser[section])
+
+    def advice(self, name: str | None) -> str:
+        """Return what to do where a profile gives no credentials.
+
+        :param name: The profile that was asked for, None if none was.
+        """
+        if name is not None and name != "default" and name not in self.settings:
+            return f"there is no profile {name!r}: {self.others()}"
+        name = name or "default"
+        if self.settings.get(name, set()) & {"sso_session", "sso_start_url"}:
+            return (
+                f"the profile {name!r} is one of IAM Identity Center (SSO): run `aws sso login"
+                f" --profile {name}`, and if that does not help, ask boto3 by"
+                f" BotoSessionCredentialResolver(boto3.Session(profile_name={name!r}))"
+            )
+        return HOW_TO_SET
+
+    def others(self) -> str:
+        """Return which profiles there are, and how to make another."""
+        places = " and ".join(str(file) for file in self._files)
+        names = ", ".join(map(repr, self.settings)) or "none"
+        return f"{places} have {names}; `aws configure --profile NAME` makes one"
 
 
 class ProfileCredentialResolver(AwsCrtCredentialResolver):
@@ -130,7 +200,7 @@ class ProfileCredentialResolver(AwsCrtCredentialResolver):
 
     async def get_credentials(self) -> Credentials:
         name = self._profile_name or os.environ.get("AWS_PROFILE") or "default"
-        return await self._ask(f"the profile {name!r} has no usable credentials")
+        return await self._ask(f"the profile {name!r} has no usable credentials", name)
 
     def _make_provider(self) -> Any:
         from awscrt.auth import AwsCredentialsProvider
@@ -141,17 +211,22 @@ class ProfileCredentialResolver(AwsCrtCredentialResolver):
             credentials_filepath=self._credentials_file and os.fspath(self._credentials_file),
         )
 
+    def _profiles(self) -> Profiles:
+        return Profiles(self._config_file, self._credentials_file)
+
 
 class BotoSessionCredentialResolver(CredentialResolver):
-    """The credentials of a boto3 or botocore session, from any of the session's sources.
+    """The credentials of a session of boto3, botocore, aioboto3 or aiobotocore.
 
         BotoSessionCredentialResolver(boto3.Session(profile_name="my-sso-profile"))
 
-    The session refreshes them where it can; each stream uses those of its start. The session
-    is asked in a thread, since it may read files and call services.
+    They come from any of the session's sources. The session refreshes them where it can; each
+    stream uses those of its start. The session is asked in a thread, since it may read files
+    and call services; one of aioboto3 or aiobotocore is awaited.
 
-    :param session: A `boto3.Session`, a `botocore.session.Session`, or any object whose
-        `get_credentials()` returns an object with `get_frozen_credentials()`.
+    :param session: A `boto3.Session`, a `botocore.session.Session`, an `aioboto3.Session`, an
+        `aiobotocore.session.AioSession`, or any object whose `get_credentials()` returns an
+        object with `get_frozen_credentials()`; either may be a coroutine function.
     :raises CredentialsException: From `get_credentials`, if the session has none.
     """
 
@@ -164,32 +239,182 @@ class BotoSessionCredentialResolver(CredentialResolver):
         self._lock = threading.Lock()
 
     async def get_credentials(self) -> Credentials:
-        return await asyncio.to_thread(self._frozen)
-
-    def _frozen(self) -> Credentials:
         try:
-            with self._lock:  # a session is not thread-safe
-                found = self._session.get_credentials()
-                frozen = found and found.get_frozen_credentials()
+            if inspect.iscoroutinefunction(self._session.get_credentials):
+                found = await self._session.get_credentials()
+            else:
+                found = await asyncio.to_thread(self._ask)
+                found = await found if inspect.isawaitable(found) else found
+            found = await _frozen(found)
         except Exception as error:
-            raise CredentialsException(f"the session gave no credentials: {error}") from error
-        if not frozen or not frozen.access_key or not frozen.secret_key:
-            raise CredentialsException("the session has no credentials")
-        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+            advice = _session_advice(self._session, error)
+            raise CredentialsException(
+                f"the session gave no credentials: {error}{advice}"
+            ) from error
+        if not found or not found.access_key or not found.secret_key:
+            raise CredentialsException(f"the session has no credentials: {HOW_TO_SET}")
+        return Credentials(found.access_key, found.secret_key, found.token)
+
+    def _ask(self) -> Any:
+        with self._lock:  # a session is not thread-safe
+            found = self._session.get_credentials()
+            if inspect.isawaitable(found) or found is None:
+                return found
+            freeze = found.get_frozen_credentials
+            return found if inspect.iscoroutinefunction(freeze) else freeze()
+
+
+def _session_advice(session: Any, error: Exception) -> str:
+    """Return what to do about an error of botocore, for the message."""
+    kind = type(error).__name__
+    if "SSO" in kind or "SSO" in str(error):
+        name = getattr(session, "profile_name", None) or getattr(session, "profile", None)
+        return f"; run `aws sso login --profile {name or 'default'}`"
+    if kind == "ProfileNotFound":
+        return f"; {Profiles().others()}"
+    return ""
+
+
+class _GivenCredentials(CredentialResolver):
+    """Credentials of boto3 or aiobotocore, which refresh themselves where they can."""
+
+    def __init__(self, credentials: Any) -> None:
+        self._credentials = credentials
+
+    async def get_credentials(self) -> Any:
+        return self._credentials
+
+
+def credential_resolver_of(given: Any) -> CredentialResolver:
+    """Return the resolver that a program's object is, or stands for.
+
+    :param given: A resolver, a session, credentials, or a provider of awscrt; None for the
+        default chain.
+    :raises ValidationException: If it is none of them.
+    """
+    if given is None:
+        return AwsCrtCredentialResolver()
+    if not isinstance(given, type):
+        if callable(getattr(given, "get_credentials", None)):
+            is_session = {"boto3", "botocore"} & {
+                kind.__module__.partition(".")[0] for kind in type(given).__mro__
+            }
+            resolver: CredentialResolver = given
+            return BotoSessionCredentialResolver(given) if is_session else resolver
+        if hasattr(given, "get_frozen_credentials") or _is_credentials(given):
+            return _GivenCredentials(given)
+    kind = given if isinstance(given, type) else type(given)
+    what = "the class " if isinstance(given, type) else ""
+    raise ValidationException(
+        "credential_resolver must be an object with an async get_credentials(), such as"
+        " StaticCredentialResolver(access_key_id, secret_access_key), a session of boto3 or"
+        " aioboto3, credentials of one, or a credentials provider of awscrt, not"
+        f" {what}{kind.__module__}.{kind.__qualname__}"
+    )
+
+
+async def ask(resolver: CredentialResolver) -> Credentials | None:
+    """Return a resolver's credentials, of whatever kind the resolver and they are.
+
+    :raises CredentialsException: If what it gives are no credentials.
+    """
+    found: Any = resolver.get_credentials()
+    if isinstance(found, concurrent.futures.Future):  # a provider of awscrt
+        try:
+            found = await _result(found)
+        except Exception as error:
+            reason = getattr(error, "name", "") or str(error) or type(error).__name__
+            kind = type(resolver).__name__
+            raise CredentialsException(f"the {kind} gave no credentials ({reason})") from error
+    elif inspect.isawaitable(found):
+        found = await found
+    found = await _frozen(found)
+    if found is None or hasattr(found, "access_key_id"):
+        credentials: Credentials | None = found
+        return credentials
+    if _is_credentials(found):
+        return Credentials(found.access_key, found.secret_key, getattr(found, "token", None))
+    raise CredentialsException(
+        f"{type(resolver).__name__}.get_credentials() must give Credentials, not"
+        f" {type(found).__module__}.{type(found).__qualname__}"
+    )
+
+
+async def _frozen(found: Any) -> Any:
+    """Return a session's credentials as they are now; other objects as they are."""
+    freeze = getattr(found, "get_frozen_credentials", None)
+    if freeze is None:
+        return found
+    if inspect.iscoroutinefunction(freeze):
+        return await freeze()
+    frozen = await asyncio.to_thread(freeze)  # which may call a service
+    return await frozen if inspect.isawaitable(frozen) else frozen
+
+
+def _is_credentials(value: Any) -> bool:
+    names = (("access_key_id", "secret_access_key"), ("access_key", "secret_key"))
+    return any(all(hasattr(value, name) for name in pair) for pair in names)
 
 
 def environment_credentials() -> Credentials | None:
     """Return the credentials of the environment, or None if it has none.
 
     The variables are AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
+
+    :raises CredentialsException: If one has characters that cannot stand in it.
     """
-    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
-    if key and secret:
-        return Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN") or None)
-    return None
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    found = Credentials(*(os.environ.get(name, "") for name in names))
+    if not found.access_key_id or not found.secret_access_key:
+        return None
+    return checked_credentials(found, names)
 
 
-async def _result(future: Future[Any]) -> Any:
+def checked_credentials(
+    found: Credentials | None,
+    names: tuple[str, str, str] = ("access_key_id", "secret_access_key", "session_token"),
+) -> Credentials:
+    """Return credentials that can go into a request.
+
+    White space around a part, such as the line feed at the end of a file, is taken off.
+
+    :param found: What a resolver gave.
+    :param names: The names of the parts in error messages.
+    :raises CredentialsException: If there are none, or a part has characters that cannot
+        stand in it. The message never shows the part.
+    """
+    if found is None:
+        raise CredentialsException(f"the credential resolver gave no credentials: {HOW_TO_SET}")
+    given = (found.access_key_id, found.secret_access_key, getattr(found, "session_token", None))
+    key, secret, token = map(_trimmed, given, names)
+    if not key or not secret:
+        raise CredentialsException(
+            f"the credential resolver gave no access key and secret: {HOW_TO_SET}"
+        )
+    if (key, secret, token) == given:
+        return found
+    return Credentials(key, secret, token)
+
+
+def _trimmed(part: object, name: str) -> str | None:
+    """Return a part of credentials without the white space around it, None for no part."""
+    if part is None:
+        return None
+    if not isinstance(part, str):
+        raise CredentialsException(f"{name} must be a string, not {type(part).__name__}")
+    text = part.strip(string.whitespace + _BYTE_ORDER_MARK)
+    # The secret is not sent itself, so a local server's may have letters of any kind.
+    is_secret = "secret" in name.lower()
+    for position, character in enumerate(text):
+        if not (character.isprintable() if is_secret else "!" <= character <= "~"):
+            raise CredentialsException(
+                f"{name} has the character {character!a} at position {position} of"
+                f" {len(text)}, which cannot stand in it: set it again without that character"
+            )
+    return text
+
+
+async def _result(future: concurrent.futures.Future[Any]) -> Any:
     """Wait for one of awscrt's futures and return its result.
 
     Cancelling this wait does not cancel the future, as `asyncio.wrap_future` would: awscrt
@@ -198,7 +423,7 @@ async def _result(future: Future[Any]) -> Any:
     loop = asyncio.get_running_loop()
     done = asyncio.Event()
 
-    def wake(_: Future[Any]) -> None:
+    def wake(_: concurrent.futures.Future[Any]) -> None:
         with suppress(RuntimeError):  # the loop is closed, so nothing waits any more
             loop.call_soon_threadsafe(done.set)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Annotated, get_args
 
-from msgspec import Struct, field
+from msgspec import field
 
 from ._protocol.combinations import (
     check_channels_once,
@@ -34,8 +34,9 @@ from ._protocol.constraints import (
     OneOf,
     Structure,
 )
-from ._protocol.events import EventParser, EventShape, Shape
+from ._protocol.events import EventParser
 from ._protocol.operation import InputEvent, Operation
+from ._protocol.shapes import EventShape, Fields, Shape
 from ._stream.open_stream import AudioStream, OpenStream, ResultStream
 
 _LANGUAGE = OneOf(get_args(CallAnalyticsLanguageCode))
@@ -236,7 +237,7 @@ CALL_ANALYTICS_EVENTS = EventParser(
 # Start: request and response
 
 
-class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
+class _Settings(Fields, kw_only=True, rename="pascal", repr_omit_defaults=True):
     """Parameters that the service repeats, so that request and response share them."""
 
     language_code: Annotated[str | None, _LANGUAGE] = None

@@ -23,8 +23,9 @@ from ._protocol.constraints import check_above_zero
 from ._stream.idle import IDLE_AFTER, Idle
 from ._stream.live import RESULT_TIMEOUT
 from ._stream.open_stream import AudioStream
+from ._stream.parts import LIMITS, OBSERVES, RESOLVES, TRANSPORTS, check_part
 from ._stream.start import Starter
-from .auth import AwsCrtCredentialResolver, CredentialResolver
+from .auth import CredentialResolver, credential_resolver_of
 from .call_analytics import (
     START_CALL_ANALYTICS_STREAM_TRANSCRIPTION,
     CallAnalyticsInputStream,
@@ -32,7 +33,12 @@ from .call_analytics import (
     StartCallAnalyticsStreamTranscriptionEventStream,
     StartCallAnalyticsStreamTranscriptionRequest,
 )
-from .endpoints import BaseEndpointResolver, StaticEndpointResolver, default_resolver
+from .endpoints import (
+    BaseEndpointResolver,
+    StaticEndpointResolver,
+    checked_region,
+    default_resolver,
+)
 from .exceptions import InvalidParameterException, StreamClosedException, ValidationException
 from .limiter import StreamLimiter
 from .medical import (
@@ -77,7 +83,8 @@ class TranscribeStreamingClient:
         AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING or AWS_ENDPOINT_URL, else the region's.
     :param credential_resolver: Gives credentials, once per stream; by default AWS's
         chain (environment, profiles, web identity, container, instance). Any object
-        with an async `get_credentials` will do.
+        with an async `get_credentials` will do, and so will a session of boto3, botocore,
+        aioboto3 or aiobotocore, the credentials of one, and a provider of awscrt.
     :param endpoint_url: The endpoint itself: `https://HOST[:PORT]`, or
         `http://HOST[:PORT]` for HTTP/2 without TLS; `wss://…` or `ws://…` for WebSocket.
         Goes before the resolver.
@@ -108,7 +115,7 @@ class TranscribeStreamingClient:
         pass. It needs the extra `websocket`, and has a connection for each stream. None
         goes by the scheme. An object of the shape of `transports.base.Transport` carries
         the streams itself.
-    :raises ValidationException: for a region or a number that cannot be.
+    :raises ValidationException: for a region, a number or an object that cannot be.
 
     Connections are made through the proxy named by HTTPS_PROXY, HTTP_PROXY or ALL_PROXY,
     unless NO_PROXY has the host; loopback addresses need no exception.
@@ -134,8 +141,7 @@ class TranscribeStreamingClient:
         observer: Observer | None = None,
         transport: Transport | Literal["websocket"] | None = None,
     ) -> None:
-        if not isinstance(region, str) or not region:
-            raise ValidationException(f"region must be a name such as 'us-west-2', not {region!r}")
+        region = checked_region(region)
         check_above_zero(
             max_streams_per_connection=max_streams_per_connection,
             connect_timeout=connect_timeout,
@@ -151,9 +157,22 @@ class TranscribeStreamingClient:
             raise ValidationException(
                 f"transport must be 'websocket' or an object, not {transport!r}"
             )
+        if ssl_context is not None and not isinstance(ssl_context, ssl.SSLContext):
+            raise ValidationException(f"ssl_context must be an ssl.SSLContext, not {ssl_context!r}")
+        check_part(
+            "endpoint_resolver",
+            endpoint_resolver,
+            RESOLVES,
+            "an object with an async resolve(region) that returns a URL (a URL itself goes into"
+            " endpoint_url)",
+        )
+        check_part("limiter", limiter, LIMITS, "a StreamLimiter")
+        check_part("observer", observer, OBSERVES, "an Observer, or an object with its methods")
+        if not isinstance(transport, str):
+            check_part("transport", transport, TRANSPORTS, "'websocket' or a transport")
         self.region = region
         self._endpoint_resolver = endpoint_resolver or default_resolver()
-        self._credential_resolver = credential_resolver or AwsCrtCredentialResolver()
+        self._credential_resolver = credential_resolver_of(credential_resolver)
         self._transport: Transport
         self._websocket: Transport
         self._transports: list[Transport]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from enum import Enum
 
 from .exceptions import ValidationException
 
@@ -27,7 +28,31 @@ _SUFFIXES: dict[str, tuple[str, str | None]] = {
     "": ("amazonaws.com", "api.aws"),
 }
 
+# The regions of the service, by the same source.
+REGIONS = (
+    *("us-east-1", "us-east-2", "us-west-2", "ca-central-1", "mx-central-1", "sa-east-1"),
+    *("eu-central-1", "eu-central-2", "eu-west-1", "eu-west-2", "af-south-1", "ap-south-1"),
+    *("ap-northeast-1", "ap-northeast-2", "ap-southeast-1", "ap-southeast-2"),
+    *("ap-southeast-5", "ap-southeast-7", "cn-north-1", "cn-northwest-1"),
+    *("us-gov-east-1", "us-gov-west-1", "us-iso-east-1", "us-isof-east-1", "us-isof-south-1"),
+    "eusc-de-east-1",
+)
+
 _REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def checked_region(region: object) -> str:
+    """Return a region's name without the white space around it.
+
+    :param region: A name, or a member of an enumeration whose value is one.
+    :raises ValidationException: If it cannot be one.
+    """
+    name = region.value if isinstance(region, Enum) else region
+    name = name.strip() if isinstance(name, str) else name
+    # Wider than AWS's own, as a server of another kind may have other names.
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name):
+        raise ValidationException(f"region must be a name such as 'us-west-2', not {region!r}")
+    return name
 
 
 class BaseEndpointResolver:
@@ -74,7 +99,10 @@ class RegionEndpointResolver(BaseEndpointResolver):
 
     async def resolve(self, region: str) -> str:
         if not isinstance(region, str) or not _REGION.fullmatch(region):
-            raise ValidationException(f"region must be a name such as 'us-west-2', not {region!r}")
+            hint = _nearest(region) if isinstance(region, str) else ""
+            raise ValidationException(
+                f"region must be a name such as 'us-west-2', not {region!r}{hint}"
+            )
         fips = _chosen(self._use_fips, "AWS_USE_FIPS_ENDPOINT")
         if fips and region not in _FIPS_REGIONS:
             raise ValidationException(
@@ -110,6 +138,26 @@ def default_resolver() -> BaseEndpointResolver:
             if url := os.environ.get(name):
                 return StaticEndpointResolver(url)
     return RegionEndpointResolver()
+
+
+def region_hint(host: str) -> str:
+    """Return what to say of an endpoint that does not exist, as its region is not known.
+
+    :param host: The endpoint's name.
+    :returns: The region's nearest one, or empty where the region is known, as there is none.
+    """
+    found = re.match(r"transcribestreaming(?:-fips)?\.([a-z0-9-]+)\.", host)
+    if found is None or found[1] in REGIONS:
+        return ""
+    return f"; {found[1]!r} is no region that is known to have the service{_nearest(found[1])}"
+
+
+def _nearest(region: str) -> str:
+    from difflib import get_close_matches  # here, as hardly any program needs it
+
+    if near := get_close_matches(region.strip().lower().replace("_", "-"), REGIONS, n=1):
+        return f": did you mean {near[0]!r}?"
+    return f": it is in {', '.join(REGIONS)}"
 
 
 def _chosen(given: bool | None, variable: str) -> bool:

@@ -52,12 +52,14 @@ from .exceptions import (
     SerializationError,
     StreamClosedException,
     TruncatedStreamException,
+    ValidationException,
 )
 
 __all__ = [
     "IMPLEMENTATION",
     "BaseEvent",
     "BaseStream",
+    "ByteBuffer",
     "ChecksumMismatch",
     "DuplicateHeader",
     "EventSigner",
@@ -331,13 +333,46 @@ class EventSigner:
         return headers
 
 
+class ByteBuffer:
+    """The bytes of a stream that leads nowhere, such as one that a test makes."""
+
+    def __init__(self) -> None:
+        self._unread = bytearray()
+        self._ended = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the buffer takes no more bytes."""
+        return self._ended
+
+    def write(self, data: Buffer) -> None:
+        """Append bytes.
+
+        :raises StreamClosedException: After `end_stream`.
+        """
+        if self._ended:
+            raise StreamClosedException("the input of this stream has ended")
+        self._unread += data
+
+    def read(self, size: int = -1) -> bytes:
+        """Return bytes that were written and not yet read: `size` of them, or all."""
+        end = len(self._unread) if size < 0 else size
+        data = bytes(self._unread[:end])
+        del self._unread[:end]
+        return data
+
+    def end_stream(self) -> None:
+        """Take no more bytes."""
+        self._ended = True
+
+
 class BaseStream:
     """The sending half of a conversation, which signs, frames and writes every event.
 
     The client makes these; a program rarely does.
 
     :param input_stream: Takes the bytes with `write(bytes)` and `end_stream()`, either of
-        which may be a coroutine function.
+        which may be a coroutine function. None makes a `ByteBuffer`.
     :param event_serializer: Its `serialize(event)` returns an event's headers and payload.
     :param eventstream_serializer: Frames them; by default `EventStreamMessageSerializer`.
     :param event_signer: Signs them, like `EventSigner`.
@@ -355,7 +390,7 @@ class BaseStream:
         initial_signature: bytes | None = None,
         credential_resolver: Any = None,
     ) -> None:
-        self._input_stream = input_stream
+        self._input_stream = ByteBuffer() if input_stream is None else input_stream
         self._event_serializer = event_serializer
         self._eventstream_serializer = eventstream_serializer or EventStreamMessageSerializer()
         self._event_signer = event_signer
@@ -369,7 +404,9 @@ class BaseStream:
         :param event: An event that `event_serializer` can write.
         :raises StreamClosedException: After `end_stream`.
         :raises SerializationError: If the event does not fit the wire format.
+        :raises ValidationException: If the stream was made without the parts to sign it.
         """
+        self._check_parts()
         headers, payload = self._event_serializer.serialize(event)
         message = self._eventstream_serializer.serialize(headers, payload)
         credentials = await self._credential_resolver.get_credentials()
@@ -378,13 +415,31 @@ class BaseStream:
         await _done(self._input_stream.write(self._signed(message, credentials)))
 
     async def end_stream(self) -> None:
-        """End the input with a signed empty frame; a second call does nothing."""
+        """End the input with a signed empty frame; a second call does nothing.
+
+        :raises ValidationException: If the stream was made without the parts to sign it.
+        """
+        self._check_parts()
         credentials = await self._credential_resolver.get_credentials()
         if self._ended:
             return
         self._ended = True
         await _done(self._input_stream.write(self._signed(b"", credentials)))
         await _done(self._input_stream.end_stream())
+
+    def _check_parts(self) -> None:
+        parts = {
+            "event_serializer": self._event_serializer,
+            "event_signer": self._event_signer,
+            "initial_signature": self._prior_signature,
+            "credential_resolver": self._credential_resolver,
+        }
+        for name, part in parts.items():
+            if part is None:
+                raise ValidationException(
+                    f"this stream was made without {name}, so nothing can be sent by it: a"
+                    " stream that the client starts has all parts"
+                )
 
     def _signed(self, message: bytes, credentials: Any) -> bytes:
         # No await from here to the write: frames must go out in the order of their signatures.

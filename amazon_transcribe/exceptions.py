@@ -9,6 +9,7 @@
     ├── HTTPException                the network, TLS, HTTP/2 or WebSocket
     │   ├── ConnectException         no connection could be made
     │   ├── TimeoutException         a timeout; its `phase` says of what
+    │   ├── UnexpectedAnswerException   an answer that is no event stream
     │   └── StreamException          an open stream ended other than cleanly
     ├── ServiceException             the service's own refusals and failures
     │   └── BadRequestException, ConflictException, …
@@ -16,10 +17,11 @@
     ├── audio.AudioFileException     audio that cannot be read
     └── local.engines.EngineUnavailable   a recogniser whose packages are missing
 
-Three have two base classes, so that a program that catches either one catches them:
+Four have two base classes, so that a program that catches either one catches them:
 `InvalidParameterException` is a `ValidationException` and a `BadRequestException`, the
 service's refusal; `TruncatedStreamException` is a `StreamException` and a `ParserError`;
-`TimeoutException` is Python's `TimeoutError` too.
+`TimeoutException` is Python's `TimeoutError` too, and `StreamClosedException` an `OSError`,
+as the original SDK raises one for audio after the end.
 
 Python's own exceptions come through as well: `TypeError` and `ValueError` for arguments
 that a function cannot take at all, `OSError` where the local server cannot listen or read
@@ -62,6 +64,7 @@ __all__ = [
     "StreamResetException",
     "TimeoutException",
     "TruncatedStreamException",
+    "UnexpectedAnswerException",
     "UnknownServiceException",
     "ValidationException",
 ]
@@ -278,6 +281,30 @@ class TimeoutException(HTTPException, TimeoutError):
         return f"timed out after {self.seconds:g} s in phase {self.phase!r}"
 
 
+class UnexpectedAnswerException(HTTPException):
+    """Something answered with HTTP 200, but not with an event stream.
+
+    It is not the service: a proxy's page, a captive portal, or another server at this
+    endpoint. `status_code` and `content_type` are the answer's, `body` its first bytes.
+    """
+
+    def __init__(self, status_code: int, content_type: str | None, body: bytes) -> None:
+        super().__init__(status_code, content_type, body)
+        self.status_code = status_code
+        self.content_type = content_type
+        self.body = body
+
+    def __str__(self) -> str:
+        kind = f"of type {shown(self.content_type)}" if self.content_type else "of no content type"
+        text = shown(self.body.decode("utf-8", "replace"))
+        content = f"begins with '{text}'" if text else "empty"
+        return (
+            f"the answer with HTTP {self.status_code} is no event stream: it is {kind} and"
+            f" {content}; check the endpoint, and what is on the way to it: a proxy or a captive"
+            " portal"
+        )
+
+
 class StreamException(HTTPException):
     """An open stream ended in another way than by the service's clean end."""
 
@@ -316,7 +343,7 @@ class TruncatedStreamException(StreamException, ParserError):
         ParserError.__init__(self, reason, offset)
 
 
-class StreamClosedException(StreamException):
+class StreamClosedException(StreamException, OSError):
     """The stream takes no more audio or events.
 
     Either it was ended on our side, by `end_stream()` or by `close()` of the stream or its
@@ -349,6 +376,8 @@ class ServiceException(SDKError):
 class UnknownServiceException(ServiceException):
     """A refusal or failure of a kind for which this version has no class.
 
+    The text ends with the HTTP status.
+
     :param status_code: The HTTP status.
     :param error_code: The name that the service gave it, if it gave one.
     :param message: The service's text.
@@ -361,7 +390,9 @@ class UnknownServiceException(ServiceException):
         self.error_code = error_code
 
     def __str__(self) -> str:
-        return f"{self.error_code}: {self.message}" if self.error_code else self.message
+        text = f"{self.error_code}: {self.message}" if self.error_code else self.message
+        status = f"HTTP {self.status_code}"
+        return text if status in text else f"{text} ({status})".lstrip()
 
 
 class BadRequestException(ServiceException):
@@ -431,6 +462,16 @@ class InvalidEventException(SDKError):
 
     def __str__(self) -> str:
         return f"{self.event_type}: {self.reason}"
+
+
+def shown(text: str, limit: int = 100) -> str:
+    """Return the beginning of a peer's text in one line, with control characters escaped.
+
+    :param limit: The longest text to return, in characters before escaping.
+    """
+    line = " ".join(text.split())
+    cut = f"{line[:limit]}…" if len(line) > limit else line
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 
 def missing_extra(what: str, extra: str, reason: object) -> str:

@@ -35,11 +35,18 @@ class _Handler:
 
     async def handle_events(self) -> None:
         """Handle every event until the stream ends; raise what the stream raises."""
-        async for event in self._stream.including_unknown():
+        stream = self._source()
+        # A program's tests may give any async iterator of events.
+        events = stream.including_unknown() if isinstance(stream, EventIteration) else stream
+        async for event in events:
             if isinstance(event, UnknownEvent):
                 await self.handle_unknown_event(event)
             else:
                 await self._handle(event)
+
+    def _source(self) -> EventIteration[object]:
+        """Return the stream to read."""
+        return self._stream
 
     async def _handle(self, event: object) -> None:
         """Hand an event of the operation's own to its method."""
@@ -66,6 +73,9 @@ class TranscriptResultStreamHandler(_Handler):
     ) -> None:
         super().__init__(transcript_result_stream)
         self._transcript_result_stream = transcript_result_stream
+
+    def _source(self) -> EventIteration[object]:
+        return self._transcript_result_stream  # all that some subclasses set
 
     async def _handle(self, event: object) -> None:
         if isinstance(event, TranscriptEvent):

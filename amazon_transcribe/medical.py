@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, get_args
 
-from msgspec import Struct, field
+from msgspec import field
 
 from ._protocol.combinations import check_channels
 from ._protocol.constants import MedicalTranscriptionType, Specialty
@@ -22,8 +22,9 @@ from ._protocol.constraints import (
     UUID,
     OneOf,
 )
-from ._protocol.events import EventParser, EventShape, Shape
+from ._protocol.events import EventParser
 from ._protocol.operation import Operation
+from ._protocol.shapes import EventShape, Fields, Shape
 from ._stream.open_stream import AudioStream, OpenStream, ResultStream
 
 _SPECIALTY = OneOf(get_args(Specialty))
@@ -128,7 +129,7 @@ MEDICAL_TRANSCRIPT_EVENTS = EventParser({"TranscriptEvent": MedicalTranscriptEve
 # Start: request and response
 
 
-class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
+class _Settings(Fields, kw_only=True, rename="pascal", repr_omit_defaults=True):
     """Parameters that the service repeats, so that request and response share them."""
 
     language_code: Annotated[str | None, LANGUAGE, REQUIRED] = None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, get_args
 
-from msgspec import Struct, field
+from msgspec import field
 
 from ._protocol.combinations import check_channels_once
 from ._protocol.constants import ScribeMediaEncoding
@@ -26,8 +26,9 @@ from ._protocol.constraints import (
     Structure,
     Text,
 )
-from ._protocol.events import AudioEvent, EventParser, EventShape, Shape
+from ._protocol.events import AudioEvent, EventParser
 from ._protocol.operation import InputEvent, Operation
+from ._protocol.shapes import EventShape, Fields, Shape
 from ._stream.open_stream import AudioStream, OpenStream, ResultStream
 
 END_OF_SESSION = "END_OF_SESSION"
@@ -278,7 +279,7 @@ class MedicalScribeStreamDetails(Shape):
 # Requests and responses
 
 
-class GetMedicalScribeStreamRequest(Struct, rename="pascal"):
+class GetMedicalScribeStreamRequest(Fields, rename="pascal"):
     """Parameters of a session's lookup.
 
     :param session_id: The session's id, a UUID of 36 characters.
@@ -296,7 +297,7 @@ class GetMedicalScribeStreamResponse(Shape):
     medical_scribe_stream_details: MedicalScribeStreamDetails | None = None
 
 
-class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
+class _Settings(Fields, kw_only=True, rename="pascal", repr_omit_defaults=True):
     """Parameters that the service repeats, so that request and response share them."""
 
     session_id: Annotated[str | None, UUID] = None

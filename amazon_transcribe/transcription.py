@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal, TypedDict, get_args
 
-from msgspec import Struct, field
+from msgspec import field
 
 from ._protocol.combinations import (
     check_channels,
@@ -39,8 +39,9 @@ from ._protocol.constraints import (
     Integer,
     OneOf,
 )
-from ._protocol.events import EventParser, EventShape, Shape
+from ._protocol.events import EventParser
 from ._protocol.operation import Operation
+from ._protocol.shapes import EventShape, Fields, Shape
 from ._stream.open_stream import AudioStream, OpenStream, ResultStream
 
 # Results
@@ -164,7 +165,7 @@ class TranscriptEvent(EventShape, omit_defaults=False):
 # Start: request and response
 
 
-class _Settings(Struct, kw_only=True, rename="pascal", repr_omit_defaults=True):
+class _Settings(Fields, kw_only=True, rename="pascal", repr_omit_defaults=True):
     """Parameters beyond the signature of the original SDK.
 
     The service repeats all of them, so that request and response share them. A new parameter

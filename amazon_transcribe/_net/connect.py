@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable
 from typing import TypeVar, cast
 
+from ..endpoints import region_hint
 from ..exceptions import ConnectException
 from .origin import Origin
 from .proxy import open_tunnel, proxy_for
@@ -68,7 +69,8 @@ async def connect(
         return protocol
     except (OSError, UnicodeError) as error:
         raise ConnectException(
-            f"no connection to {where}: {error}", transient=_is_transient(error)
+            f"no connection to {where}: {error}{_hint(origin, error)}",
+            transient=_is_transient(error),
         ) from error
 
 
@@ -125,6 +127,17 @@ def _abort(task: asyncio.Task[tuple[asyncio.Transport, _Protocol]]) -> None:
     """Close what was opened when nobody wanted it any more."""
     if not task.cancelled() and task.exception() is None:
         task.result()[0].abort()
+
+
+def _hint(origin: Origin, error: OSError | UnicodeError) -> str:
+    """Return what to do about an error, for its message; empty if that is not known."""
+    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+        return f"; the peer does not speak TLS: use {origin.url(tls=False)}"
+    return region_hint(origin.host) if isinstance(error, socket.gaierror) else ""
+
+
+# OpenSSL's words for an answer that is plain text.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
 
 
 def _is_transient(error: OSError | UnicodeError) -> bool:

@@ -152,7 +152,8 @@ class Http2Connection(asyncio.Protocol):
         # A server's first frame is SETTINGS (RFC 9113, 3.4).
         if self.is_client and not self._heard_ever and data[3:4] not in (bytes([_SETTINGS]), b""):
             # `h2` would take HTTP/1.1's first bytes for a long frame and wait for its end.
-            self._give_up("the peer does not speak HTTP/2")
+            is_tls = data[:1] in (b"\x15", b"\x16")  # an alert or a handshake
+            self._give_up("the peer speaks TLS" if is_tls else "the peer does not speak HTTP/2")
             return
         self._heard = self._heard_ever = True
         try:

@@ -41,7 +41,7 @@ class Origin(NamedTuple):
         """
         if not isinstance(url, str):
             raise ValidationException(f"the endpoint {url!r} is not a URL")
-        return _parse(url, websocket)
+        return _parse(url.strip(), websocket)
 
     @property
     def is_websocket(self) -> bool:
@@ -52,6 +52,17 @@ class Origin(NamedTuple):
     def is_secure(self) -> bool:
         """Whether connections are TLS."""
         return self.scheme in ("https", "wss")
+
+    def url(self, *, tls: bool) -> str:
+        """Return the URL of the same place with TLS or without, for a hint."""
+        scheme = ("wss" if tls else "ws") if self.is_websocket else ("https" if tls else "http")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}:{self.port}"
+
+    @property
+    def tls_hint(self) -> str:
+        """What to say of a peer that takes no plain text; empty where TLS is spoken."""
+        return "" if self.is_secure else f"; if it speaks TLS, use {self.url(tls=True)}"
 
     @property
     def authority(self) -> str:
@@ -68,7 +79,7 @@ def _parse(url: str, websocket: bool) -> Origin:
     except (ValueError, AttributeError, TypeError):
         raise ValidationException(f"the endpoint {url!r} is not a URL") from None
     scheme, host = parts.scheme, parts.hostname
-    if scheme not in _SCHEMES or not host:
+    if scheme not in _SCHEMES or not host or not host.isprintable() or " " in host:
         raise ValidationException(
             "the endpoint must be https://HOST[:PORT] or http://HOST[:PORT], or wss:// or"
             f" ws:// for WebSocket, not {url!r}"

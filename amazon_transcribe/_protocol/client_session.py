@@ -37,6 +37,7 @@ from ..exceptions import (
     ServiceException,
     StreamClosedException,
     TruncatedStreamException,
+    UnexpectedAnswerException,
     UnknownServiceException,
     ValidationException,
 )
@@ -81,6 +82,7 @@ class ClientSession:
         self._clock = clock
         self._chain: EventChain | None = None
         self._decoder = EventStreamDecoder()
+        self._is_event_stream = False  # True once the peer has shown it
         self._failure: SDKError | None = None
 
     def headers(self) -> list[tuple[str, str]]:
@@ -152,6 +154,7 @@ class ClientSession:
 
     def receive_response(self, headers: Mapping[str, str], result_stream: Any) -> Any:
         """Return the typed response of a request that was accepted."""
+        self._is_event_stream = bool(self._sent_parameters) or "content-type" in headers
         response = read_response(
             self.operation, {**self._sent_parameters, **headers}, result_stream
         )
@@ -164,6 +167,16 @@ class ClientSession:
         :raises InvalidEventException: when it does not fit the service model.
         """
         return read_answer(self.operation, body)
+
+    def is_unexpected(self, headers: Mapping[str, str]) -> bool:
+        """Check whether an answer with HTTP 200 says by its content type that it is no event stream.
+
+        WebSocket has no content type.
+        """
+        content_type = headers.get("content-type")
+        if self.operation.result_stream is None or content_type is None:
+            return False
+        return content_type.partition(";")[0].strip().lower() != CONTENT_TYPE
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ServiceException:
         """Return the exception of an answer with any other status."""
@@ -243,6 +256,7 @@ class ClientSession:
         events: list[BaseEvent | SDKError] = []
         try:
             messages = self._decoder.feed(data)
+            self._is_event_stream = self._is_event_stream or bool(messages)
             for message in messages:
                 events.append(self.operation.events.parse(message))
             if self._decoder.error is not None:
@@ -255,7 +269,8 @@ class ClientSession:
     def receive_end(self) -> SDKError | None:
         """Note that the peer's bytes have ended; return the failure, None for a clean end.
 
-        :returns: A `TruncatedStreamException` when the last message is unfinished.
+        :returns: A `TruncatedStreamException` when the last message is unfinished, an
+            `UnexpectedAnswerException` when nothing came that makes it an event stream.
         """
         if self._failure is not None:
             return None
@@ -265,4 +280,6 @@ class ClientSession:
             self._failure = TruncatedStreamException(
                 "the stream ended inside a message", error.offset
             )
+        if self._failure is None and not self._is_event_stream:
+            self._failure = UnexpectedAnswerException(200, None, b"")
         return self._failure

@@ -11,12 +11,16 @@ lengths and patterns are the service model's.
 
 from __future__ import annotations
 
+import operator
 import re
+import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache, cached_property
 from numbers import Real
-from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_args, get_origin
 
 from ..exceptions import ValidationException
 from .constants import (
@@ -30,6 +34,8 @@ from .constants import (
 if TYPE_CHECKING:
     import msgspec
 
+_Shape = TypeVar("_Shape", bound="msgspec.Struct")
+
 REQUIRED: Final = "required"
 """In an annotation: the member is required, though the field has a default."""
 
@@ -40,6 +46,15 @@ class Rule:
 
     def __repr__(self) -> str:
         return type(self).__name__  # short, as signatures show it
+
+    def normalised(self, value: Any) -> Any:
+        """Return the plain value that a program's value stands for.
+
+        A member of an enumeration stands for its value, a number of numpy for Python's. This
+        is what is checked and then sent. A value that stands for no other is returned as it
+        is.
+        """
+        return _plain(value)
 
     def violation(self, value: Any) -> str | None:
         """Return what is wrong with a value, apart from its members; None if nothing is.
@@ -80,7 +95,7 @@ class OneOf(Rule):
     values: tuple[str, ...]
 
     def violation(self, value: Any) -> str | None:
-        if value in self.values:
+        if isinstance(value, str) and value in self.values:
             return None
         return f"must be one of {', '.join(self.values)}, not {value!r}"
 
@@ -92,6 +107,15 @@ class Integer(Rule):
     low: int
     high: int | None = None
     unit: str = ""
+
+    def normalised(self, value: Any) -> Any:
+        value = _plain(value)
+        if isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value):
+            return int(value)  # as from the environment; the original SDK sends it so
+        if not isinstance(value, bool):
+            with suppress(TypeError):  # it is no whole number
+                return operator.index(value)
+        return value
 
     def violation(self, value: Any) -> str | None:
         if type(value) is int and self.low <= value and (self.high is None or value <= self.high):
@@ -108,6 +132,12 @@ class Integer(Rule):
 @dataclass(frozen=True, repr=False)
 class Boolean(Rule):
     """True or False."""
+
+    def normalised(self, value: Any) -> Any:
+        value = _plain(value)
+        if isinstance(value, str) and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        return value
 
     def violation(self, value: Any) -> str | None:
         return None if type(value) is bool else f"must be True or False, not {value!r}"
@@ -130,9 +160,15 @@ class Text(Rule):
     high: int | None = None
     pattern: str = "(?s:.*)"
 
+    def normalised(self, value: Any) -> Any:
+        value = _plain(value)
+        return str(value) if isinstance(value, uuid.UUID) else value
+
     def violation(self, value: Any) -> str | None:
         if not isinstance(value, str):
             return f"must be a string, not {value!r}"
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            return f"must be text that UTF-8 has bytes for, not {value!r}"
         if self.high is not None and not self.low <= len(value) <= self.high:
             return f"must have {_between(self.low, self.high)} characters, not {len(value):,}"
         if not re.fullmatch(self.pattern, value):
@@ -149,6 +185,11 @@ class TextList(Text):
 
     def is_unset(self, value: Any) -> bool:
         return value is None or (isinstance(value, (list, tuple)) and not value)
+
+    def normalised(self, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [super(TextList, self).normalised(part) for part in value]
+        return super().normalised(value)
 
     def violation(self, value: Any) -> str | None:
         if isinstance(value, str):
@@ -174,6 +215,11 @@ class ListOf(Rule):
     high: int
     of: Rule
 
+    def normalised(self, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [self.of.normalised(part) for part in value]
+        return value
+
     def violation(self, value: Any) -> str | None:
         if not isinstance(value, (list, tuple)):
             return f"must be a list, not {value!r}"
@@ -195,6 +241,13 @@ class MapOf(Rule):
     low: int
     high: int
     of: Rule
+
+    def normalised(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {
+                self.of.normalised(key): self.of.normalised(part) for key, part in value.items()
+            }
+        return value
 
     def violation(self, value: Any) -> str | None:
         if not isinstance(value, Mapping):
@@ -219,6 +272,9 @@ class Structure(Rule):
 
     shape: type[msgspec.Struct]
 
+    def normalised(self, value: Any) -> Any:
+        return normalised(value) if isinstance(value, self.shape) else value
+
     def violation(self, value: Any) -> str | None:
         if isinstance(value, self.shape):
             return None
@@ -227,6 +283,17 @@ class Structure(Rule):
     def first_violation(self, value: Any, path: str, name_of: NameOf) -> tuple[str, str] | None:
         found = super().first_violation(value, path, name_of)
         return found or first_violation(members_of(self.shape), value, f"{path}.", name_of)
+
+
+def _plain(value: Any) -> Any:
+    """Return the value of Python's own type that an object stands for, or the object."""
+    if isinstance(value, Enum):
+        return _plain(value.value)
+    if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)):
+        return value.item()  # a scalar of numpy, or of what follows its interface
+    if isinstance(value, str):
+        return str.__str__(value)  # a subclass may print as something else
+    return value
 
 
 def _between(low: int, high: int) -> str:
@@ -297,6 +364,18 @@ def _rule(annotation: Any) -> Rule:
     if kind is bool:
         return Boolean()
     return Text() if kind is str else Structure(kind)
+
+
+def normalised(value: _Shape) -> _Shape:
+    """Return a request, event or part of one with the plain values of all its members."""
+    from msgspec.structs import replace
+
+    plain: dict[str, Any] = {}
+    for member in members_of(type(value)):
+        part = getattr(value, member.name)
+        if part is not None:
+            plain[member.name] = member.rule.normalised(part)
+    return replace(value, **plain)
 
 
 def first_violation(

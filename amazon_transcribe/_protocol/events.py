@@ -25,17 +25,6 @@ _MAX_TEXT = 1_000  # bytes of a body that is not JSON, as it may be a proxy's wh
 _Shape = TypeVar("_Shape", bound=Struct)
 
 
-class Shape(Struct, rename="pascal", omit_defaults=True, repr_omit_defaults=True, gc=False):
-    """A JSON shape of the service: PascalCase on the wire, unset fields left out.
-
-    Shapes are trees without cycles, so the garbage collector need not track them.
-    """
-
-
-class EventShape(Shape, BaseEvent, gc=True):
-    """An event whose payload is a shape as JSON."""
-
-
 class AudioEvent(BaseEvent):
     """A chunk of audio on its way to the service.
 

@@ -16,7 +16,8 @@ import msgspec
 from ..exceptions import InvalidParameterException
 from .combinations import Combinations, no_combinations
 from .constraints import Member, NameOf, Structure, first_violation, members_of
-from .events import EventParser, EventShape
+from .events import EventParser
+from .shapes import EventShape
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,8 @@ def check_configuration(operation: Operation, configuration: object) -> None:
     """
     if operation.inputs and (configuration is not None or operation.configured):
         known = operation.inputs[0]
-        if found := known.first_violation(configuration, known.parameter, client_name):
+        plain = known.structure.normalised(configuration)
+        if found := known.first_violation(plain, known.parameter, client_name):
             raise InvalidParameterException(*found)
 
 

@@ -21,8 +21,10 @@ from ..exceptions import (
     SerializerException,
 )
 from .constants import PREFIX, REQUEST_ID, SESSION_ID
-from .events import EventShape, json_decoder
+from .constraints import normalised
+from .events import json_decoder
 from .operation import InputEvent, Operation, client_name, service_name
+from .shapes import EventShape
 
 _json = msgspec.json.Encoder()
 
@@ -34,10 +36,12 @@ class WrittenRequest(NamedTuple):
 
     :param target: The path.
     :param headers: The parameters that travel in headers.
+    :param plain: The request with the plain values that were checked and written.
     """
 
     target: str
     headers: list[tuple[str, str]]
+    plain: Any
 
 
 def write_request(operation: Operation, request: Any) -> WrittenRequest:
@@ -46,9 +50,10 @@ def write_request(operation: Operation, request: Any) -> WrittenRequest:
     :raises InvalidParameterException: for a value the service model forbids, or
         parameters that need or exclude each other.
     """
-    if found := operation.first_violation(request, client_name):
+    plain = normalised(request)
+    if found := operation.first_violation(plain, client_name):
         raise InvalidParameterException(*found)
-    return WrittenRequest(operation.target(request), _parameter_headers(operation, request))
+    return WrittenRequest(operation.target(plain), _parameter_headers(operation, plain), plain)
 
 
 def write_event(operation: Operation, event: object) -> tuple[InputEvent, dict[str, str], bytes]:
@@ -60,9 +65,10 @@ def write_event(operation: Operation, event: object) -> tuple[InputEvent, dict[s
     """
     for known in operation.inputs:
         if isinstance(event, known.shape):
-            if found := known.first_violation(event, known.parameter, client_name):
+            plain = normalised(event)
+            if found := known.first_violation(plain, known.parameter, client_name):
                 raise InvalidParameterException(*found)
-            return known, _event_headers(known.name), _json.encode(event)
+            return known, _event_headers(known.name), _json.encode(plain)
     names = " or ".join(known.shape.__name__ for known in operation.inputs) or "audio only"
     raise SerializerException(f"{operation.name} takes {names}, not {event!r}")
 

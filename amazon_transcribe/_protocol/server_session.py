@@ -31,7 +31,6 @@ from .constants import (
     WEBSOCKET,
 )
 from .constraints import unknown_members
-from .events import EventShape
 from .operation import Operation
 from .rest_json import (
     read_event,
@@ -41,6 +40,7 @@ from .rest_json import (
     write_answer,
     write_result,
 )
+from .shapes import EventShape
 
 MAX_FRAME = 256 * 1024
 """The longest payload that the server reads; the limit on audio is lower."""

@@ -81,6 +81,11 @@ class LiveStream:
         self._idle_checks = 0
         self._watchdog: asyncio.TimerHandle | None = None
 
+    @property
+    def closed(self) -> bool:
+        """Whether the stream takes no more audio; the original SDK's name, which programs use."""
+        return self.is_over or self._session.ended
+
     def begin(self) -> None:
         """Begin to receive: from here on events are decoded and the end is noticed."""
         # Neither holds the stream: one that the program drops is gone at once. But the

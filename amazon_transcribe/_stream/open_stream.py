@@ -9,6 +9,7 @@ from .._protocol.events import AudioChunk, AudioEvent, EventParser, UnknownEvent
 from ..eventstream import (
     BaseEvent,
     BaseStream,
+    ByteBuffer,
     EventSigner,
     EventStream,
     EventStreamMessageSerializer,
@@ -52,7 +53,7 @@ class AudioStream(BaseStream):
         credential_resolver: Any = None,
     ) -> None:
         parts = (
-            input_stream,
+            ByteBuffer() if input_stream is None else input_stream,
             event_serializer or _AudioEventSerializer(),
             eventstream_serializer,
             event_signer,

@@ -18,17 +18,23 @@ from .._protocol.constants import REQUEST_ID
 from .._protocol.operation import Operation, check_configuration
 from .._protocol.rest_json import WrittenRequest, write_request
 from .._version import __version__
-from ..auth import CredentialResolver, Credentials, StaticCredentialResolver
+from ..auth import (
+    CredentialResolver,
+    Credentials,
+    StaticCredentialResolver,
+    ask,
+    checked_credentials,
+)
 from ..endpoints import BaseEndpointResolver, RegionEndpointResolver, StaticEndpointResolver
 from ..eventstream import BaseEvent
 from ..exceptions import (
-    CredentialsException,
     HTTPException,
     SDKError,
     ServiceException,
     StreamClosedException,
     StreamException,
     TimeoutException,
+    UnexpectedAnswerException,
     ValidationException,
 )
 from ..limiter import Slot, StreamLimiter
@@ -41,6 +47,9 @@ from .telemetry import Telemetry, byte_rate, notify
 
 MAX_BODY = 256 * 1024
 """Bytes of an answer's body: a line of JSON. A peer that sends more is not the service."""
+
+MAX_TEXT = 1_000
+"""Bytes of an unexpected answer's body that its exception keeps."""
 
 _USER_AGENT = ("user-agent", f"amazon-transcribe-python/{__version__}")
 
@@ -109,6 +118,7 @@ class Starter:
         :returns: The open stream, and its response.
         """
         written = self._check(operation, request)
+        request = written.plain
         check_configuration(operation, configuration)
         check_idle(idle, idle_after, request.media_encoding)
         start = _Start(self, operation, written, configuration)
@@ -150,6 +160,8 @@ class Starter:
         resolving = resolver.resolve(self.region)
         if type(resolver) in _NEVER_WAITING:
             endpoint = await resolving
+        elif isinstance(resolving, str):
+            endpoint = resolving  # a program's resolver that does not wait
         else:
             endpoint = await self._within(self.start_timeout, "endpoint", resolving)
         if is_stream:
@@ -162,17 +174,11 @@ class Starter:
         :param timeout: Seconds.
         """
         resolver = self.credential_resolver
-        resolving = resolver.get_credentials()
         if type(resolver) in _NEVER_WAITING:
-            found = await resolving
+            found = await resolver.get_credentials()
         else:
-            found = await self._within(timeout, "credentials", resolving)
-        if found is None or not found.access_key_id or not found.secret_access_key:
-            raise CredentialsException(
-                "the credential resolver gave no access key and secret: set AWS_ACCESS_KEY_ID"
-                " and AWS_SECRET_ACCESS_KEY, a profile, or credential_resolver"
-            )
-        return found
+            found = await self._within(timeout, "credentials", ask(resolver))
+        return checked_credentials(found)
 
     async def _within(self, timeout: float, phase: str, call: Awaitable[_T]) -> _T:
         """Wait for the result of a resolver, which may be anyone's code."""
@@ -337,6 +343,10 @@ class _Start:
             error = session.refusal(status, headers, body)
             error.request_id = headers.get(REQUEST_ID)
             raise error
+        if session.is_unexpected(headers):
+            deadline = min(self._deadline, self._loop.time() + self._starter.refusal_timeout)
+            body = await _read_body(stream, deadline, refused=True)
+            raise UnexpectedAnswerException(status, headers.get("content-type"), body[:MAX_TEXT])
         if first and self._origin.is_websocket:
             stream.write(first)
         return headers

@@ -79,6 +79,7 @@ async def open_audio(
     :raises InvalidParameterException: If `sample_rate_hz` or `chunk_seconds` is outside
         its limits.
     """
+    sample_rate_hz = SAMPLE_RATE.normalised(sample_rate_hz)
     if sample_rate_hz is not None and (violation := SAMPLE_RATE.violation(sample_rate_hz)):
         raise InvalidParameterException("sample_rate_hz", f"the sample rate {violation}")
     if not 0 < chunk_seconds <= MAX_CHUNK_SECONDS:

@@ -31,7 +31,14 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from .._net.waiting import Waiters
-from .._protocol.constraints import check_above_zero
+from .._protocol.constraints import (
+    CHANNELS,
+    ENCODING,
+    SAMPLE_RATE,
+    UUID,
+    Boolean,
+    check_above_zero,
+)
 from .._protocol.events import AudioChunk, UnknownEvent
 from .._stream.iteration import ConnectionEvent, EventIteration
 from .._stream.open_stream import checked_chunk
@@ -162,7 +169,10 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
         result_timeout: float = 30.0,
         **parameters: Unpack[TranscriptionParameters],
     ) -> None:
-        channels = parameters.get("number_of_channels") or 1
+        media_sample_rate_hz = SAMPLE_RATE.normalised(media_sample_rate_hz)
+        media_encoding = ENCODING.normalised(media_encoding)
+        channels = CHANNELS.normalised(parameters.get("number_of_channels")) or 1
+        by_channel = Boolean().normalised(parameters.get("enable_channel_identification"))
         _check_audio(media_encoding, media_sample_rate_hz, channels)
         if parameters.get("idle", "wait") != "wait":
             raise InvalidParameterException(
@@ -175,7 +185,7 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
         _check_range("max_failures", max_failures, 0)
         _check_range("backoff", backoff, 0)
         super().__init__()
-        self.session_id: str = session_id or str(uuid.uuid4())
+        self.session_id: str = UUID.normalised(session_id) or str(uuid.uuid4())
         self._client = client
         self._parameters: dict[str, Any] = {
             "media_sample_rate_hz": media_sample_rate_hz,
@@ -187,7 +197,7 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
         self._pcm = PcmFormat(media_sample_rate_hz, channels)
         self._buffer = ReplayBuffer(replay_seconds, self._pcm.bytes_per_second)
         self._results = LogicalResults(
-            channels if parameters.get("enable_channel_identification") else 1,
+            channels if by_channel else 1,
             min(LAG, replay_seconds / 2),
         )
         self._policy = RetryPolicy(

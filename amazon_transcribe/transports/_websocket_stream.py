@@ -54,6 +54,11 @@ class ClientStream(WebSocketStream):
     def eof_received(self) -> bool:
         if self._ws.state is ConnectionState.REJECTING:
             self.data_received(b"")  # the end of a refusal's body without a length
+        elif self._answer is None:
+            hint = self._request.origin.tls_hint
+            self.fail(
+                ConnectionLostException(f"the peer closed the connection before it answered{hint}")
+            )
         return super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -90,7 +95,9 @@ class ClientStream(WebSocketStream):
     def _refuse_handshake(self, reason: str) -> None:
         origin = self._request.origin
         where = f"{origin.host}:{origin.port}"
-        failure: HTTPException = ConnectException(f"{where} does not speak WebSocket: {reason}")
+        failure: HTTPException = ConnectException(
+            f"{where} does not speak WebSocket: {reason}{origin.tls_hint}"
+        )
         if self._answer is not None:  # a refusal whose body broke off
             failure = ConnectionLostException("the answer to the upgrade broke off")
         self.fail(failure)

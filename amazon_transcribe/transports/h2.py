@@ -353,10 +353,12 @@ class _Pooled:
                 await connection.ready
             except ConnectionLostException as error:
                 raise ConnectException(
-                    f"no connection to {where}: {error}", transient=True
+                    f"no connection to {where}: {error}{origin.tls_hint}", transient=True
                 ) from error
             except HTTPException as error:
-                raise ConnectException(f"{where} does not speak HTTP/2: {error}") from error
+                raise ConnectException(
+                    f"{where} does not speak HTTP/2: {error}{origin.tls_hint}"
+                ) from error
             if connection.capacity <= 0:
                 reason = (
                     f"it ends{connection.last_words}" if connection.draining else "the limit is 0"

@@ -23,6 +23,7 @@ from amazon_transcribe.exceptions import (
     StreamResetException,
     TimeoutException,
     TruncatedStreamException,
+    UnexpectedAnswerException,
 )
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.transcription import StartStreamTranscriptionEventStream, TranscriptEvent
@@ -478,3 +479,66 @@ async def scheme_client(
 async def read_all(stream: StartStreamTranscriptionEventStream) -> None:
     async for _ in stream.output_stream:
         pass
+
+
+PAGE = b"<!DOCTYPE html>\n<html><body>Sign in\x1b[31m</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "words"),
+    [
+        ("text/html; charset=utf-8", PAGE, r"of type text/html.* begins with '<!DOCTYPE html> <ht"),
+        ("text/html", PAGE, r"Sign in\\x1b\[31m"),
+        ("text/html", b"", "of type text/html and empty"),
+        ("application/json", b'{"status": "ok"}', r"application/json and begins with '{\"status"),
+        ("application/json", b"\xff" * 1000, "begins with '\ufffd{100}…'"),
+        ("", b"", "of no content type and empty"),
+    ],
+)
+async def test_an_answer_that_is_no_event_stream(kind: str, body: bytes, words: str) -> None:
+    async def script(peer: Peer) -> None:
+        stream = await peer.request()
+        peer.respond(stream, content_type=kind)
+        peer.send(stream, body, end=True)
+
+    async with peer_server(script) as url, client_at(url) as client:
+        with pytest.raises(UnexpectedAnswerException, match=words) as failed:
+            stream = await start(client)
+            [event async for event in stream.output_stream]
+        assert failed.value.status_code == 200
+        assert failed.value.content_type == (kind or None)
+        assert failed.value.body == body
+        assert "captive portal" in str(failed.value)
+
+
+async def test_an_answer_that_is_no_event_stream_and_does_not_end() -> None:
+    async def script(peer: Peer) -> None:
+        stream = await peer.request()
+        peer.respond(stream, content_type="text/html")
+        peer.send(stream, b"x" * 5000)
+
+    async with peer_server(script) as url, client_at(url, {"refusal_timeout": 0.1}) as client:
+        with pytest.raises(UnexpectedAnswerException) as failed:
+            await start(client)
+        assert failed.value.body == b"x" * 1000
+
+
+@pytest.mark.parametrize("kind", ["", "Application/vnd.amazon.eventstream;charset=x"])
+async def test_an_event_stream_of_another_spelling_or_without_content_type(kind: str) -> None:
+    async def script(peer: Peer) -> None:
+        stream = await peer.request()
+        peer.respond(stream, content_type=kind)
+        peer.send(stream, TRANSCRIPT, end=True)
+
+    async with peer_server(script) as url, client_at(url) as client:
+        stream = await start(client)
+        assert len([event async for event in stream.output_stream]) == 1
+
+
+async def test_an_empty_event_stream_ends_cleanly() -> None:
+    async def script(peer: Peer) -> None:
+        peer.respond(await peer.request(), end=True)
+
+    async with peer_server(script) as url, client_at(url) as client:
+        stream = await start(client)
+        assert [event async for event in stream.output_stream] == []

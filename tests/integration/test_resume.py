@@ -645,7 +645,7 @@ def test_parameters_that_cannot_be() -> None:
     for options in (
         {"media_encoding": "flac"},
         {"media_sample_rate_hz": 0},
-        {"number_of_channels": "2"},
+        {"number_of_channels": "two"},
         {"replay_seconds": 1},
         {"replay_seconds": 300},
         {"renew_after": 0},

@@ -67,7 +67,10 @@ class Peer:
     def respond(
         self, stream_id: int, status: int = 200, *, end: bool = False, **headers: str
     ) -> None:
-        fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
+        """Answer with headers, named with underscores; an empty one is left out."""
+        if status == 200:
+            headers = {"content_type": "application/vnd.amazon.eventstream", **headers}
+        fields = [(name.replace("_", "-"), value) for name, value in headers.items() if value]
         self.h2.send_headers(stream_id, [(":status", str(status)), *fields], end_stream=end)
         self.flush()
 

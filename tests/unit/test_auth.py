@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,11 @@ from amazon_transcribe.auth import (
     BotoSessionCredentialResolver,
     Credentials,
     ProfileCredentialResolver,
+    StaticCredentialResolver,
+    checked_credentials,
+    environment_credentials,
 )
+from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import CredentialsException, ValidationException
 
 AWSCRT = tuple(map(int, version("awscrt").split(".")[:2]))
@@ -149,6 +154,102 @@ async def test_a_profile_without_files(files: dict[str, Path], tmp_path: Path) -
         ).get_credentials()
 
 
+CONFIG = """
+[default]
+region = us-east-1
+
+[profile new]
+sso_session = company
+sso_account_id = 123456789012
+sso_role_name = reader
+
+[sso-session company]
+sso_start_url = https://company.example/start
+sso_region = us-east-1
+
+[profile old]
+sso_start_url = https://company.example/start
+sso_region = us-east-1
+sso_account_id = 123456789012
+sso_role_name = reader
+"""
+
+
+@pytest.fixture
+def without_keys(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(files["credentials_file"]))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(files["config_file"]))
+    files["config_file"].write_text(CONFIG)
+    files["credentials_file"].write_text("[work]\naws_access_key_id = AKID\n")
+    return files
+
+
+def resolvers(profile: str | None) -> list[Any]:
+    """The ways to ask for a profile: by AWS_PROFILE, by name, and of a session."""
+    found = [AwsCrtCredentialResolver(), ProfileCredentialResolver(profile)]
+    with suppress(ImportError):
+        import botocore.session
+
+        found.append(BotoSessionCredentialResolver(botocore.session.Session(profile=profile)))
+    return found
+
+
+async def refusal_of(resolver: Any) -> str:
+    with pytest.raises(CredentialsException) as refused:
+        await resolver.get_credentials()
+    return str(refused.value)
+
+
+async def test_an_unknown_profile_says_which_there_are(
+    without_keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "wrok")
+    for resolver in resolvers("wrok"):
+        text = await refusal_of(resolver)
+        assert "wrok" in text
+        assert f"{without_keys['config_file']} and {without_keys['credentials_file']} have" in text
+        assert "'default', 'new', 'old', 'work'" in text
+        assert "aws configure --profile" in text
+
+
+@pytest.mark.parametrize("profile", ["new", "old"])
+async def test_a_profile_of_sso_says_how_to_log_in(
+    profile: str, without_keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # its tokens are kept there
+    monkeypatch.setenv("AWS_PROFILE", profile)
+    for resolver in resolvers(profile):
+        assert f"run `aws sso login --profile {profile}`" in await refusal_of(resolver)
+
+
+async def test_a_default_profile_of_sso(without_keys: dict[str, Path]) -> None:
+    text = without_keys["config_file"].read_text().replace("[profile old]", "[profile default]")
+    without_keys["config_file"].write_text(text)
+    assert "aws sso login --profile default" in await refusal_of(AwsCrtCredentialResolver())
+
+
+async def test_no_credentials_at_all_say_what_to_set(without_keys: dict[str, Path]) -> None:
+    for file in without_keys.values():
+        file.unlink()
+    for resolver in (AwsCrtCredentialResolver(), ProfileCredentialResolver()):
+        text = await refusal_of(resolver)
+        assert "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, run `aws configure`" in text
+        assert "--local" in text
+    text = await refusal_of(ProfileCredentialResolver("work"))
+    assert f"{without_keys['config_file']} and {without_keys['credentials_file']} have none" in text
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"no section", b"[a\n", b"[profile x]\n= y\n"])
+async def test_files_that_cannot_be_read_do_not_hide_the_reason(
+    content: bytes, without_keys: dict[str, Path]
+) -> None:
+    for file in without_keys.values():
+        file.write_bytes(content)
+    assert "no profile 'work'" in await refusal_of(ProfileCredentialResolver("work"))
+
+
 class Session:
     """The part of a boto3 session that the resolver uses."""
 
@@ -162,6 +263,84 @@ class Session:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+PARTS = ("AKID", "secret", "token")
+
+
+@pytest.mark.parametrize("around", ["{}\n", "{}\r\n", " {}\t", "\ufeff{}\n"])
+@pytest.mark.parametrize("position", range(3))
+def test_white_space_around_a_part_is_taken_off(position: int, around: str) -> None:
+    given = list(PARTS)
+    given[position] = around.format(given[position])
+    assert parts(checked_credentials(Credentials(*given))) == PARTS
+
+
+def test_credentials_without_white_space_are_taken_as_they_are() -> None:
+    for token in (None, "", "token"):
+        given = Credentials("AKID", "sécret with a space", token)
+        assert checked_credentials(given) is given
+
+
+@pytest.mark.parametrize("middle", ["\n", "\r\n", "\0", "\x1b", "\x7f", "\u2028"])
+@pytest.mark.parametrize(
+    ("position", "name"), [(0, "access_key_id"), (1, "secret_access_key"), (2, "session_token")]
+)
+def test_a_part_that_cannot_be_sent_is_refused_by_name(
+    position: int, name: str, middle: str
+) -> None:
+    given = list(PARTS)
+    given[position] = f"hid{middle}den"
+    with pytest.raises(CredentialsException) as refused:
+        checked_credentials(Credentials(*given))
+    assert str(refused.value).startswith(f"{name} has the character {middle[0]!a}")
+    assert "hid" not in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["two keys", "schlüssel"])
+def test_a_key_goes_into_a_header(key: str) -> None:
+    with pytest.raises(CredentialsException, match="access_key_id has the character"):
+        checked_credentials(Credentials(key, "secret"))
+
+
+@pytest.mark.parametrize("key", [b"AKID", 5])
+def test_a_part_that_is_no_text_is_refused_by_name(key: Any) -> None:
+    with pytest.raises(CredentialsException, match="access_key_id must be a string, not"):
+        checked_credentials(Credentials(key, "secret"))
+
+
+@pytest.mark.parametrize("found", [None, Credentials("", "secret"), Credentials("AKID", " \n")])
+def test_no_credentials_say_what_to_do(found: Credentials | None) -> None:
+    with pytest.raises(CredentialsException, match="AWS_ACCESS_KEY_ID.*aws configure.*--local"):
+        checked_credentials(found)
+
+
+def test_variables_are_read_without_white_space_and_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    for name, part in zip(names, PARTS, strict=True):
+        monkeypatch.setenv(name, f"{part}\n")
+    found = environment_credentials()
+    assert found is not None
+    assert parts(found) == PARTS
+    for name in names:
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "a\nb")
+            with pytest.raises(CredentialsException, match=f"{name} has the character"):
+                environment_credentials()
+
+
+async def test_nothing_is_sent_with_credentials_that_cannot_be_sent() -> None:
+    client = TranscribeStreamingClient(
+        region="us-east-1",
+        endpoint_url="http://127.0.0.1:1",  # nothing listens there
+        credential_resolver=StaticCredentialResolver("AKID", "secret", "to\nken"),
+    )
+    with pytest.raises(CredentialsException, match="session_token"):
+        await client.start_stream_transcription(
+            language_code="en-US", media_sample_rate_hz=16000, media_encoding="pcm"
+        )
 
 
 def refreshable(*frozen: tuple[str | None, str | None, str | None]) -> Any:

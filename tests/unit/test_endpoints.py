@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from enum import Enum
 from typing import Any
 
 import pytest
 
+from amazon_transcribe.auth import StaticCredentialResolver
+from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.endpoints import (
     RegionEndpointResolver,
     StaticEndpointResolver,
     _TranscribeRegionEndpointResolver,
     default_resolver,
+    region_hint,
 )
-from amazon_transcribe.exceptions import ValidationException
+from amazon_transcribe.exceptions import ConnectException, ValidationException
 
 VARIABLES = (
     "AWS_USE_FIPS_ENDPOINT",
@@ -133,3 +139,75 @@ async def test_botocore_agrees() -> None:
                 with pytest.raises(ValidationException):
                     await RegionEndpointResolver(use_fips=True).resolve(region)
     assert count > 40
+
+
+class Region(str, Enum):
+    OREGON = "us-west-2"
+
+
+@pytest.mark.parametrize("region", ["us-west-2", " us-west-2\r\n", Region.OREGON])
+def test_a_region_of_a_client_is_a_plain_name(region: str) -> None:
+    client = TranscribeStreamingClient(region=region)
+    assert type(client.region) is str
+    assert client.region == "us-west-2"
+
+
+@pytest.mark.parametrize("region", ["", " ", "us\nwest", "us west", "a/b", "é", 5, None, "x" * 65])
+def test_a_region_that_cannot_be_sent_is_refused(region: Any) -> None:
+    with pytest.raises(ValidationException, match="region must be a name"):
+        TranscribeStreamingClient(region=region)
+
+
+@pytest.mark.parametrize(
+    ("region", "near"),
+    [
+        ("us-west-3", "us-west-2"),
+        ("us-west2", "us-west-2"),
+        ("eu-wset-1", "eu-west-1"),
+        ("us-east-1a", "us-east-1"),
+        ("ap-norteast-1", "ap-northeast-1"),
+    ],
+)
+async def test_a_region_that_does_not_exist_is_suggested_the_nearest(
+    region: str, near: str
+) -> None:
+    host = (await RegionEndpointResolver(use_fips=False).resolve(region)).removeprefix("https://")
+    assert f"{region!r} is no region" in region_hint(host)
+    assert region_hint(host).endswith(f"did you mean {near!r}?")
+
+
+def test_a_region_that_is_like_no_other_is_told_all() -> None:
+    assert "it is in us-east-1, us-east-2," in region_hint("transcribestreaming.moon.amazonaws.com")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "transcribestreaming.us-east-1.amazonaws.com",
+        "transcribestreaming-fips.us-gov-east-1.amazonaws.com",
+        "localhost",
+        "us-west-3.example",
+    ],
+)
+def test_other_names_are_told_nothing_of_regions(host: str) -> None:
+    assert region_hint(host) == ""
+
+
+@pytest.mark.parametrize("region", ["US-EAST-1", "us_east_1", "us-east-1."])
+async def test_an_impossible_region_is_suggested_the_nearest(region: str) -> None:
+    with pytest.raises(ValidationException, match="did you mean 'us-east-1'"):
+        await RegionEndpointResolver().resolve(region)
+
+
+async def test_a_start_in_a_region_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unknown(*args: object, **options: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    client = TranscribeStreamingClient(
+        region="us-west-3", credential_resolver=StaticCredentialResolver("AKID", "secret")
+    )
+    with pytest.raises(ConnectException, match="not known; 'us-west-3' is no .* 'us-west-2'"):
+        await client.start_stream_transcription(
+            language_code="en-US", media_sample_rate_hz=16000, media_encoding="pcm"
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -22,6 +24,7 @@ from amazon_transcribe.exceptions import (
     ServiceException,
     StreamClosedException,
     UnknownServiceException,
+    ValidationException,
 )
 from amazon_transcribe.medical import MedicalResult, MedicalTranscript, MedicalTranscriptEvent
 from amazon_transcribe.medical_scribe import (
@@ -236,7 +239,22 @@ def test_errors_keep_code_and_text() -> None:
         parse(headers, b"")
     assert raised.value.error_code == "InternalError"
     assert raised.value.message == "it broke"
-    assert str(raised.value) == "InternalError: it broke"
+    assert str(raised.value) == "InternalError: it broke (HTTP 400)"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (UnknownServiceException(503, "SlowDown", "wait"), "SlowDown: wait (HTTP 503)"),
+        (UnknownServiceException(503, None, "wait"), "wait (HTTP 503)"),
+        (UnknownServiceException(503, None, ""), "(HTTP 503)"),
+        (UnknownServiceException(503, None, "it answered HTTP 503"), "it answered HTTP 503"),
+    ],
+)
+def test_the_text_of_an_unknown_exception_has_its_status(
+    error: UnknownServiceException, text: str
+) -> None:
+    assert str(error) == text
 
 
 def test_an_error_of_a_known_code_is_of_its_class() -> None:
@@ -299,7 +317,41 @@ class Recorder:
         self.ends += 1
 
 
-def stream_of(recorder: Recorder) -> AudioStream:
+async def test_audio_after_the_end_is_an_os_error() -> None:
+    stream = stream_of(Recorder())
+    await stream.end_stream()
+    with pytest.raises(OSError, match="ended") as refused:
+        await stream.send_audio_event(b"late")
+    assert isinstance(refused.value, StreamClosedException)
+    for again in (copy.copy(refused.value), pickle.loads(pickle.dumps(refused.value))):
+        assert type(again) is StreamClosedException
+        assert str(again) == str(refused.value)
+
+
+async def test_a_stream_without_an_input_stream_keeps_its_bytes() -> None:
+    recorder = Recorder()
+    expected, stream = stream_of(recorder), stream_of(None)
+    for one in (expected, stream):
+        await one.send_audio_event(b"audio")
+    assert stream._input_stream.closed is False
+    first = stream._input_stream.read(7)
+    await stream.end_stream()
+    assert stream._input_stream.closed is True
+    await expected.end_stream()
+    assert first + stream._input_stream.read() == b"".join(recorder.written)
+    assert stream._input_stream.read() == b""
+    with pytest.raises(StreamClosedException):
+        stream._input_stream.write(b"more")
+
+
+async def test_a_stream_that_was_made_without_its_parts_says_so() -> None:
+    stream = AudioStream()
+    for attempt in (stream.send_audio_event(b"audio"), stream.end_stream()):
+        with pytest.raises(ValidationException, match="without event_signer"):
+            await attempt
+
+
+def stream_of(recorder: Recorder | None) -> AudioStream:
     from amazon_transcribe.auth import StaticCredentialResolver
     from amazon_transcribe.eventstream import EventSigner
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
+import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -179,6 +180,10 @@ class TestRaw:
         path = tmp_path / "talk.raw"
         path.write_bytes(pcm(1000))
         assert await read_all(path, sample_rate_hz=8_000) == pcm(1000)
+
+    async def test_a_sample_rate_of_numpy_is_a_number(self) -> None:
+        rate, _ = await read(io.BytesIO(pcm(1)), sample_rate_hz=numpy.int64(8_000))
+        assert type(rate) is int
 
     async def test_a_few_bytes_are_audio(self) -> None:
         assert await read_all(io.BytesIO(pcm(1)), sample_rate_hz=8_000) == pcm(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -401,3 +402,17 @@ async def test_a_read_that_is_cancelled_at_a_break_loses_no_event(cancelled_afte
             client.streams[1].say(segment("a", 0, 1))
             await turns()
             assert said(events + rest) == ["0-1…", "Reconnecting", "Reconnected", "0-1"]
+
+
+async def test_values_that_stand_for_plain_ones() -> None:
+    session = uuid.uuid4()
+    client = FakeClient()
+    async with client.resumable(
+        media_sample_rate_hz="16000",
+        session_id=session,
+        number_of_channels="2",
+        enable_channel_identification="false",
+    ) as stream:
+        assert stream.session_id == str(session)
+        assert client.streams[0].response.session_id == str(session)
+        await stream.send_audio_event(bytes(32_000))
