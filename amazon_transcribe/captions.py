@@ -4,7 +4,8 @@
 
 Captions follow the usual rules: at most two lines of 42 columns, at most seven seconds, at
 least one second where the next cue leaves room, and breaks at sentences, clauses and pauses
-where possible.
+where possible. Each channel and each speaker has cues of its own, which appear when the words
+are spoken and overlap those of others who speak at the same time.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ MAX_LINES = 2
 MAX_CUE_SECONDS = 7.0
 MIN_CUE_SECONDS = 1.0
 PAUSE_SECONDS = 0.8
+TURN_SECONDS = 0.25
 
 # The duration of a column of text in speech of unknown times.
 _SECONDS_PER_COLUMN = 0.06
@@ -101,40 +103,40 @@ def to_vtt(results: Iterable[Result], duration: float | None = None) -> str:
 def cues(results: Iterable[Result], duration: float | None = None) -> list[Cue]:
     """Lay the transcript out as captions.
 
-    The cues are numbered from 1, follow each other without overlap, lie within the audio
-    and have every word of the first alternatives in order. Words without times of their own
-    are spread between their neighbours.
+    The cues are numbered from 1 in the order of their start, lie within the audio and have
+    every word of the first alternatives. Those of one channel and speaker follow each other
+    without overlap, with the words in order. Words without times of their own are spread
+    between their neighbours.
 
     :param results: The results; partial ones are skipped, and the others are sorted by
         their start.
     :param duration: The length of the audio in seconds, at least 0.001 and at most
-        1,000,000; by default the audio ends with the last word. Audio of fewer milliseconds
-        than there are cues gets a single cue with everything.
+        1,000,000; by default the audio ends with the last word. A speaker with more cues
+        than the audio has milliseconds gets a single cue with everything.
     :raises ValidationException: If `duration` is outside its limits.
     """
     if duration is not None and not 0.001 <= duration <= _LATEST:
         raise ValidationException(f"duration must be 0.001 to {_LATEST} seconds, not {duration}")
-    final = _in_order([result for result in results if not result.is_partial])
-    starts = [_moment(result.start_time) for result in final]
-    groups: list[list[_Word]] = []
-    clock = 0.0
-    for n, result in enumerate(final):
-        latest = next((start for start in starts[n + 1 :] if start is not None), duration)
-        words = _timed_words(result, clock, latest)
-        if words:
-            clock = words[-1].end
-            groups += _grouped(words)
-    if not groups:
+    channels: dict[str | None, list[Result]] = {}
+    for result in results:
+        if not result.is_partial:
+            channels.setdefault(result.channel_id, []).append(result)
+    voices = [voice for channel in channels.values() for voice in _voices(channel, duration)]
+    if not voices:
         return []
     if duration is None:
-        duration = max(groups[-1][-1].end, len(groups) / 1000)
+        duration = max(max(voice[-1][-1].end, len(voice) / 1000) for voice in voices)
     length = math.floor(duration * 1000 + 1e-6)
-    if length < len(groups):
-        groups = [[word for group in groups for word in group]]
-    spans = _spans([(group[0].start, group[-1].end) for group in groups], length)
+    found: list[tuple[int, int, list[_Word]]] = []
+    for voice in voices:
+        if length < len(voice):
+            voice = [[word for group in voice for word in group]]
+        spans = _spans([(group[0].start, group[-1].end) for group in voice], length)
+        found += [(start, end, group) for (start, end), group in zip(spans, voice, strict=True)]
+    found.sort(key=lambda cue: cue[0])
     return [
         Cue(number, start / 1000, end / 1000, tuple(_lines(group)))
-        for number, (group, (start, end)) in enumerate(zip(groups, spans, strict=True), 1)
+        for number, (start, end, group) in enumerate(found, 1)
     ]
 
 
@@ -208,6 +210,7 @@ class _Word(msgspec.Struct):
     spaced: bool
     start: float
     end: float
+    speaker: str | None
 
 
 def _moment(time: float | None) -> float | None:
@@ -225,9 +228,12 @@ def _in_order(results: list[Result]) -> list[Result]:
     return [results[n] for n in sorted(range(len(results)), key=keys.__getitem__)]
 
 
-def _timed_words(result: Result, clock: float, latest: float | None) -> list[_Word]:
-    """Return the words of a result, with their times in order and not before `clock`.
+def _timed_words(
+    result: Result, clocks: dict[str | None, float], latest: float | None
+) -> list[_Word]:
+    """Return the words of a result, with those of each speaker in the order of their times.
 
+    :param clocks: The time at which each speaker's words so far end; moved on by this function.
     :param latest: The latest end of the result if it has none of its own.
     """
     if not result.alternatives:
@@ -238,22 +244,40 @@ def _timed_words(result: Result, clock: float, latest: float | None) -> list[_Wo
     if tokens is None:
         # The transcript counts, so these items and their times cannot be used.
         tokens = [(text, n > 0, Item()) for n, text in enumerate(transcript.split(" "))]
+    if not tokens:
+        return []
     words: list[_Word] = []
-    times = _times(result, tokens, clock, latest)
-    for (text, spaced, item), (start, end) in zip(tokens, times, strict=True):
+    speakers = _speakers(tokens)
+    times = _times(result, tokens, speakers, clocks, latest)
+    for (text, spaced, item), speaker, (start, end) in zip(tokens, speakers, times, strict=True):
+        last = words[-1] if words and not spaced and words[-1].speaker == speaker else None
         is_mark = item.item_type == "punctuation"
-        if words and not spaced and (is_mark or not any(map(str.isalnum, words[-1].text))):
-            words[-1].text += text
-            words[-1].end = end
+        if last and (is_mark or not any(map(str.isalnum, last.text))):
+            last.text += text
+            last.end = end
         else:
-            words.append(_Word(text, spaced, start, end))
+            words.append(_Word(text, spaced, start, end, speaker))
     return [piece for word in words for piece in _pieces(word)]
+
+
+def _speakers(tokens: Sequence[tuple[str, bool, Item]]) -> list[str | None]:
+    """Return the speaker of each token; one without a label has that of the word it touches."""
+    speakers = [item.speaker for _, _, item in tokens]
+    for n in range(len(tokens) - 2, -1, -1):
+        opens = (n == 0 or tokens[n][1]) and not tokens[n + 1][1]
+        if speakers[n] is None and opens:
+            speakers[n] = speakers[n + 1]
+    latest = next((speaker for speaker in speakers if speaker is not None), None)
+    for n, speaker in enumerate(speakers):
+        speakers[n] = latest = latest if speaker is None else speaker
+    return speakers
 
 
 def _times(
     result: Result,
     tokens: Sequence[tuple[str, bool, Item]],
-    clock: float,
+    speakers: Sequence[str | None],
+    clocks: dict[str | None, float],
     latest: float | None,
 ) -> list[tuple[float, float]]:
     """Return start and end of each token: its own if known, else by its place in the text."""
@@ -268,7 +292,10 @@ def _times(
         known += times
         places += (place, place + text_width(text))
         place = places[-1] + 1
-    begin = max(clock, _moment(result.start_time) or 0.0)
+    start = _moment(result.start_time)
+    if start is None:
+        start = max(clocks.values(), default=0.0) if known[0] is None else 0.0
+    begin = max(clocks.get(speakers[0], 0.0), start)
     end = _moment(result.end_time)
     if end is None or end <= begin:
         end = max((time for time in known if time is not None), default=begin)
@@ -284,11 +311,15 @@ def _times(
         if time is None and n < len(known) - 1:
             waiting += 1
             continue
+        if n and n % 2 == waiting == 0 and speakers[n // 2] != speakers[n // 2 - 1]:
+            low = start  # this speaker may have begun before the other one ended
         high = end if time is None else min(max(time, low), end)
         span = places[n] - low_place
         for k in range(n - waiting, n + 1):
             share = (places[k] - low_place) / span if span else 1.0
-            edges.append(low + (high - low) * share)
+            speaker = speakers[k // 2]
+            clocks[speaker] = max(low + (high - low) * share, clocks.get(speaker, 0.0))
+            edges.append(clocks[speaker])
         low, low_place, waiting = high, places[n], 0
     return list(zip(edges[::2], edges[1::2], strict=True))
 
@@ -305,11 +336,11 @@ def _pieces(word: _Word) -> Iterator[_Word]:
     for character in word.text:
         advance = _character_width(character)
         if width + advance > LINE_WIDTH:
-            yield _Word(piece, spaced, start, start + width * rate)
+            yield _Word(piece, spaced, start, start + width * rate, word.speaker)
             start, spaced, piece, width = start + width * rate, False, "", 0
         piece += character
         width += advance
-    yield _Word(piece, spaced, start, max(start, word.end))
+    yield _Word(piece, spaced, start, max(start, word.end), word.speaker)
 
 
 # Cues and lines
@@ -317,6 +348,38 @@ def _pieces(word: _Word) -> Iterator[_Word]:
 
 def _join(words: Sequence[_Word]) -> str:
     return "".join((" " if n and word.spaced else "") + word.text for n, word in enumerate(words))
+
+
+def _voices(results: list[Result], duration: float | None) -> list[list[list[_Word]]]:
+    """Return the words of each speaker of a channel, grouped into cues."""
+    results = _in_order(results)
+    starts = [_moment(result.start_time) for result in results]
+    voices: dict[str | None, list[list[_Word]]] = {}
+    clocks: dict[str | None, float] = {}
+    for n, result in enumerate(results):
+        latest = next((start for start in starts[n + 1 :] if start is not None), duration)
+        for turn in _turns(_timed_words(result, clocks, latest)):
+            voices.setdefault(turn[0].speaker, []).extend(_grouped(turn))
+    return list(voices.values())
+
+
+def _turns(words: Sequence[_Word]) -> list[list[_Word]]:
+    """Divide the words of one result by speaker, and where another one speaks in between.
+
+    What is said while a speaker goes on does not interrupt the speaker.
+    """
+    turns: list[list[_Word]] = []
+    current: dict[str | None, list[_Word]] = {}
+    speaker = None
+    for word in words:
+        turn = current.get(word.speaker)
+        has_pause = turn is not None and word.start - turn[-1].end >= TURN_SECONDS
+        if turn is None or (has_pause and word.speaker != speaker):
+            turn = current[word.speaker] = []
+            turns.append(turn)
+        turn.append(word)
+        speaker = word.speaker
+    return turns
 
 
 def _grouped(words: Sequence[_Word]) -> list[list[_Word]]:

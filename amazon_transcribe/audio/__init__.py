@@ -29,8 +29,8 @@ from .._protocol.constants import MAX_AUDIO_CHUNK
 from .._protocol.constraints import SAMPLE_RATE
 from ..exceptions import InvalidParameterException
 from ._microphone import MICROPHONE_SAMPLE_RATE, import_sounddevice, record
-from ._source import BYTES_PER_SAMPLE, AudioFileException, Source, open_source
-from ._wav import read_header
+from ._source import BYTES_PER_SAMPLE, AudioFileException, open_source
+from ._wav import AudioReader, read_header
 from .pacing import Lookahead, paced
 
 __all__ = ["AudioFileException", "AudioSource", "Lookahead", "open_audio", "paced"]
@@ -65,8 +65,9 @@ async def open_audio(
     """Open audio for reading in chunks of a size that the service accepts.
 
     Reading never blocks the event loop, and leaving the context closes what was opened.
-    A WAV file is recognised by its header, whatever its source; a data length of 0 or
-    0xFFFFFFFF, as programs write it into a pipe, means that the audio goes on to the end.
+    A WAV file is recognised by its header, whatever its source. Its audio is that of all its
+    data chunks. Where the length of a data chunk is wrong, as programs write it into a pipe
+    and recorders leave it when they crash, the audio goes on to the end.
 
     :param audio: A path (also of a pipe), `"-"` for standard input, `"mic"` for the
         microphone (needs the extra `mic`), or a binary file open for reading.
@@ -98,22 +99,16 @@ async def open_audio(
     async with AsyncExitStack() as stack:
         source = open_source(audio)
         stack.callback(source.close)
-        rate, data_length = await read_header(source, sample_rate_hz)
-        if not await source.peek(BYTES_PER_SAMPLE):
+        rate, reader = await read_header(source, sample_rate_hz)
+        if await reader.is_empty():
             raise AudioFileException(f"{source.name} holds no audio")
-        chunks = _chunks(source, data_length, _chunk_bytes(rate, chunk_seconds))
+        chunks = _chunks(reader, _chunk_bytes(rate, chunk_seconds))
         await stack.enter_async_context(aclosing(chunks))
         yield AudioSource(rate, chunks)
 
 
-async def _chunks(
-    source: Source, data_length: int | None, size: int
-) -> AsyncGenerator[bytes, None]:
-    left = data_length
-    while left is None or left > 0:
-        chunk = await source.take(size if left is None else min(size, left))
-        if left is not None:
-            left -= len(chunk)
+async def _chunks(reader: AudioReader, size: int) -> AsyncGenerator[bytes, None]:
+    while chunk := await reader.take(size):
         whole = len(chunk) - len(chunk) % BYTES_PER_SAMPLE
         if whole:
             yield chunk[:whole]

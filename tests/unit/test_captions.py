@@ -195,6 +195,80 @@ class TestLayout:
             cues([HELLO], duration)
 
 
+def labelled(*turns: tuple[str, str, float]) -> Result:
+    """Return one result of turns of speaker, text and start, at 0.3 s a word."""
+    items = []
+    for speaker, text, start in turns:
+        for n, token in enumerate(re.findall(r"\w+", text)):
+            one = word(token, round(start + 0.3 * n, 3), round(start + 0.3 * (n + 1), 3))
+            one.speaker = speaker
+            items.append(one)
+        items += [mark(token) for token in text[-1:] if not token.isalnum()]
+    ends = [item.end_time or 0.0 for item in items]
+    return result(" ".join(text for _, text, _ in turns), turns[0][2], max(ends), *items)
+
+
+class TestSeveralVoices:
+    def test_answer_on_another_channel_is_shown_when_it_is_spoken(self) -> None:
+        question = spoken("Good morning, how can I help you today?", 0, 4)
+        answer = spoken("Hi, I lost my card.", 1.5, 3)
+        thanks = spoken("Sure.", 6, 6.3)
+        for one, channel in ((question, "ch_0"), (answer, "ch_1"), (thanks, "ch_0")):
+            one.channel_id = channel
+        assert to_srt([question, answer, thanks], 9) == (
+            "1\n00:00:00,000 --> 00:00:04,000\nGood morning, how can I help you today?\n"
+            "\n"
+            "2\n00:00:01,500 --> 00:00:03,000\nHi, I lost my card.\n"
+            "\n"
+            "3\n00:00:06,000 --> 00:00:07,000\nSure.\n"
+        )
+
+    def test_channels_without_times_of_their_own_follow_their_own_results(self) -> None:
+        first, second = result("one two", 0, 4), result("three", 2, None)
+        first.channel_id, second.channel_id = "ch_0", "ch_1"
+        assert [(cue.start, cue.lines) for cue in cues([first, second], 9)] == [
+            (0.0, ("one two",)),
+            (2.0, ("three",)),
+        ]
+
+    def test_speakers_who_overlap_in_one_result_have_cues_of_their_own(self) -> None:
+        said = labelled(("0", "How can I help you today?", 0.0), ("1", "I lost my card.", 1.2))
+        assert cues([said], 5) == [
+            Cue(1, 0.0, 1.8, ("How can I help you today?",)),
+            Cue(2, 1.2, 2.4, ("I lost my card.",)),
+        ]
+
+    def test_speakers_of_overlapping_results_have_a_clock_each(self) -> None:
+        first = labelled(("0", "How can I help you today?", 0.0))
+        second = labelled(("1", "I lost my card.", 0.6), ("0", "Oh dear.", 2.1))
+        assert [(cue.start, cue.lines) for cue in cues([first, second], 5)] == [
+            (0.0, ("How can I help you today?",)),
+            (0.6, ("I lost my card.",)),
+            (2.1, ("Oh dear.",)),
+        ]
+
+    def test_turn_of_another_speaker_divides_what_is_said_before_and_after(self) -> None:
+        said = labelled(("0", "Ready?", 0.0), ("1", "Yes.", 0.4), ("0", "Then go.", 0.8))
+        assert [(cue.start, cue.lines) for cue in cues([said], 3)] == [
+            (0.0, ("Ready?",)),
+            (0.4, ("Yes.",)),
+            (0.8, ("Then go.",)),
+        ]
+
+    def test_word_of_another_speaker_does_not_interrupt_who_goes_on(self) -> None:
+        said = labelled(("0", "I lost", 0.0), ("1", "Oh.", 0.4), ("0", "my card.", 0.6))
+        assert cues([said], 3) == [
+            Cue(1, 0.0, 1.2, ("I lost my card.",)),
+            Cue(2, 0.4, 1.4, ("Oh.",)),
+        ]
+
+    def test_opening_mark_goes_with_the_speaker_of_its_word(self) -> None:
+        sure, who = word("Claro", 0, 0.4), word("Quién", 0.5, 0.9)
+        sure.speaker, who.speaker = "0", "1"
+        said = result("Claro. ¿Quién?", 0, 1, sure, mark("."), mark("¿"), who, mark("?"))
+        assert [cue.lines for cue in cues([said], 2)] == [("Claro.",), ("¿Quién?",)]
+
+
 moments = st.none() | st.floats(0, 60) | st.floats()
 texts = st.text("ab. ,?!-'é今。¿\n\x1b\u0301", max_size=40) | st.text(max_size=60)
 items = st.builds(
@@ -252,6 +326,67 @@ def test_any_results_make_cues_in_order_within_the_audio_with_every_word(
     assert sorted(shown) == sorted(said(given_results))
     if not any(one.start_time for one in given_results):
         assert shown == said(given_results)
+
+
+@st.composite
+def labelled_results(draw: st.DrawFn) -> Result:
+    one = draw(results)
+    one.channel_id = draw(st.sampled_from([None, "ch_0", "ch_1"]))
+    for best in one.alternatives or []:
+        for item in best.items:
+            item.speaker = draw(st.sampled_from([None, "0", "1"]))
+    return one
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(labelled_results(), max_size=6), st.none() | st.floats(0.001, 100))
+def test_any_voices_make_cues_in_order_of_their_start_with_every_word(
+    given_results: list[Result], duration: float | None
+) -> None:
+    found = cues(given_results, duration)
+    assert [cue.number for cue in found] == list(range(1, len(found) + 1))
+    assert [cue.start for cue in found] == sorted(cue.start for cue in found)
+    assert all(0 <= cue.start < cue.end and all(cue.lines) for cue in found)
+    if duration is not None:
+        assert all(cue.end <= duration + 1e-9 for cue in found)
+    shown = letters(line for cue in found for line in cue.lines)
+    assert sorted(shown) == sorted(said(given_results))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 12), st.floats(0.0, 4.0)).map(
+            lambda turn: (turn[0], round(turn[1], 3))
+        ),
+        min_size=1,
+        max_size=10,
+    ),
+    st.sampled_from(["channels", "speakers"]),
+)
+def test_every_utterance_of_a_dialogue_is_shown_while_it_is_spoken(
+    lengths_and_gaps: list[tuple[int, float]], kind: str
+) -> None:
+    ends = [0.0, 0.0]
+    start = 0.0
+    given_results, starts = [], []
+    for n, (length, gap) in enumerate(lengths_and_gaps):
+        voice = n % 2
+        start = max(start + gap, ends[voice] + 1.0)
+        text = " ".join(f"w{n}x{k}" for k in range(length))
+        one = labelled((str(voice) if kind == "speakers" else "", text, start))
+        if kind == "channels":
+            one.channel_id = f"ch_{voice}"
+            for item in (one.alternatives or [])[0].items:
+                item.speaker = None
+        given_results.append(one)
+        starts.append(start)
+        ends[voice] = one.end_time or 0.0
+    found = cues(given_results, max(ends) + 1)
+    for n, start in enumerate(starts):
+        shown = [cue for cue in found if any(f"w{n}x" in line for line in cue.lines)]
+        assert abs(shown[0].start - start) < 0.01
+        assert shown[-1].end - shown[0].start >= 0.99
 
 
 @settings(deadline=None)

@@ -32,9 +32,9 @@ T = TypeVar("T")
 PCM_SUBFORMAT = bytes.fromhex("0100000000001000800000aa00389b71")
 
 
-def chunk(name: bytes, body: bytes, length: int | None = None) -> bytes:
+def chunk(name: bytes, body: bytes, length: int | None = None, padding: bytes = b"\0") -> bytes:
     size = len(body) if length is None else length
-    return name + struct.pack("<I", size) + body + b"\0" * (len(body) % 2)
+    return name + struct.pack("<I", size) + body + padding * (len(body) % 2)
 
 
 def fmt(tag: int = 1, channels: int = 1, rate: int = 16_000, bits: int = 16) -> bytes:
@@ -99,6 +99,84 @@ class TestWav:
     async def test_length_as_written_into_a_pipe_means_to_the_end(self, length: int) -> None:
         data = riff(chunk(b"fmt ", fmt()), chunk(b"data", pcm(10), length), length=length)
         assert await read_all(io.BytesIO(data)) == pcm(10)
+
+    @pytest.mark.parametrize("length", [2, 7, 18])
+    async def test_length_that_a_crashed_recorder_left_too_small_is_ignored(
+        self, length: int
+    ) -> None:
+        data = riff(chunk(b"fmt ", fmt()), chunk(b"data", pcm(10), length), length=36 + length)
+        assert await read_all(io.BytesIO(data)) == pcm(10)
+
+    @pytest.mark.parametrize("padding", [b"\0", b"", b"x", b"\xff"])
+    async def test_pad_byte_may_be_missing_or_of_any_value(self, padding: bytes) -> None:
+        data = riff(
+            chunk(b"LIST", b"INFOodd", padding=padding),
+            chunk(b"fmt ", fmt() + b"\0", padding=padding),
+            chunk(b"fact", b"\1\2\3\4\5", padding=padding),
+            chunk(b"data", pcm(10)),
+        )
+        assert await read_all(io.BytesIO(data)) == pcm(10)
+
+    async def test_pad_byte_may_be_missing_before_a_chunk_that_is_not_known(self) -> None:
+        data = riff(
+            chunk(b"fmt ", fmt()),
+            chunk(b"LIST", b"INFOodd", padding=b""),
+            chunk(b"mine", b"abc", padding=b""),
+            chunk(b"data", pcm(10)),
+        )
+        assert await read_all(io.BytesIO(data)) == pcm(10)
+
+    async def test_audio_of_several_data_chunks_is_joined(self) -> None:
+        data = riff(
+            chunk(b"fmt ", fmt()),
+            chunk(b"data", b""),
+            chunk(b"data", pcm(2000)),
+            chunk(b"mine", b"odd", padding=b""),
+            chunk(b"data", pcm(1000) + b"\x7f"),
+            chunk(b"data", pcm(1000) + b"\x7f", padding=b""),
+            chunk(b"LIST", b"INFO and not audio"),
+        )
+        _, chunks = await read(io.BytesIO(data))
+        assert [len(part) for part in chunks] == [3200, 3200, 1600]
+        assert b"".join(chunks) == pcm(2000) + pcm(1000) * 2
+
+    @pytest.mark.parametrize("length", [0, 0xFFFFFFFF])
+    @pytest.mark.parametrize("behind", [b"LIST", b"mine"])
+    async def test_chunks_behind_an_empty_recording_are_not_audio(
+        self, length: int, behind: bytes
+    ) -> None:
+        data = riff(
+            chunk(b"fmt ", fmt()), chunk(b"data", b"", length), chunk(behind, b"INFO and more")
+        )
+        with pytest.raises(AudioFileException, match="holds no audio"):
+            await read(io.BytesIO(data))
+
+    @pytest.mark.parametrize("behind", [b"TAG" + b"title".ljust(125), b"ID3\4\0\0\0\0\0\0", b"LI"])
+    async def test_tags_and_cut_off_headers_behind_the_audio_are_not_audio(
+        self, behind: bytes
+    ) -> None:
+        assert await read_all(io.BytesIO(wav(pcm(10)) + behind)) == pcm(10)
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.data())
+    def test_any_chunks_around_the_audio_leave_it_as_it_is(self, data: st.DataObject) -> None:
+        padding = st.sampled_from([b"\0", b""])
+        others = st.lists(
+            st.builds(
+                chunk,
+                st.sampled_from([b"LIST", b"bext", b"fact", b"JUNK", b"cue ", b"id3 ", b"iXML"]),
+                st.binary(max_size=40),
+                padding=padding,
+            ),
+            max_size=4,
+        )
+        parts = data.draw(st.lists(st.binary(min_size=2, max_size=60), min_size=1, max_size=3))
+        file = [*data.draw(others), chunk(b"fmt ", fmt()), *data.draw(others)]
+        for part in parts:
+            file += [chunk(b"data", part, padding=data.draw(padding)), *data.draw(others)]
+        length = data.draw(st.none() | st.sampled_from([0, 0xFFFFFFFF]))
+        expected = b"".join(part[: len(part) // 2 * 2] for part in parts)
+        assert asyncio.run(read_all(io.BytesIO(riff(*file, length=length)))) == expected
 
     async def test_half_a_sample_at_the_end_is_dropped(self) -> None:
         data = riff(chunk(b"fmt ", fmt()), b"data\0\0\0\0" + pcm(10) + b"\x7f")
