@@ -60,8 +60,8 @@ class Recognition(Protocol):
     def accept(self, pcm: bytes) -> list[Result]:
         """Take the next audio and return the results that it brings.
 
-        A real recogniser needs much of the CPU: call it in a worker thread. A call brings at
-        most one partial result, so a backlog handed over in one call brings fewer.
+        A real recogniser needs much of the CPU: call it in a worker thread. A call with much
+        audio may leave out partial results on which no final result depends.
 
         :param pcm: Signed 16-bit little-endian mono samples of any length; a sample may
             be split over two calls.

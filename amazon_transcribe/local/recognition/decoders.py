@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Decoder", "open_decoder", "unsupported_reason"]
 
 _CONTAINER_RATE = 16_000  # what the recognisers work at
-_BLOCK = 128 * 1024  # bytes of samples that are yielded at a time
+_BLOCK = 64 * 1024  # bytes of samples that are yielded at a time: two seconds at 16 kHz
 
 
 class Decoder(Protocol):
@@ -75,20 +75,24 @@ class _Plain:
         self.sample_rate = sample_rate
 
     def accept(self, data: bytes) -> Iterator[bytes]:
-        yield data
+        for at in range(0, len(data), _BLOCK):
+            yield self._samples(data[at : at + _BLOCK])
 
     def finish(self) -> Iterator[bytes]:
         return iter(())
 
+    def _samples(self, data: bytes) -> bytes:
+        return data
+
 
 class _ALaw(_Plain):
-    def accept(self, data: bytes) -> Iterator[bytes]:
-        yield _expanded(data, _a_law())
+    def _samples(self, data: bytes) -> bytes:
+        return _expanded(data, _a_law())
 
 
 class _MuLaw(_Plain):
-    def accept(self, data: bytes) -> Iterator[bytes]:
-        yield _expanded(data, _mu_law())
+    def _samples(self, data: bytes) -> bytes:
+        return _expanded(data, _mu_law())
 
 
 def _expanded(data: bytes, table: npt.NDArray[np.int16]) -> bytes:
