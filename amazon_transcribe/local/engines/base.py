@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from ...exceptions import SDKError, missing_extra
 from ...transcription import Result
@@ -11,6 +11,7 @@ from ...transcription import Result
 __all__ = [
     "Engine",
     "EngineUnavailable",
+    "Hurried",
     "Recognition",
     "RecognitionOptions",
     "Stability",
@@ -69,6 +70,17 @@ class Recognition(Protocol):
 
     def finish(self) -> list[Result]:
         """Take the end of the audio and return the last final results."""
+
+
+@runtime_checkable
+class Hurried(Protocol):
+    """A recognition that can be told that more audio is waiting already.
+
+    :ivar hurried: Set while it is: partial results on which no final result depends are left
+        out.
+    """
+
+    hurried: bool
 
 
 class Engine(Protocol):

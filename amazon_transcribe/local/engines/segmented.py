@@ -28,7 +28,7 @@ from .stabilizer import Stabilizer
 __all__ = ["SegmentDecoder", "SegmentedRecognition"]
 
 _FIRST_PARTIAL = 0.9  # seconds of the segment, of which 0.5 s came before the onset
-_PARTIAL_INTERVAL = 0.5  # seconds at least; and
+_PARTIAL_INTERVAL = 0.6  # seconds at least; and
 _PARTIAL_GROWTH = 0.1  # of the segment, as a partial costs in proportion to its length
 
 
@@ -80,6 +80,7 @@ class SegmentedRecognition:
 
     :param options: What the stream asks for.
     :param decoder: The engine's part; closed with the stream.
+    :ivar hurried: See `Hurried`.
     """
 
     def __init__(self, options: RecognitionOptions, decoder: SegmentDecoder) -> None:
@@ -88,6 +89,7 @@ class SegmentedRecognition:
         self._resampler = Resampler(options.sample_rate)
         self._segmenter = Segmenter()
         self._half_sample = b""
+        self.hurried = False
         self._begin_segment()
 
     def accept(self, pcm: bytes) -> list[Result]:
@@ -132,7 +134,7 @@ class SegmentedRecognition:
                 self._positions.append(self._due)
                 if every:
                     results += self._partial()
-        return results + self._partial()
+        return results if self.hurried else results + self._partial()
 
     def _reaches_position(self) -> bool:
         """Tell, once for each, whether the audio has come to a partial result's position."""

@@ -10,8 +10,8 @@ from itertools import chain
 from ...exceptions import LimitExceededException
 from ...transcription import Result
 from ..engines import Engine, Recognition, RecognitionOptions
-from ..engines.base import Stability
-from .decoders import open_decoder
+from ..engines.base import Hurried, Stability
+from .decoders import BLOCK_SECONDS, open_decoder
 
 __all__ = ["CHANNELS", "ChannelRecognition", "Pipeline", "PipelineOptions"]
 
@@ -19,7 +19,6 @@ CHANNELS = 2
 """As many as the service tells apart (API reference, NumberOfChannels)."""
 
 _SAMPLE = 2  # bytes
-_SLICE_SECONDS = 2.0  # of audio that one call recognises
 _STEPS_PER_SECOND = 34  # shorter than a frame of the recognisers, which is 30 ms
 
 
@@ -63,7 +62,7 @@ class Pipeline:
             else engine.open(recognition)
         )
         bytes_per_second = self._decoder.sample_rate * _SAMPLE * channels
-        self._slice = _SLICE_SECONDS * bytes_per_second
+        self._slice = BLOCK_SECONDS * bytes_per_second  # of samples that one call recognises
         self._bytes_left = max_seconds * bytes_per_second
         self._waiting: Iterator[bytes] = iter(())  # samples, decoded as they are taken
         self.behind = False
@@ -124,6 +123,7 @@ class ChannelRecognition:
     def __init__(self, open_channel: Callable[[], Recognition], sample_rate: int) -> None:
         self._step = sample_rate // _STEPS_PER_SECOND * CHANNELS
         self._channels = [open_channel() for _ in range(CHANNELS)]
+        self._hurried = [channel for channel in self._channels if isinstance(channel, Hurried)]
         self._rest = b""  # less than a sample of each channel
 
     def accept(self, pcm: bytes) -> list[Result]:
@@ -136,6 +136,8 @@ class ChannelRecognition:
         results: list[Result] = []
         for at in range(0, len(samples), self._step):
             step = samples[at : at + self._step]
+            for recognition in self._hurried:
+                recognition.hurried = at + self._step < len(samples)
             results += _in_order(
                 [
                     channel.accept(step[number::CHANNELS].tobytes())
