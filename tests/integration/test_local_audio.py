@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from amazon_transcribe.exceptions import BadRequestException, LimitExceededException
 from amazon_transcribe.local import LocalTranscribe
-from amazon_transcribe.transcription import Result
+from amazon_transcribe.local.engines import RecognitionOptions
+from amazon_transcribe.transcription import Alternative, Result
 from tests.support.callers import client_of, converse, start
 from tests.support.sounds import encoded, interleaved, recording, said_in, share_heard, words
 
@@ -174,3 +176,58 @@ async def test_a_stream_may_last_as_long_as_it_may() -> None:
         await transcribe(server, bytes(64_000))
         with pytest.raises(LimitExceededException, match="audio length limit"):
             await transcribe(server, bytes(64_002))
+
+
+class Paused:
+    """An engine that takes audio only as far as it is let, each time with a result."""
+
+    name = "paused"
+    languages = ("en-US",)
+    quick = False
+
+    def __init__(self) -> None:
+        self.let = threading.Semaphore(1)
+        self.calls = 0
+
+    def open(self, options: RecognitionOptions) -> Paused:
+        return self
+
+    def accept(self, pcm: bytes) -> list[Result]:
+        self.let.acquire()
+        self.calls += 1
+        return [Result(str(self.calls), 0.0, 1.0, False, [Alternative("Yes")])]
+
+    def finish(self) -> list[Result]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+async def test_long_piece_brings_results_on_the_way_and_can_be_broken_off() -> None:
+    pytest.importorskip("av")
+    minutes = encoded(bytes(2 * 60 * 32_000), 16_000, "flac")
+    engine = Paused()
+    async with LocalTranscribe(engine) as server:
+        async with client_of(server) as client:
+            stream = await start(client, media_encoding="flac")
+            await stream.input_stream.send_audio_event(audio_chunk=minutes)
+            event = await anext(aiter(stream.output_stream))
+            assert event.transcript.results
+        engine.let.release()  # for the call under way
+    assert engine.calls <= 2
+
+
+async def test_streams_at_the_same_time_hear_the_same() -> None:
+    sound = recording("goforward")[0]
+    async with LocalTranscribe() as server:
+        streams = [
+            transcribe(server, sound, chunk, enable_partial_results_stabilization=True)
+            for chunk in (640, 3_201, 20_000)
+        ]
+        first, *others = [
+            [(r.start_time, r.end_time, r.is_partial, r.alternatives) for r in results]
+            for results in await asyncio.gather(*streams)
+        ]
+    assert first
+    assert others == [first, first]

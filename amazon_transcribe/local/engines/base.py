@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from ...exceptions import SDKError, missing_extra
 from ...transcription import Result
@@ -11,6 +11,7 @@ from ...transcription import Result
 __all__ = [
     "Engine",
     "EngineUnavailable",
+    "Hurried",
     "Recognition",
     "RecognitionOptions",
     "Stability",
@@ -61,8 +62,8 @@ class Recognition(Protocol):
     def accept(self, pcm: bytes) -> list[Result]:
         """Take the next audio and return the results that it brings.
 
-        A real recogniser needs much of the CPU: call it in a worker thread. A call brings at
-        most one partial result, so a backlog handed over in one call brings fewer.
+        A real recogniser needs much of the CPU: call it in a worker thread. A call with much
+        audio may leave out partial results on which no final result depends.
 
         :param pcm: Signed 16-bit little-endian mono samples of any length; a sample may
             be split over two calls.
@@ -72,6 +73,17 @@ class Recognition(Protocol):
     def finish(self) -> list[Result]:
         """Take the end of the audio and return the last final results."""
         ...
+
+
+@runtime_checkable
+class Hurried(Protocol):
+    """A recognition that can be told that more audio is waiting already.
+
+    :ivar hurried: Set while it is: partial results on which no final result depends are left
+        out.
+    """
+
+    hurried: bool
 
 
 class Engine(Protocol):

@@ -69,7 +69,9 @@ def search(
         floor = max([float(np.max(totals)), *ranked[:1]]) - UNLIKELY
         floor = max([floor, *ranked[width - 1 : width]])
         found = np.argwhere(totals >= floor)
-        found = found[np.argsort(-totals[tuple(found.T)])][: width * _TRIES_PER_BEAM]
+        # Stable, so that of equally likely ones the better beam and the lower token come first.
+        order = np.argsort(-totals[tuple(found.T)], kind="stable")
+        found = found[order][: width * _TRIES_PER_BEAM]
         grown: dict[bytes, tuple[_Beam, int]] = {}
         for row, token in found.tolist():
             beam, score = beams[row], float(totals[row, token])

@@ -110,9 +110,14 @@ class _Spelling:
 class _Decoder:
     """The segments of one stream."""
 
+    incremental = False
+
     def __init__(self, model: Model, aligner: Aligner | None) -> None:
         self._model = model
         self._aligner = aligner
+        self.begin()
+
+    def begin(self) -> None:
         self._tokens: list[int] = []  # of the last hypothesis of the segment
         self._spelling: list[_Spelling] = []
 
@@ -134,9 +139,9 @@ class _Decoder:
         return _estimate_times(self._spelling, seconds)
 
     def final(self, samples: Samples, keep: int) -> list[Word]:
-        words = self.partial(samples, keep)
-        self._tokens, self._spelling = [], []
-        return words
+        if not keep:
+            self.begin()  # a draft would bring the rounding of earlier results into this one
+        return self.partial(samples, keep)
 
     def place(self, samples: Samples, words: list[Word]) -> list[Word]:
         times = self._aligner.align(samples, [w.text for w in words]) if self._aligner else None

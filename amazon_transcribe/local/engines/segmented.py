@@ -1,6 +1,11 @@
 """Recognition by segments: the part that all real engines share.
 
 PCM -> 16 kHz -> segments -> words (the engine's own part) -> stable words -> results
+
+A final result is a function of the audio alone, whatever the pieces in which it comes. The
+words that partial results have made stable stand in it, so partial results are made at
+positions of the audio: with stabilisation at all of them. Without, no final result depends
+on them, and of the positions in one piece only the last one brings a partial result.
 """
 
 from __future__ import annotations
@@ -17,13 +22,13 @@ from .alignment import spoken
 from .base import RecognitionOptions
 from .resample import Resampler, Samples
 from .results import Word, build_result
-from .segments import Segment, Segmenter
+from .segments import CERTAIN_SECONDS, Segment, Segmenter
 from .stabilizer import Stabilizer
 
 __all__ = ["SegmentDecoder", "SegmentedRecognition"]
 
 _FIRST_PARTIAL = 0.9  # seconds of the segment, of which 0.5 s came before the onset
-_PARTIAL_INTERVAL = 0.5  # seconds at least; and
+_PARTIAL_INTERVAL = 0.6  # seconds at least; and
 _PARTIAL_GROWTH = 0.1  # of the segment, as a partial costs in proportion to its length
 
 
@@ -31,7 +36,15 @@ class SegmentDecoder(Protocol):
     """A decoder of segments into words, one segment after the other.
 
     Times of words count from the beginning of the segment.
+
+    :ivar incremental: Whether `partial` only adds the new audio to the old, so that leaving
+        one out saves nothing.
     """
+
+    incremental: bool
+
+    def begin(self) -> None:
+        """Begin a segment; nothing of the one before is kept."""
 
     def partial(self, samples: Samples, keep: int) -> list[Word]:
         """Return the words of the segment so far.
@@ -42,9 +55,9 @@ class SegmentDecoder(Protocol):
         ...
 
     def final(self, samples: Samples, keep: int) -> list[Word]:
-        """Return the words of the whole segment; what follows belongs to the next one.
+        """Return the words of the whole segment.
 
-        The segment may be up to a second shorter than when last seen.
+        Where no word must stay, they do not depend on the partial hypotheses.
         """
         ...
 
@@ -72,6 +85,7 @@ class SegmentedRecognition:
 
     :param options: What the stream asks for.
     :param decoder: The engine's part; closed with the stream.
+    :ivar hurried: See `Hurried`.
     """
 
     def __init__(self, options: RecognitionOptions, decoder: SegmentDecoder) -> None:
@@ -80,7 +94,7 @@ class SegmentedRecognition:
         self._resampler = Resampler(options.sample_rate)
         self._segmenter = Segmenter()
         self._half_sample = b""
-        self._next_partial = _FIRST_PARTIAL  # seconds into the segment
+        self.hurried = False
         self._begin_segment()
 
     def accept(self, pcm: bytes) -> list[Result]:
@@ -89,53 +103,94 @@ class SegmentedRecognition:
         whole = len(pcm) & ~1
         self._half_sample = pcm[whole:]
         samples = np.frombuffer(pcm[:whole], "<i2").astype(np.int16, copy=False)
-        results = self._finals(self._segmenter.accept(self._resampler.accept(samples)))
-        seconds = self._segmenter.open_seconds
-        if seconds >= self._next_partial:
-            self._next_partial = seconds + max(_PARTIAL_INTERVAL, _PARTIAL_GROWTH * seconds)
-            results += self._partial(self._segmenter.open_segment())
-        return results
+        return self._recognise(self._resampler.accept(samples))
 
     def finish(self) -> list[Result]:
         """Take the end of the audio; see `Recognition.finish`."""
-        closed = self._segmenter.accept(self._resampler.finish())
-        results = self._finals(closed + self._segmenter.finish())
+        results = self._recognise(self._resampler.finish())
+        last = self._segmenter.finish()
+        if last is not None:
+            results += self._final(last)
         self._decoder.close()
         return results
 
     def _begin_segment(self) -> None:
+        self._decoder.begin()
         self._result_id = str(uuid.uuid4())
         self._stabilizer = Stabilizer(self._options.stability) if self._options.stabilize else None
-        self._next_partial = _FIRST_PARTIAL
+        self._next_partial = _FIRST_PARTIAL  # seconds into the segment
+        self._positions: list[int] = []  # samples at which partial results are due, so far
+        self._due: int | None = None  # the last of them while its result is not made
+        self._made = 0
         self._shown: list[Word] = []  # of the last partial result
 
     @property
     def _stable(self) -> int | None:
         return self._stabilizer.stable if self._stabilizer else None
 
-    def _partial(self, segment: Segment) -> list[Result]:
-        words = self._decoder.partial(segment.samples, self._stable or 0)
+    def _recognise(self, samples: Samples) -> list[Result]:
+        results: list[Result] = []
+        every = self._options.stabilize or self._decoder.incremental
+        for closed in self._segmenter.accept(samples):
+            if closed is not None:
+                results += self._final(closed)
+            if self._reaches_position():
+                self._due = len(self._segmenter.open_segment().samples)
+                self._positions.append(self._due)
+                if every:
+                    results += self._partial()
+        return results if self.hurried else results + self._partial()
+
+    def _reaches_position(self) -> bool:
+        """Tell, once for each, whether the audio has come to a partial result's position."""
+        seconds = self._segmenter.open_seconds
+        if not self._next_partial <= seconds <= CERTAIN_SECONDS:
+            return False
+        self._next_partial = seconds + max(_PARTIAL_INTERVAL, _PARTIAL_GROWTH * seconds)
+        return True
+
+    def _partial(self) -> list[Result]:
+        """Return the partial result that is due, if any."""
+        if self._due is None:
+            return []
+        segment = self._segmenter.open_segment()
+        segment = Segment(segment.start, segment.samples[: self._due])
+        self._due = None
+        self._made += 1
+        words = self._hypothesis(segment.samples)
+        return [self._result(segment, words, is_partial=True)] if words else []
+
+    def _hypothesis(self, samples: Samples) -> list[Word]:
+        """Return the words of the segment so far, as a partial result shows them."""
+        words = self._decoder.partial(samples, self._stable or 0)
         if self._stabilizer:
             words = self._stabilizer.update(words)
-        if not words:
-            return []
-        # Punctuation behind the newest word depends on what follows.
-        self._shown = words = [*words[:-1], replace(words[-1], mark="")]
-        return [self._result(segment, words, is_partial=True)]
+        if words:
+            # Punctuation behind the newest word depends on what follows.
+            self._shown = words = [*words[:-1], replace(words[-1], mark="")]
+        return words
 
-    def _finals(self, segments: list[Segment]) -> list[Result]:
+    def _final(self, segment: Segment) -> list[Result]:
+        heard = self._decoder.final(segment.samples, self._stable or 0)
+        words = self._stabilizer.settle(heard) if self._stabilizer else heard
+        # A client that has seen a partial result waits for the final one of its segment.
+        words = words or self._last_shown(segment.samples)
         results = []
-        for segment in segments:
-            heard = self._decoder.final(segment.samples, self._stable or 0)
-            words = self._stabilizer.settle(heard) if self._stabilizer else heard
-            # A client that has seen a partial result waits for the final one of its segment.
-            words = words or self._shown
-            if words:
-                others = self._others(segment, words) if heard else []
-                words = self._decoder.place(segment.samples, words)
-                results.append(self._result(segment, words, is_partial=False, others=others))
-            self._begin_segment()
+        if words:
+            others = self._others(segment, words) if heard else []
+            words = self._decoder.place(segment.samples, words)
+            results = [self._result(segment, words, is_partial=False, others=others)]
+        self._begin_segment()
         return results
+
+    def _last_shown(self, samples: Samples) -> list[Word]:
+        """Return the words of the segment's last partial result, had none been left out."""
+        if self._made < len(self._positions):
+            self._shown = []
+            self._decoder.begin()
+            for position in self._positions:
+                self._hypothesis(samples[:position])
+        return self._shown
 
     def _others(self, segment: Segment, words: list[Word]) -> list[list[Word]]:
         """Return the further alternatives of a final result."""

@@ -13,6 +13,7 @@ perhaps reported as stable, stay in their segment.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +21,13 @@ import webrtcvad
 
 from .resample import SAMPLE_RATE, Samples
 
-__all__ = ["MAX_SECONDS", "Segment", "Segmenter", "has_voice"]
+__all__ = ["CERTAIN_SECONDS", "MAX_SECONDS", "Segment", "Segmenter", "has_voice"]
 
 MAX_SECONDS = 15.0
 """No segment is longer."""
+
+CERTAIN_SECONDS = 14.0
+"""What an open segment holds by then stays in it: a cut never reaches further back."""
 
 _FRAME = 480  # samples: 30 ms, the longest frame that the detector takes
 _AGGRESSIVENESS = 3  # the highest; with 2, noise counts as speech
@@ -89,28 +93,24 @@ class Segmenter:
         """Return the open segment so far, without the silence at its end."""
         return self._segment(self._speech_frames)
 
-    def accept(self, samples: Samples) -> list[Segment]:
-        """Take the next samples and return the segments that they complete."""
+    def accept(self, samples: Samples) -> Iterator[Segment | None]:
+        """Take the next samples frame by frame; yield for each the segment that it completes."""
         audio = self._pending + samples.tobytes()
         size = _FRAME * samples.itemsize
         whole = len(audio) - len(audio) % size
         self._pending = audio[whole:]
-        closed = []
         for at in range(0, whole, size):
-            segment = self._accept_frame(audio[at : at + size])
-            if segment is not None:
-                closed.append(segment)
-        return closed
+            yield self._accept_frame(audio[at : at + size])
 
-    def finish(self) -> list[Segment]:
+    def finish(self) -> Segment | None:
         """Take the end of the stream and return the segment that it completes, if any."""
         if not self._frames:
-            return []
+            return None
         if self._silent < _TAIL_FRAMES:
             self._frames.append(self._pending)
             self._count += 1
             self._pending = b""
-        return [self._close()]
+        return self._close()
 
     @property
     def _speech_frames(self) -> int:

@@ -63,20 +63,24 @@ def _load_decoder() -> Any:
 class _Decoder:
     """The segments of one stream."""
 
+    incremental = True
+
     def __init__(self, idle: list[Any]) -> None:
         self._idle = idle
         self._decoder: Any = None
         self._fed: int | None = None  # samples of the segment; None before its first
 
+    def begin(self) -> None:
+        self._fed = None
+
     def partial(self, samples: Samples, keep: int) -> list[Word]:
         self._feed(samples)
-        return [replace(word, confidence=None) for word in _within(samples, self._path())]
+        return [replace(word, confidence=None) for word in self._path()]
 
     def final(self, samples: Samples, keep: int) -> list[Word]:
         self._feed(samples)
         self._decoder.end_utt()
-        self._fed = None
-        return _within(samples, self._path())
+        return self._path()
 
     def place(self, samples: Samples, words: list[Word]) -> list[Word]:
         return words
@@ -89,7 +93,7 @@ class _Decoder:
         best = self._path()
         # The search returns them in the order of estimates.
         for text in sorted(scores, key=lambda text: scores[text], reverse=True):
-            yield _within(samples, _timed(text.split(), best))
+            yield _timed(text.split(), best)
 
     def close(self) -> None:
         if self._decoder is not None:
@@ -108,7 +112,7 @@ class _Decoder:
             self._fed = 0
         for at in range(self._fed, len(samples), _BITE):
             self._decoder.process_raw(samples[at : at + _BITE].tobytes())
-        self._fed = max(self._fed, len(samples))
+        self._fed = len(samples)
 
     def _path(self) -> list[Word]:
         """Return the words of the best path through all audio so far."""
@@ -124,11 +128,6 @@ class _Decoder:
             for part in self._decoder.seg()
             if part.word[0] not in "<[+"
         ]
-
-
-def _within(samples: Samples, words: Sequence[Word]) -> list[Word]:
-    """Return the words that begin in the segment: one that is cut ends before the audio fed."""
-    return [word for word in words if word.start < len(samples) / SAMPLE_RATE]
 
 
 def _timed(texts: Sequence[str], best: Sequence[Word]) -> list[Word]:

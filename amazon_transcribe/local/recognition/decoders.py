@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["Decoder", "open_decoder", "unsupported_reason"]
+__all__ = ["BLOCK_SECONDS", "Decoder", "open_decoder", "unsupported_reason"]
+
+BLOCK_SECONDS = 2
+"""So much audio, or little more, is yielded at a time."""
 
 _CONTAINER_RATE = 16_000  # what the recognisers work at
-_BLOCK = 128 * 1024  # bytes of samples that are yielded at a time
+_SAMPLE = 2  # bytes
 
 
 class Decoder(Protocol):
@@ -73,24 +76,35 @@ def open_decoder(encoding: str, sample_rate: int, channels: int) -> Decoder:
 
 
 class _Plain:
+    encoded_size = _SAMPLE  # bytes of a sample before it is decoded
+
     def __init__(self, sample_rate: int, channels: int) -> None:
         self.sample_rate = sample_rate
+        self._block = BLOCK_SECONDS * sample_rate * channels * self.encoded_size
 
     def accept(self, data: bytes) -> Iterator[bytes]:
-        yield data
+        for at in range(0, len(data), self._block):
+            yield self._samples(data[at : at + self._block])
 
     def finish(self) -> Iterator[bytes]:
         return iter(())
 
+    def _samples(self, data: bytes) -> bytes:
+        return data
+
 
 class _ALaw(_Plain):
-    def accept(self, data: bytes) -> Iterator[bytes]:
-        yield _expanded(data, _a_law())
+    encoded_size = 1
+
+    def _samples(self, data: bytes) -> bytes:
+        return _expanded(data, _a_law())
 
 
 class _MuLaw(_Plain):
-    def accept(self, data: bytes) -> Iterator[bytes]:
-        yield _expanded(data, _mu_law())
+    encoded_size = 1
+
+    def _samples(self, data: bytes) -> bytes:
+        return _expanded(data, _mu_law())
 
 
 def _expanded(data: bytes, table: npt.NDArray[np.int16]) -> bytes:
@@ -136,6 +150,7 @@ class _Container:
 
         self._packets = packets
         self._channels = channels
+        self._block = BLOCK_SECONDS * _CONTAINER_RATE * channels * _SAMPLE
         self._codec = cast("av.AudioCodecContext", av.CodecContext.create(codec, "r"))
         self._resampler = av.AudioResampler(
             format="s16", layout="mono" if channels == 1 else "stereo", rate=_CONTAINER_RATE
@@ -155,7 +170,7 @@ class _Container:
         try:
             for packet in packets:
                 block += self._samples(packet)
-                if len(block) >= _BLOCK:
+                if len(block) >= self._block:
                     yield bytes(block)
                     block.clear()
             if last and self._begun:
@@ -190,7 +205,7 @@ class _Container:
         samples = bytearray()
         for part in self._resampler.resample(frame):
             # A plane may be longer than its samples.
-            samples += bytes(part.planes[0])[: part.samples * 2 * self._channels]
+            samples += bytes(part.planes[0])[: part.samples * _SAMPLE * self._channels]
         return bytes(samples)
 
 

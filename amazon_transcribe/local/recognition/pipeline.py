@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from heapq import merge
+from itertools import chain
 
 from ...exceptions import LimitExceededException
 from ...transcription import Result
 from ..engines import Engine, Recognition, RecognitionOptions
-from ..engines.base import Stability
-from .decoders import open_decoder
+from ..engines.base import Hurried, Stability
+from .decoders import BLOCK_SECONDS, open_decoder
 
 __all__ = ["CHANNELS", "ChannelRecognition", "Pipeline", "PipelineOptions"]
 
@@ -18,6 +19,7 @@ CHANNELS = 2
 """As many as the service tells apart (API reference, NumberOfChannels)."""
 
 _SAMPLE = 2  # bytes
+_STEPS_PER_SECOND = 34  # shorter than a frame of the recognisers, which is 30 ms
 
 
 @dataclass(frozen=True)
@@ -55,27 +57,45 @@ class Pipeline:
             self._decoder.sample_rate, options.stabilize, options.stability, options.alternatives
         )
         self._recognition: Recognition = (
-            ChannelRecognition(lambda: engine.open(recognition))
+            ChannelRecognition(lambda: engine.open(recognition), self._decoder.sample_rate)
             if options.two_channels
             else engine.open(recognition)
         )
-        self._bytes_left = max_seconds * self._decoder.sample_rate * _SAMPLE * channels
+        bytes_per_second = self._decoder.sample_rate * _SAMPLE * channels
+        self._slice = BLOCK_SECONDS * bytes_per_second  # of samples that one call recognises
+        self._bytes_left = max_seconds * bytes_per_second
+        self._waiting: Iterator[bytes] = iter(())  # samples, decoded as they are taken
+        self.behind = False
 
     def accept(self, audio: bytes) -> list[Result]:
-        """Take the next audio, encoded, and return the results that it brings.
+        """Take the next audio, encoded, and return the first results that it brings.
+
+        A call recognises a few seconds of audio, so that no job is long. While more of it is
+        waiting, `behind` is true, and `catch_up` goes on.
 
         :raises BadRequestException: for bytes that are not of the encoding.
         :raises LimitExceededException: for audio longer than a stream may be.
         """
         return self._recognise(self._decoder.accept(audio))
 
+    def catch_up(self) -> list[Result]:
+        """Recognise the next few seconds of the audio that is waiting; see `accept`."""
+        return self._recognise(())
+
     def finish(self) -> list[Result]:
         """Take the end of the audio and return the last results."""
-        return self._recognise(self._decoder.finish()) + self._recognition.finish()
+        results = self._recognise(self._decoder.finish())
+        while self.behind:
+            results += self.catch_up()
+        return results + self._recognition.finish()
 
     def _recognise(self, pieces: Iterable[bytes]) -> list[Result]:
+        self._waiting = chain(self._waiting, pieces) if self.behind else iter(pieces)
+        self.behind = True
         results: list[Result] = []
-        for pcm in pieces:
+        taken = 0
+        for pcm in self._waiting:
+            taken += len(pcm)
             self._bytes_left -= len(pcm)
             if self._bytes_left < 0:
                 raise LimitExceededException(
@@ -83,17 +103,27 @@ class Pipeline:
                     " into smaller chunks and try your request again."
                 )
             results += self._recognition.accept(pcm)
+            if taken >= self._slice:
+                return results
+        self.behind = False
         return results
 
 
 class ChannelRecognition:
     """The recognition of one stream of two channels, whose times count from one beginning.
 
+    The channels go on in turn by steps of less than a frame, in which no channel has more
+    than the results of one position: so the order of results is that of their positions in
+    the audio, in whatever pieces it comes.
+
     :param open_channel: Begins the recognition of one channel.
+    :param sample_rate: The rate of the audio in hertz.
     """
 
-    def __init__(self, open_channel: Callable[[], Recognition]) -> None:
+    def __init__(self, open_channel: Callable[[], Recognition], sample_rate: int) -> None:
+        self._step = sample_rate // _STEPS_PER_SECOND * CHANNELS
         self._channels = [open_channel() for _ in range(CHANNELS)]
+        self._hurried = [channel for channel in self._channels if isinstance(channel, Hurried)]
         self._rest = b""  # less than a sample of each channel
 
     def accept(self, pcm: bytes) -> list[Result]:
@@ -103,12 +133,18 @@ class ChannelRecognition:
         self._rest = pcm[whole:]
         # Only copied, so the machine's order of bytes does not matter.
         samples = memoryview(pcm)[:whole].cast("h")
-        return _in_order(
-            [
-                channel.accept(samples[number::CHANNELS].tobytes())
-                for number, channel in enumerate(self._channels)
-            ]
-        )
+        results: list[Result] = []
+        for at in range(0, len(samples), self._step):
+            step = samples[at : at + self._step]
+            for recognition in self._hurried:
+                recognition.hurried = at + self._step < len(samples)
+            results += _in_order(
+                [
+                    channel.accept(step[number::CHANNELS].tobytes())
+                    for number, channel in enumerate(self._channels)
+                ]
+            )
+        return results
 
     def finish(self) -> list[Result]:
         """Take the end of the audio and return the last final results."""

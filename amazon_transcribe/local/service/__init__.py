@@ -175,12 +175,13 @@ class TranscriptionService:
                 if not data:
                     session.receive_end()
                     break
-                # Whatever came while the engine was busy goes to it in one piece.
                 audio = b"".join(session.receive(data))
                 if stream is None and (audio or session.configuration is not None):
                     stream = await self._open(session, exchange)
                 if stream is not None and audio:
                     await self._recognise(stream, stream.pipeline.accept, audio)
+                    while stream.pipeline.behind:
+                        await self._recognise(stream, stream.pipeline.catch_up)
                     timer.restart()
         if stream is not None:
             await self._recognise(stream, stream.pipeline.finish)

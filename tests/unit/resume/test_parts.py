@@ -356,7 +356,9 @@ def _heard(engine: WordCodes, pcm: bytes, cuts: list[tuple[float, float, int]]) 
     for number, (seconds, piece, unheard) in enumerate([*cuts, (1e6, 0.1, 0)], 1):
         results.begin(number)
         start = at = buffer.start
-        recognition = ChannelRecognition(lambda: engine.open(RecognitionOptions(word_codes.RATE)))
+        recognition = ChannelRecognition(
+            lambda: engine.open(RecognitionOptions(word_codes.RATE)), word_codes.RATE
+        )
         said: list[Result] = []
         while at < min(len(pcm), start + seconds * rate):
             data = buffer.read(at, int(piece * rate))

@@ -100,6 +100,23 @@ def test_search_finds_what_the_first_likely_token_hides() -> None:
     assert next(iter(found(table, width=2))) == b"b"
 
 
+def test_equally_likely_tokens_come_in_their_order() -> None:
+    """Unstable sorts put them in an order that differs between processors."""
+    equal = np.full(1_000, -math.log(2_000), np.float32)
+    equal[::3] = -math.log(500)  # the likeliest; END is one of them
+    ending = np.full(1_000, -np.inf, np.float32)
+    ending[END] = 0.0
+    texts = search(
+        lambda newest, rows: np.array([equal if token == START else ending for token in newest]),
+        lambda token: b"%d " % token,
+        start=START,
+        end=END,
+        width=3,
+        most_tokens=2,
+    )
+    assert [tokens for tokens, _ in texts] == [[], [3], [6]]
+
+
 def test_texts_that_differ_in_what_is_no_letter_are_one() -> None:
     comma = 5
     table = np.zeros((6, 6))

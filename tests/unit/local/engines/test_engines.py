@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +28,7 @@ from amazon_transcribe.local.engines.results import Word, build_result, split_ma
 from amazon_transcribe.local.engines.segmented import SegmentedRecognition
 from amazon_transcribe.local.engines.stabilizer import OPEN_WORDS, Stabilizer
 from amazon_transcribe.transcription import Alternative, Result
-from tests.support.recordings import Recording, best, read_recording, recognise
+from tests.support.recordings import Recording, best, read_recording, recognise, transcripts
 
 LEVELS: list[Stability] = ["low", "medium", "high"]
 
@@ -207,14 +207,19 @@ def test_further_alternatives_follow_the_best_one() -> None:
 class Undecided:
     """A decoder that has heard one thing or the other."""
 
+    incremental = False
+
     def __init__(self, *texts: str) -> None:
         self.readings_of_final = [words_at(text.split()) for text in texts]
         self.wanted: list[int] = []
 
-    def partial(self, samples: object, keep: int) -> list[Word]:
+    def begin(self) -> None:
+        pass
+
+    def partial(self, samples: Sized, keep: int) -> list[Word]:
         return self.readings_of_final[0]
 
-    def final(self, samples: object, keep: int) -> list[Word]:
+    def final(self, samples: Sized, keep: int) -> list[Word]:
         return self.readings_of_final[0]
 
     def place(self, samples: object, words: list[Word]) -> list[Word]:
@@ -284,6 +289,39 @@ def test_alternatives_of_real_speech(engine: Engine, sentence: Recording, stabil
         for other in said[1:]:
             assert len(set(other) & set(said[0])) >= len(set(said[0])) / 2
     assert max(len(result.alternatives or ()) for result in several) == 3
+
+
+# Finals without partials
+
+
+class Startled(Undecided):
+    """A decoder that takes what it has heard for noise once the segment ends."""
+
+    def __init__(self) -> None:
+        super().__init__("unused")
+        self.seconds: list[float] = []
+
+    def begin(self) -> None:
+        self.seconds = []
+
+    def partial(self, samples: Sized, keep: int) -> list[Word]:
+        self.seconds.append(len(samples) / 16_000)
+        return words_at([f"{seconds:.2f}" for seconds in self.seconds])
+
+    def final(self, samples: Sized, keep: int) -> list[Word]:
+        return []
+
+
+@pytest.mark.parametrize("stabilize", [False, True])
+def test_final_that_keeps_the_partial_words_does_not_depend_on_the_pieces(stabilize: bool) -> None:
+    short = read_recording("goforward")
+    options = RecognitionOptions(short.sample_rate, stabilize)
+    heard = {
+        tuple(transcripts(recognise(SegmentedRecognition(options, Startled()), short.pcm, size)))
+        for size in (640, 3_200, 40_000, len(short.pcm))
+    }
+    ((text,),) = heard
+    assert text.startswith("0.90 1.50")
 
 
 # Stable words
@@ -383,6 +421,7 @@ def test_result_id_names_the_segment(results: list[Result]) -> None:
     assert [name for name, following in pairwise([*ids, None]) if name != following] == finals
 
 
+@pytest.mark.parametrize("engine", ["moonshine", "scripted"], indirect=True)
 def test_a_call_with_much_audio_brings_one_partial_at_most(
     engine: Engine, speech: Recording
 ) -> None:
