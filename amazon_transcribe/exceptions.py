@@ -285,7 +285,11 @@ class UnexpectedAnswerException(HTTPException):
     """Something answered with HTTP 200, but not with an event stream.
 
     It is not the service: a proxy's page, a captive portal, or another server at this
-    endpoint. `status_code` and `content_type` are the answer's, `body` its first bytes.
+    endpoint.
+
+    :param status_code: The answer's HTTP status.
+    :param content_type: The answer's content type, None without one.
+    :param body: The answer's first bytes.
     """
 
     def __init__(self, status_code: int, content_type: str | None, body: bytes) -> None:
@@ -347,8 +351,14 @@ class StreamClosedException(StreamException, OSError):
     """The stream takes no more audio or events.
 
     Either it was ended on our side, by `end_stream()` or by `close()` of the stream or its
-    client, or the service had ended it cleanly when more audio was sent.
+    client, or the service had ended it cleanly when more audio was sent. It is an `OSError`
+    too, as the original SDK's is.
+
+    :param message: Who has ended it, and when.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
 
 
 # The service

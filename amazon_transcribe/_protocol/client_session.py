@@ -169,7 +169,7 @@ class ClientSession:
         return read_answer(self.operation, body)
 
     def is_unexpected(self, headers: Mapping[str, str]) -> bool:
-        """Check whether an answer with HTTP 200 says by its content type that it is no event stream.
+        """Check whether an answer with HTTP 200 has a content type other than an event stream's.
 
         WebSocket has no content type.
         """

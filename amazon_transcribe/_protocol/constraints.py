@@ -15,7 +15,6 @@ import operator
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, cached_property
@@ -112,9 +111,8 @@ class Integer(Rule):
         value = _plain(value)
         if isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value):
             return int(value)  # as from the environment; the original SDK sends it so
-        if not isinstance(value, bool):
-            with suppress(TypeError):  # it is no whole number
-                return operator.index(value)
+        if hasattr(value, "__index__") and not isinstance(value, bool):
+            return operator.index(value)  # as of numpy
         return value
 
     def violation(self, value: Any) -> str | None:
@@ -273,7 +271,7 @@ class Structure(Rule):
     shape: type[msgspec.Struct]
 
     def normalised(self, value: Any) -> Any:
-        return normalised(value) if isinstance(value, self.shape) else value
+        return normalised(value, self.shape) if isinstance(value, self.shape) else value
 
     def violation(self, value: Any) -> str | None:
         if isinstance(value, self.shape):
@@ -366,12 +364,15 @@ def _rule(annotation: Any) -> Rule:
     return Text() if kind is str else Structure(kind)
 
 
-def normalised(value: _Shape) -> _Shape:
-    """Return a request, event or part of one with the plain values of all its members."""
+def normalised(value: _Shape, shape: type[msgspec.Struct]) -> _Shape:
+    """Return a request, event or part of one with the plain values of its members.
+
+    :param shape: The shape whose members these are; the value may be of a subclass.
+    """
     from msgspec.structs import replace
 
     plain: dict[str, Any] = {}
-    for member in members_of(type(value)):
+    for member in members_of(shape):
         part = getattr(value, member.name)
         if part is not None:
             plain[member.name] = member.rule.normalised(part)

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 def _fields_by_name(struct: Struct) -> dict[str, Any]:
-    """All fields by name, in a new dict: a change of it does not change the object."""
+    """Return all fields by name, in a new dict: a change of it does not change the object."""
     return {name: getattr(struct, name) for name in struct.__struct_fields__}
 
 
 class Fields(Struct):
     """A struct whose fields can be read as its `__dict__`."""
 
-    __dict__ = property(_fields_by_name)
+    __dict__ = property(_fields_by_name)  # pyright: ignore[reportGeneralTypeIssues, reportAssignmentType]
 
 
 class Shape(Fields, rename="pascal", omit_defaults=True, repr_omit_defaults=True, gc=False):
@@ -69,7 +69,7 @@ class EventShape(Shape, BaseEvent, gc=True):
     """An event whose payload is a shape as JSON."""
 
     # Once more, as `BaseEvent` brings a dict of its own, which is empty.
-    __dict__ = property(_fields_by_name)
+    __dict__ = property(_fields_by_name)  # pyright: ignore[reportGeneralTypeIssues, reportAssignmentType]
 
 
 def _to_plain(value: Any) -> Any:
