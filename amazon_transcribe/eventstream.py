@@ -197,13 +197,20 @@ class BaseEvent(_Payload):
 class MessageParser(Protocol):
     """An object whose `parse` turns a message into a typed event, or raises."""
 
-    def parse(self, event: EventStreamMessage) -> Any: ...
+    def parse(self, message: EventStreamMessage, /) -> Any:
+        """Return the event of a message, or raise the exception that the message carries.
+
+        :param message: A whole message of the stream.
+        """
+        ...
 
 
 class RawStream(Protocol):
     """An object whose `chunks` yields the bytes of a body as they come."""
 
-    def chunks(self) -> AsyncIterator[bytes]: ...
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Return an iterator over the body's bytes, cut anywhere."""
+        ...
 
 
 class EventStream:
@@ -271,7 +278,9 @@ class SigningCredentials(Protocol):
     """An object with a `secret_access_key`, such as `auth.Credentials`."""
 
     @property
-    def secret_access_key(self) -> str: ...
+    def secret_access_key(self) -> str:
+        """The secret that signs."""
+        ...
 
 
 class EventSigner:
@@ -339,6 +348,7 @@ class ByteBuffer:
     def write(self, data: Buffer) -> None:
         """Append bytes.
 
+        :param data: The bytes.
         :raises StreamClosedException: After `end_stream`.
         """
         if self._ended:
@@ -346,7 +356,10 @@ class ByteBuffer:
         self._unread += data
 
     def read(self, size: int = -1) -> bytes:
-        """Return bytes that were written and not yet read: `size` of them, or all."""
+        """Return bytes that were written and not yet read.
+
+        :param size: The most bytes to return; all if it is negative.
+        """
         end = len(self._unread) if size < 0 else size
         data = bytes(self._unread[:end])
         del self._unread[:end]

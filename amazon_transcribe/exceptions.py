@@ -90,9 +90,11 @@ class SDKError(Exception):
 class ParserError(SDKError):
     """Bytes that are not a valid event stream.
 
-    `offset` is the position of the offending byte, counted from the first byte of
-    its message. There is no resynchronisation after a fault: the decoder that raised it
-    stays failed.
+    There is no resynchronisation after a fault: the decoder that raised it stays failed.
+
+    :param reason: What is wrong, without the position.
+    :param offset: The position of the offending byte, counted from the first byte of its
+        message.
     """
 
     def __init__(self, reason: str = "", offset: int = 0) -> None:
@@ -113,7 +115,11 @@ class InvalidMessageLength(ParserError):
 
 
 class InvalidHeadersLength(ParserError):
-    """The header block is longer than the limit."""
+    """The header block is longer than the limit.
+
+    :param length: Its length in bytes, as the message states it.
+    :param limit: The longest header block that the decoder accepts, in bytes.
+    """
 
     def __init__(self, length: int, limit: int = 128 * 1024) -> None:
         super().__init__(f"Header length of {length} exceeded the maximum of {limit}", 4)
@@ -121,7 +127,11 @@ class InvalidHeadersLength(ParserError):
 
 
 class InvalidPayloadLength(ParserError):
-    """The payload is longer than the limit."""
+    """The payload is longer than the limit.
+
+    :param length: Its length in bytes, as the message states it.
+    :param limit: The longest payload that the decoder accepts, in bytes.
+    """
 
     def __init__(self, length: int, limit: int = 16 * 1024**2) -> None:
         super().__init__(f"Payload length of {length} exceeded the maximum of {limit}", 0)
@@ -129,7 +139,12 @@ class InvalidPayloadLength(ParserError):
 
 
 class ChecksumMismatch(ParserError):
-    """A CRC in the message differs from the one calculated over its bytes."""
+    """A CRC in the message differs from the one calculated over its bytes.
+
+    :param expected: The CRC-32 in the message.
+    :param calculated: The CRC-32 of its bytes.
+    :param offset: The position of the CRC in the message.
+    """
 
     def __init__(self, expected: int, calculated: int, offset: int = 8) -> None:
         super().__init__(
@@ -145,7 +160,11 @@ class InvalidHeader(ParserError):
 
 
 class DuplicateHeader(ParserError):
-    """A header name occurs twice in one message."""
+    """A header name occurs twice in one message.
+
+    :param header: The name.
+    :param offset: The position of its second occurrence in the message.
+    """
 
     def __init__(self, header: str, offset: int = 12) -> None:
         super().__init__(f'Duplicate header present: "{header}"', offset)
@@ -161,7 +180,11 @@ class SerializationError(SDKError):
 
 
 class InvalidHeaderValue(SerializationError):
-    """A header name or value of a type, range or content the format cannot carry."""
+    """A header name or value of a type, range or content the format cannot carry.
+
+    :param value: The name or value.
+    :param reason: What is wrong with it; by default its type.
+    """
 
     def __init__(self, value: object, reason: str | None = None) -> None:
         super().__init__(value, reason)
@@ -173,6 +196,11 @@ class InvalidHeaderValue(SerializationError):
 
 
 class _ExceedsMaxLength(SerializationError):
+    """Something that is longer than the format allows.
+
+    :param length: Its length in bytes.
+    """
+
     _message = ""
 
     def __init__(self, length: int) -> None:
@@ -226,8 +254,9 @@ class HTTPException(SDKError):
 class ConnectException(HTTPException):
     """No connection for a stream could be made: name resolution, TCP, TLS or HTTP/2 failed.
 
-    `transient` is False if another attempt cannot help: an unknown name, an untrusted
-    certificate, a peer that does not speak HTTP/2.
+    :param message: What failed, and why.
+    :param transient: False if another attempt cannot help: an unknown name, an untrusted
+        certificate, a peer that does not speak HTTP/2.
     """
 
     def __init__(self, message: str = "", *, transient: bool = False) -> None:
@@ -238,8 +267,9 @@ class ConnectException(HTTPException):
 class TimeoutException(HTTPException, TimeoutError):
     """A wait took too long.
 
-    `phase` says what was waited for: `"endpoint"`, `"slot"`, `"credentials"`, `"connect"`,
-    `"response"`, `"read"`, `"send"`, `"idle"` or `"drain"`. `seconds` is the time allowed.
+    :param phase: What was waited for: `"endpoint"`, `"slot"`, `"credentials"`, `"connect"`,
+        `"response"`, `"read"`, `"send"`, `"idle"` or `"drain"`.
+    :param seconds: The time allowed; below 0 counts as 0.
     """
 
     def __init__(self, phase: str, seconds: float) -> None:
@@ -255,7 +285,11 @@ class UnexpectedAnswerException(HTTPException):
     """Something answered with HTTP 200, but not with an event stream.
 
     It is not the service: a proxy's page, a captive portal, or another server at this
-    endpoint. `status_code` and `content_type` are the answer's, `body` its first bytes.
+    endpoint.
+
+    :param status_code: The HTTP status.
+    :param content_type: The answer's content type, None if it has none.
+    :param body: The first bytes of the answer.
     """
 
     def __init__(self, status_code: int, content_type: str | None, body: bytes) -> None:
@@ -282,8 +316,8 @@ class StreamException(HTTPException):
 class ConnectionLostException(StreamException):
     """The connection of the stream was lost.
 
-    `code` is the HTTP/2 error code (RFC 9113, section 7) of a GOAWAY that the peer sent
-    before, else 0; the message contains the GOAWAY's text.
+    :param message: How it was lost, with the text of a GOAWAY that the peer sent before.
+    :param code: The HTTP/2 error code (RFC 9113, section 7) of that GOAWAY, else 0.
     """
 
     def __init__(self, message: str = "", code: int = 0) -> None:
@@ -294,9 +328,10 @@ class ConnectionLostException(StreamException):
 class StreamResetException(StreamException):
     """The peer ended the stream with RST_STREAM or refused it with GOAWAY.
 
-    `code` is the HTTP/2 error code (RFC 9113, section 7). `unprocessed` is True if the peer
-    says that it has not processed the request, so that it can safely be sent again
-    (RFC 9113, section 8.7).
+    :param message: What the peer did.
+    :param code: The HTTP/2 error code (RFC 9113, section 7).
+    :param unprocessed: True if the peer says that it has not processed the request, so that
+        the request can safely be sent again (RFC 9113, section 8.7).
     """
 
     def __init__(self, message: str, code: int = 0, *, unprocessed: bool = False) -> None:
@@ -317,7 +352,12 @@ class StreamClosedException(StreamException, OSError):
 
     Either it was ended on our side, by `end_stream()` or by `close()` of the stream or its
     client, or the service had ended it cleanly when more audio was sent.
+
+    :param message: What ended the stream.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
 
 
 # The service
@@ -326,9 +366,10 @@ class StreamClosedException(StreamException, OSError):
 class ServiceException(SDKError):
     """A refusal or failure reported by the service.
 
-    `message` is the service's text and `status_code` the HTTP status of this kind of
-    failure. One that came inside the stream without a status of its own has 400, as in
-    `EventStreamMessage.to_response_dict`.
+    `status_code` is the HTTP status of this kind of failure. One that came inside the
+    stream without a status of its own has 400, as in `EventStreamMessage.to_response_dict`.
+
+    :param message: The service's text.
     """
 
     status_code: int = 400
@@ -344,7 +385,11 @@ class ServiceException(SDKError):
 class UnknownServiceException(ServiceException):
     """A refusal or failure of a kind for which this version has no class.
 
-    `error_code` is the name that the service gave it. The text ends with the HTTP status.
+    The text ends with the HTTP status.
+
+    :param status_code: The HTTP status.
+    :param error_code: The name that the service gave it, if it gave one.
+    :param message: The service's text.
     """
 
     def __init__(self, status_code: int, error_code: str | None, message: str) -> None:
@@ -401,8 +446,9 @@ class SerializationException(ServiceException):
 class InvalidParameterException(BadRequestException, ValidationException):
     """A parameter that the service's model forbids, refused before anything is sent.
 
-    `parameter` is its name in Python, or the path to the faulty part of it, e.g.
-    `configuration.channel_definitions[0].channel_id`.
+    :param parameter: Its name in Python, or the path to the faulty part of it, e.g.
+        `configuration.channel_definitions[0].channel_id`.
+    :param message: What is wrong, and what is allowed.
     """
 
     def __init__(self, parameter: str, message: str) -> None:
@@ -414,7 +460,8 @@ class InvalidParameterException(BadRequestException, ValidationException):
 class InvalidEventException(SDKError):
     """An event's JSON does not fit the service model.
 
-    `event_type` is the event's type, and the message says where in the JSON the fault is.
+    :param event_type: The event's type.
+    :param reason: Where in the JSON the fault is, and what is wrong there.
     """
 
     def __init__(self, event_type: str, reason: str) -> None:

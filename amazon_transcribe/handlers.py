@@ -10,7 +10,7 @@ await Printer(stream.output_stream).handle_events()
 
 from __future__ import annotations
 
-from ._stream.iteration import EventIteration
+from ._stream.iteration import ConnectionEvent, EventIteration
 from .model import (
     CallAnalyticsTranscriptResultStream,
     CategoryEvent,
@@ -68,7 +68,9 @@ class TranscriptResultStreamHandler(_Handler):
         `ResumableTranscription`.
     """
 
-    def __init__(self, transcript_result_stream: EventIteration[object]) -> None:
+    def __init__(
+        self, transcript_result_stream: EventIteration[TranscriptEvent | ConnectionEvent]
+    ) -> None:
         super().__init__(transcript_result_stream)
         self._transcript_result_stream = transcript_result_stream
 

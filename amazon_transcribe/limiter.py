@@ -28,6 +28,8 @@ class Slot:
     """The right to one open stream, from `StreamLimiter.acquire`.
 
     It ends with `release`, or when the slot is garbage-collected.
+
+    :param limiter: The limiter that the slot goes back to.
     """
 
     __slots__ = ("_limiter", "_loop")

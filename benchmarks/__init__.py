@@ -1,0 +1,14 @@
+"""Benchmarks: `make bench` runs the short ones, `python -m benchmarks.NAME` one of them.
+
+| name | measures |
+|---|---|
+| `micro` | the codec's twins, piece by piece: `pytest benchmarks/micro` |
+| `compare` | the codec against others, in environments of their own |
+| `memory` | that the codec's memory does not grow |
+| `streams` | CPU, lateness, memory and starts of many live streams, and of other SDKs |
+| `calls` | Python calls of a chunk, an event, a start |
+| `faults` | what a program sees of each fault, and after how long |
+| `resume` | what is lost and doubled when connections are cut |
+| `soak` | half an hour of streams and faults: `make soak` |
+| `wer` | word errors of the local server |
+"""

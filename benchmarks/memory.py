@@ -37,7 +37,7 @@ DECODERS = 10_000
 def resident() -> int:
     """Bytes of this process in memory now; where that is not told, the most there were."""
     try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+        return int(Path("/proc/self/statm").read_text("utf-8").split()[1]) * resource.getpagesize()
     except OSError:
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -16,7 +16,6 @@ from amazon_transcribe.captions import to_text
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import SDKError
 from amazon_transcribe.limiter import StreamLimiter
-from amazon_transcribe.transcription import TranscriptEvent
 
 CHUNK = 3_200  # bytes: 0.1 s
 
@@ -37,9 +36,8 @@ async def transcribe(
 
         async def receive() -> None:
             async for event in stream.output_stream:
-                if isinstance(event, TranscriptEvent):
-                    writer.write(to_text(event.transcript.results).encode())
-                    await writer.drain()
+                writer.write(to_text(event.transcript.results).encode())
+                await writer.drain()
 
         await asyncio.gather(send(), receive())
 

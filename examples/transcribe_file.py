@@ -13,7 +13,6 @@ import sys
 from amazon_transcribe.audio import open_audio, paced
 from amazon_transcribe.captions import to_text
 from amazon_transcribe.client import TranscribeStreamingClient
-from amazon_transcribe.transcription import TranscriptEvent
 
 
 async def transcribe(path: str) -> None:
@@ -32,8 +31,7 @@ async def transcribe(path: str) -> None:
 
         async def receive() -> None:
             async for event in stream.output_stream:
-                if isinstance(event, TranscriptEvent):
-                    print(to_text(event.transcript.results), end="", flush=True)
+                print(to_text(event.transcript.results), end="", flush=True)
 
         await asyncio.gather(send(), receive())
 

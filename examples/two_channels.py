@@ -15,7 +15,6 @@ from array import array
 from amazon_transcribe.captions import to_text
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.local import LocalTranscribe
-from amazon_transcribe.transcription import TranscriptEvent
 
 CHUNK = 12_800  # bytes: 0.2 s of two channels at 16 kHz
 
@@ -60,11 +59,10 @@ async def transcribe(pcm: bytes, rate: int, words: list[str]) -> None:
 
         async def receive() -> None:
             async for event in stream.output_stream:
-                if isinstance(event, TranscriptEvent):
-                    for result in event.transcript.results:
-                        if text := to_text([result]):  # once it is final
-                            start = f"{result.start_time:5.2f}"
-                            print(f"{start} {result.channel_id}: {text}", end="", flush=True)
+                for result in event.transcript.results:
+                    if text := to_text([result]):  # once it is final
+                        start = f"{result.start_time:5.2f}"
+                        print(f"{start} {result.channel_id}: {text}", end="", flush=True)
 
         await asyncio.gather(send(), receive())
 

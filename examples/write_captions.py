@@ -13,7 +13,7 @@ from amazon_transcribe.audio import Lookahead, open_audio
 from amazon_transcribe.captions import to_srt
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.local import LocalTranscribe
-from amazon_transcribe.transcription import Result, TranscriptEvent
+from amazon_transcribe.model import Result
 
 
 async def transcribe(path: str) -> list[Result]:
@@ -41,10 +41,9 @@ async def transcribe(path: str) -> list[Result]:
 
         async def receive() -> None:
             async for event in stream.output_stream:
-                if isinstance(event, TranscriptEvent):
-                    for result in event.transcript.results:
-                        lookahead.advance(result.end_time)
-                        results.append(result)
+                for result in event.transcript.results:
+                    lookahead.advance(result.end_time)
+                    results.append(result)
 
         await asyncio.gather(send(), receive())
     return results

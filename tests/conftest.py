@@ -5,12 +5,20 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import re
 from types import ModuleType
 
 import pytest
 
-# No test asks a metadata service: its address is not of this machine.
+# The environment of the tests is their own: the caller's keys, endpoints, authorities and
+# proxies would change what they see.
+FOREIGN = re.compile(r"AWS_.*|SSL_CERT_(FILE|DIR)|OTEL_.*|(all|https?|no)_proxy", re.IGNORECASE)
+for variable in [name for name in os.environ if FOREIGN.fullmatch(name)]:
+    del os.environ[variable]
+
+# No test asks a metadata service, whose address is not of this machine, or reads profiles.
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 
 TWINS = {
     "compiled": "amazon_transcribe._wire._codec",

@@ -193,7 +193,7 @@ def lowest(arguments: list[str]) -> None:
         bounds = lower_bounds()
         print("\n".join(bounds), flush=True)
         pins = place / "pins.txt"
-        pins.write_text("\n".join(bounds))
+        pins.write_text("\n".join(bounds), "utf-8")
         env = Environment(place / "env")
         # What builds is held to them too, under a name that pip changed with 25.3.
         limits = {"PIP_CONSTRAINT": str(pins), "PIP_BUILD_CONSTRAINT": str(pins)}

@@ -141,7 +141,7 @@ _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LO
 
 
 def _is_transient(error: OSError | UnicodeError) -> bool:
-    """Whether a connection may be had if it is tried again."""
+    """Return whether another attempt may succeed."""
     if isinstance(error, socket.gaierror):
         return error.errno == socket.EAI_AGAIN
     if isinstance(error, ssl.SSLError):  # certificates and versions stay what they are

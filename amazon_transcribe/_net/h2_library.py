@@ -72,7 +72,7 @@ class H2Connection(h2.connection.H2Connection):
         self.remote_settings = _Settings(not config.client_side)
 
     def _stream_closed_by(self, stream_id: int) -> StreamClosedBy | None:
-        """How a stream ended; one that is forgotten may still get frames, as after a reset."""
+        """Return how a stream ended; a forgotten one may still get frames, as after a reset."""
         return super()._stream_closed_by(stream_id) or StreamClosedBy.SEND_RST_STREAM
 
     def clear_outbound_data_buffer(self) -> None:

@@ -4,7 +4,7 @@ The `h2` library keeps the state of the protocol. What it costs most in, DATA fr
 written and read here against its windows. Writes are gathered and go out once per turn
 of the event loop.
 
-Bounds: a stream holds at most `MAX_UNSENT` bytes unsent (then `write` waits) and
+Bounds: a stream is full above `MAX_UNSENT` bytes unsent (`drain` waits), and holds at most
 `MAX_UNREAD` bytes unread (then the peer's window is shut). A peer that makes this side
 answer, by PING or by requests, and reads nothing loses its connection once
 `MAX_UNREAD_ANSWERS` bytes wait for it; one that asks for more than `MAX_ANSWERED` answers
@@ -74,7 +74,7 @@ class Http2Connection(asyncio.Protocol):
     :param on_request: In the server's role: called with each new stream and its headers.
     :param on_change: Called when the connection may take more streams, has fewer, or is
         gone.
-    :param max_unsent: Bytes of one stream unsent before `write` waits.
+    :param max_unsent: Bytes of one stream that may be unsent before `drain` waits.
     :param max_streams: How many streams the peer may have open at a time.
     :param max_unread_answers: Bytes of answers that the peer asks for and does not read,
         until it loses the connection.
@@ -101,8 +101,8 @@ class Http2Connection(asyncio.Protocol):
         self._max_answered = max_answered
         self._ping_interval = ping_interval
         self.streams: dict[int, Http2Stream] = {}
-        self.draining = False
-        self.last_words = ""  # what the peer said with GOAWAY
+        self.draining: bool = False
+        self.last_words: str = ""  # what the peer said with GOAWAY
         self._last_code = 0
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -167,12 +167,12 @@ class Http2Connection(asyncio.Protocol):
         self._fail_all("the peer closed the connection")
         return False
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
         self.lost.set_result(None)
-        self._fail_all(f"the connection was lost: {error}" if error else "the connection was lost")
+        self._fail_all(f"the connection was lost: {exc}" if exc else "the connection was lost")
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -295,7 +295,7 @@ class Http2Connection(asyncio.Protocol):
         return not self.draining
 
     def alpn(self) -> str | None:
-        """The protocol that TLS agreed on; None without TLS."""
+        """Return the protocol that TLS agreed on, `"none"` for no protocol; None without TLS."""
         tls = self._transport and self._transport.get_extra_info("ssl_object")
         return tls.selected_alpn_protocol() or "none" if tls else None
 
@@ -461,7 +461,7 @@ class Http2Connection(asyncio.Protocol):
     def _on_pong(self, event: PingAckReceived) -> None:
         self._pongs.wake()
 
-    _HANDLERS: ClassVar[Mapping[type[Event], Callable[[Http2Connection, Any], None]]] = {
+    _HANDLERS: ClassVar[Mapping[type[Event], Callable[[Any, Any], None]]] = {
         DataReceived: _on_data,
         WindowUpdated: _on_window,
         RequestReceived: _on_new_request,
@@ -485,7 +485,7 @@ class Http2Connection(asyncio.Protocol):
     # Writing
 
     def _unblock(self, stream_id: int | None) -> None:
-        """The peer's window has opened: a stream's, or with 0 the connection's."""
+        """Let the stream whose window has opened send again, or with 0 all streams."""
         if not stream_id:
             # Those that were not served when it closed come first.
             self._blocked.update(self._unflushed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from struct import Struct
 from typing import Protocol
 
@@ -28,12 +29,15 @@ class Connection(Protocol):
 
     def send_soon(self, stream: Http2Stream) -> None:
         """Send what the stream has to send, at the end of the loop's turn."""
+        ...
 
     def give_back(self, stream: Http2Stream, size: int) -> None:
         """Let the peer send as much again as was read."""
+        ...
 
     def reset(self, stream: Http2Stream, code: int) -> None:
         """End the stream with RST_STREAM where it is still open."""
+        ...
 
 
 class Http2Stream(Inbox):
@@ -125,11 +129,11 @@ class Http2Stream(Inbox):
                 due, end_sent = loop.time() + lingering, True
             elif self._unsent < unsent:
                 due, unsent = loop.time() + sending, self._unsent
-            try:
-                await self._readers.wait(max(due - loop.time(), 0.001), "close")
-            except TimeoutException:
-                timeout = lingering if end_sent else sending
-                raise TimeoutException("close", timeout) from None
+            left = due - loop.time()
+            if left <= 0:  # even while the peer sends
+                raise TimeoutException("close", lingering if end_sent else sending)
+            with suppress(TimeoutException):
+                await self._readers.wait(left, "close")
 
     def abort(self, code: int = ErrorCodes.CANCEL) -> None:
         """End the stream at once, with RST_STREAM where it is still open."""
@@ -201,7 +205,7 @@ class Http2Stream(Inbox):
             taken += size
         self._unsent -= taken
         if self._output_ended:
-            self._readers.wake()  # `finish` waits anew
+            self._readers.wake()  # `finish` measures its progress
         if self._writers and not self.is_full:
             self._writers.wake()
         return taken

@@ -16,7 +16,7 @@ class Inbox:
     """
 
     def __init__(self) -> None:
-        self.ended = False
+        self.ended: bool = False
         """Whether the peer has ended its bytes."""
         self.failure: HTTPException | None = None
         """What the stream has failed with, if it has."""

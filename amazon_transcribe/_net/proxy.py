@@ -44,7 +44,7 @@ class Proxy(NamedTuple):
 
 
 def proxy_for(origin: Origin) -> Proxy | None:
-    """The proxy that the environment names for this origin.
+    """Return the proxy that the environment names for this origin; None if there is none.
 
     :raises ConnectException: when what it names is not the URL of an HTTP proxy.
     """
@@ -66,7 +66,7 @@ def _parse(name: str, value: str) -> Proxy:
         parts = urlsplit(value if "://" in value else f"http://{value}")
         host, port = parts.hostname, parts.port or 80
     except ValueError:
-        host, port = None, 0
+        parts, host, port = urlsplit(""), None, 0
     if not host or parts.scheme != "http":
         raise ConnectException(f"{name} must be http://[USER:PASSWORD@]HOST[:PORT]")
     user = None

@@ -20,7 +20,7 @@ class Connection(Protocol):
     def abort(self) -> None: ...
 
 
-class _Guard:
+class _ShutdownHook:
     """Aborts the connections that are open when their loop shuts down.
 
     A loop that ends tells nobody but its asynchronous generators (`asyncio.run` and
@@ -44,7 +44,7 @@ class _Guard:
     def _discard(self, lost: asyncio.Future[None]) -> None:
         del self._connections[lost]
         if not self._connections and not self._ending:
-            _guards.pop(self._loop, None)
+            _hooks.pop(self._loop, None)
             with suppress(StopIteration):
                 self._waiting.aclose().__await__().send(None)
 
@@ -57,18 +57,18 @@ class _Guard:
                 for connection in self._connections.values():
                     connection.abort()
                 await asyncio.wait(list(self._connections), timeout=_TIMEOUT)
-            _guards.pop(self._loop, None)
+            _hooks.pop(self._loop, None)
 
 
-_guards: WeakKeyDictionary[asyncio.AbstractEventLoop, _Guard] = WeakKeyDictionary()
+_hooks: WeakKeyDictionary[asyncio.AbstractEventLoop, _ShutdownHook] = WeakKeyDictionary()
 
 
 def close_at_shutdown(connection: Connection) -> None:
     """Abort this connection when the running loop shuts down, if it is still open then."""
     loop = asyncio.get_running_loop()
-    guard = _guards.get(loop)
-    if guard is None:
-        for other in [other for other in _guards if other.is_closed()]:
-            del _guards[other]
-        guard = _guards[loop] = _Guard(loop)
-    guard.add(connection)
+    hook = _hooks.get(loop)
+    if hook is None:
+        for other in [other for other in _hooks if other.is_closed()]:
+            del _hooks[other]
+        hook = _hooks[loop] = _ShutdownHook(loop)
+    hook.add(connection)

@@ -4,8 +4,8 @@ The `wsproto` library keeps the state of the protocol (RFC 6455). Binary frames 
 by a frame writer of their own: the library sends none after the peer's close frame, when
 the server's last results are still due.
 
-Bounds: at most `MAX_UNSENT` bytes unsent (then `write` waits) and about `MAX_UNREAD`
-bytes unread (then nothing more is taken from the socket).
+Bounds: full above `MAX_UNSENT` bytes unsent (`drain` waits), and about `MAX_UNREAD` bytes
+unread (then nothing more is taken from the socket).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class WebSocketStream(asyncio.Protocol, Inbox):
 
     :param client: True in the client's role.
     :param on_change: Called when the connection is made and when it is gone.
-    :param max_unsent: Bytes unsent before `write` waits.
+    :param max_unsent: Bytes that may be unsent before `drain` waits.
     """
 
     def __init__(
@@ -143,12 +143,13 @@ class WebSocketStream(asyncio.Protocol, Inbox):
         self.fail(ConnectionLostException("the peer closed the connection without a close frame"))
         return False
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
         self.lost.set_result(None)
-        reason = f"the connection was lost: {error}" if error else "the connection was lost"
+        self._writing_paused = False  # nobody waits for room any more
+        reason = f"the connection was lost: {exc}" if exc else "the connection was lost"
         self.fail(ConnectionLostException(reason))
         self._tell_change()
 
@@ -212,7 +213,7 @@ class WebSocketStream(asyncio.Protocol, Inbox):
             self._finish_closing()
 
     def _finish_closing(self) -> None:
-        """Both close frames are there: nothing is left but to close the connection."""
+        """Close the connection, as both close frames have been exchanged."""
         if self._transport is None:
             return
         if self._is_client:

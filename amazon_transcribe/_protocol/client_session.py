@@ -86,7 +86,7 @@ class ClientSession:
         self._failure: SDKError | None = None
 
     def headers(self) -> list[tuple[str, str]]:
-        """The request's headers, signed; `host` stands for HTTP/2's `:authority`.
+        """Return the request's headers, signed; `host` stands for HTTP/2's `:authority`.
 
         The request's signature becomes the first event's prior signature.
         """
@@ -117,7 +117,7 @@ class ClientSession:
         return [*headers, ("authorization", value)]
 
     def presigned(self) -> str:
-        """The same request for WebSocket: the target of a GET, signed in its query.
+        """Return the same request for WebSocket: the target of a GET, signed in its query.
 
         Parameters are named as their headers without the prefix. The service answers
         them with no headers, so the session id is made here and the response repeats
@@ -153,7 +153,7 @@ class ClientSession:
         )
 
     def receive_response(self, headers: Mapping[str, str], result_stream: Any) -> Any:
-        """The typed response of a request that was accepted."""
+        """Return the typed response of a request that was accepted."""
         self._is_event_stream = bool(self._sent_parameters) or "content-type" in headers
         response = read_response(
             self.operation, {**self._sent_parameters, **headers}, result_stream
@@ -162,14 +162,14 @@ class ClientSession:
         return response
 
     def receive_answer(self, body: bytes) -> Any:
-        """The typed response of an answer that is one JSON body.
+        """Return the typed response of an answer that is one JSON body.
 
         :raises InvalidEventException: when it does not fit the service model.
         """
         return read_answer(self.operation, body)
 
     def is_unexpected(self, headers: Mapping[str, str]) -> bool:
-        """Whether an answer with HTTP 200 says by its content type that it is no event stream.
+        """Check whether the content type of an answer with HTTP 200 is another one.
 
         WebSocket has no content type.
         """
@@ -179,7 +179,7 @@ class ClientSession:
         return content_type.partition(";")[0].strip().lower() != CONTENT_TYPE
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ServiceException:
-        """The exception of an answer with any other status."""
+        """Return the exception of an answer with any other status."""
         # restJson1: the name may carry a namespace before '#' and a URL after ':'.
         name = headers.get("x-amzn-errortype", "").partition(":")[0].rpartition("#")[2]
         if not name and not body:
@@ -187,7 +187,7 @@ class ClientSession:
         return service_exception(name or None, body, status)
 
     def send_event(self, event: BaseEvent) -> bytes:
-        """The signed frame of an event.
+        """Return the signed frame of an event.
 
         :raises SerializerException: for an event that the operation does not take.
         :raises InvalidParameterException: for a value the service would refuse; its
@@ -208,7 +208,7 @@ class ClientSession:
         return chain.wrap(encode_message(headers, payload))
 
     def send_audio(self, chunk: bytes | bytearray | memoryview) -> bytes:
-        """The signed frame of a chunk of audio; an empty one ends the input.
+        """Return the signed frame of a chunk of audio; an empty chunk ends the input.
 
         :raises ValidationException: before the configuration, where there must be one.
         :raises StreamClosedException: after the end of the input.
@@ -228,7 +228,7 @@ class ClientSession:
         return frame
 
     def end(self) -> bytes:
-        """The signed frame that ends the input; of a scribe's, the session with it."""
+        """Return the signed frame that ends the input, and a scribe's session with it."""
         if self._chain is None:
             raise StreamClosedException("the request has not been made")
         frames = b""
@@ -246,7 +246,7 @@ class ClientSession:
         return self._chain
 
     def receive(self, data: Buffer) -> list[BaseEvent | SDKError]:
-        """The events that these bytes complete, in order.
+        """Return the events that these bytes complete, in order.
 
         What ends the stream, the service's exception or bytes that are no event
         stream, stands last in the list as an exception. After it nothing is read.
@@ -267,7 +267,7 @@ class ClientSession:
         return events
 
     def receive_end(self) -> SDKError | None:
-        """Tell that the peer's bytes have ended; what that means unless a clean end.
+        """Note that the peer's bytes have ended; return the failure, None for a clean end.
 
         :returns: A `TruncatedStreamException` when the last message is unfinished, an
             `UnexpectedAnswerException` when nothing came that makes it an event stream.

@@ -53,17 +53,26 @@ class IdleStream(Protocol):
     is_over: bool
 
     @property
+    def input_ended(self) -> bool:
+        """Whether the input has ended: it takes no audio any more."""
+        ...
+
+    @property
     def has_waiting_senders(self) -> bool:
         """Whether the program has audio that the peer does not take yet."""
+        ...
 
     def send_silence(self, silence: bytes) -> bool:
         """Send silence; False where the transport has no room for it."""
+        ...
 
     def end_idle_input(self, seconds: float) -> None:
         """End the input because there was no audio for so many seconds."""
+        ...
 
     def fail(self, error: TimeoutException) -> None:
         """End the stream with an error."""
+        ...
 
 
 class KeepAlive:
@@ -96,6 +105,7 @@ class KeepAlive:
     def audio_sent(self) -> None:
         """Note that the program has sent audio."""
         self._last_audio = self._loop.time()
+        self._blocked_since = None  # there was room for it
 
     def stop(self) -> None:
         """Act no more."""
@@ -107,7 +117,7 @@ class KeepAlive:
         """Act if there was no audio for too long, and come back when there may be none again."""
         self.stop()
         stream = self._stream()
-        if stream is None or stream.is_over:
+        if stream is None or stream.is_over or stream.input_ended:
             return
         now = self._loop.time()
         due = self._last_audio + self._after

@@ -20,6 +20,10 @@ logger = logging.getLogger("amazon_transcribe")
 _Event = TypeVar("_Event", covariant=True)
 
 
+class ConnectionEvent:
+    """An event about the connection of a stream, which the stream itself makes."""
+
+
 class EventIteration(Generic[_Event]):
     """The events of a stream in `async for`; those of unknown types do not stand in the way."""
 

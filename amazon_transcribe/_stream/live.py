@@ -74,7 +74,7 @@ class LiveStream:
         # Receiving
         self._events: deque[Any] = deque()
         self._waiting_readers = Waiters()
-        self._last_reader: asyncio.Task[Any] | None = None
+        self._last_reader: weakref.ref[asyncio.Task[Any]] | None = None
         self._bytes_received = 0
         self._result_timeout = result_timeout
         self._progress = (0, 0, False)
@@ -88,11 +88,13 @@ class LiveStream:
 
     def begin(self) -> None:
         """Begin to receive: from here on events are decoded and the end is noticed."""
-        # Neither holds the stream: one that the program drops is gone at once.
-        alive = weakref.ref(self)
+        # Neither holds the stream: one that the program drops is gone at once. But the
+        # transport holds the readers that wait, and so the stream: the loop holds no tasks.
+        alive: weakref.ref[LiveStream] = weakref.ref(self)
         self._on_check = functools.partial(_check_progress, alive)
         self._check_later()
-        self._stream.when_changed(functools.partial(_take_what_came, alive))
+        on_change = functools.partial(_take_what_came, alive, self._waiting_readers)
+        self._stream.when_changed(on_change)
 
     def __del__(self) -> None:
         # The program dropped its stream; the collector may run in any thread.
@@ -195,9 +197,15 @@ class LiveStream:
         self._take()
         if not isinstance(error, StreamClosedException):
             self.fail(error)
-        return self.failure or self._with_ids(self._idle_end or error)
+        # Without the frames of the last time that it was raised: they would pile up.
+        return (self.failure or self._with_ids(self._idle_end or error)).with_traceback(None)
 
     # For the idle policy
+
+    @property
+    def input_ended(self) -> bool:
+        """Whether the input has ended: it takes no audio any more."""
+        return self._session.ended
 
     @property
     def has_waiting_senders(self) -> bool:
@@ -226,6 +234,7 @@ class LiveStream:
 
     async def next_event(self) -> BaseEvent | None:
         """Wait for the next event; None at the service's clean end."""
+        self._last_reader = _current_task(self._loop)
         while not self._events:
             self._take()
             if self._events:
@@ -233,34 +242,33 @@ class LiveStream:
             self._check_alive()
             if self.is_over:
                 return None
-            self._last_reader = asyncio.current_task()
             await self._waiting_readers.wait(None, "read")
         event: BaseEvent = self._events.popleft()
         return event
 
-    async def drain(self, timeout: float) -> list[BaseEvent]:
+    async def drain(self, timeout: float) -> tuple[list[BaseEvent], bool]:
         """End the input and wait for the service's end; return the events that nobody took.
 
-        They stay for another task that was reading before and has not finished.
+        :returns: The events, and whether they stay for another task that was reading before
+            and has not finished.
         """
         deadline = self._loop.time() + timeout
         if self.failure is None:
             self._end_input()
+        self._take()
         while not self.is_over:
-            self._take()
-            if self.is_over:
-                break
-            try:
-                left = max(deadline - self._loop.time(), 0.001)
+            left = deadline - self._loop.time()
+            if left <= 0:  # even while events come
+                raise self._with_ids(TimeoutException("drain", timeout))
+            with suppress(TimeoutException):
                 await self._waiting_readers.wait(left, "read")
-            except TimeoutException:
-                raise self._with_ids(TimeoutException("drain", timeout)) from None
+            self._take()
         self._check_alive()
         rest = list(self._events)
-        reader = self._last_reader
+        reader = None if self._last_reader is None else self._last_reader()
         if reader is None or reader is asyncio.current_task() or reader.done():
             self._events.clear()
-        return rest
+        return rest, bool(self._events)
 
     def _take(self) -> None:
         """Decode the bytes that the transport has, and take its end if that has come."""
@@ -350,7 +358,7 @@ class LiveStream:
             self._check_later()
 
 
-def _take_what_came(alive: weakref.ref[LiveStream]) -> None:
+def _take_what_came(alive: weakref.ref[LiveStream], waiting_readers: Waiters) -> None:
     """Take what has come, unless the program has events to read first.
 
     More is left to the transport, which holds back the peer.
@@ -358,7 +366,7 @@ def _take_what_came(alive: weakref.ref[LiveStream]) -> None:
     live = alive()
     if live is not None and (
         not live._events
-        or live._waiting_readers
+        or waiting_readers
         or live._stream.ended
         or live._stream.failure is not None
     ):
@@ -369,3 +377,9 @@ def _check_progress(alive: weakref.ref[LiveStream]) -> None:
     live = alive()
     if live is not None:
         live.check_progress()
+
+
+def _current_task(loop: asyncio.AbstractEventLoop) -> weakref.ref[asyncio.Task[Any]] | None:
+    """Return a reference to the running task that does not keep it, nor what it holds."""
+    task = asyncio.current_task(loop)
+    return None if task is None else weakref.ref(task)

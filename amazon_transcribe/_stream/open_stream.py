@@ -219,11 +219,12 @@ class ResultStream(EventIteration[_Event], EventStream):
         :param timeout: Seconds for all of it.
         """
         rest: list[Any] = []
-        for event in await self._reader.drain(timeout):
-            if isinstance(event, UnknownEvent):
-                self._skip(event)
-            else:
+        events, stay = await self._reader.drain(timeout)
+        for event in events:
+            if not isinstance(event, UnknownEvent):
                 rest.append(event)
+            elif not stay:  # else the other task skips it
+                self._skip(event)
         return rest
 
 
@@ -234,7 +235,7 @@ class _Reader(Protocol):
 
     async def next_event(self) -> BaseEvent | None: ...
 
-    async def drain(self, timeout: float) -> list[BaseEvent]: ...
+    async def drain(self, timeout: float) -> tuple[list[BaseEvent], bool]: ...
 
 
 class _RawEvents(EventStream):
@@ -252,7 +253,7 @@ class _RawEvents(EventStream):
             raise
         return event
 
-    async def drain(self, timeout: float) -> list[BaseEvent]:
+    async def drain(self, timeout: float) -> tuple[list[BaseEvent], bool]:
         raise SerializerException("only a stream that the client made can be drained")
 
 
@@ -261,6 +262,9 @@ class OpenStream(Generic[_Input, _Response, _Event]):
 
     As an async context manager it leaves nothing open: leaving before the service's end
     aborts the stream.
+
+    :param audio_stream: What takes the audio: the `input_stream`.
+    :param response: The service's answer, with the stream of events.
     """
 
     def __init__(self, audio_stream: _Input, response: _Response) -> None:

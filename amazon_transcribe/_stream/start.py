@@ -7,12 +7,11 @@ import inspect
 import logging
 import re
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from .._net.inbox import Inbox
 from .._net.origin import Origin
 from .._protocol.client_session import ClientSession
 from .._protocol.constants import REQUEST_ID
@@ -317,12 +316,11 @@ class _Start:
             headers = [*session.headers(), _USER_AGENT]
             request = Request(origin, self._operation.method, session.target, headers)
             stream = await self._starter.transport.open(request, self._left)
-        if not isinstance(stream, Inbox) and inspect.iscoroutinefunction(stream.write):
+        try:
+            _check_write(stream)
+        except BaseException:
             stream.abort()
-            raise ValidationException(
-                "the transport's stream must take bytes by write(data) without waiting, and wait"
-                " in drain(timeout): its write is a coroutine function"
-            )
+            raise
         return stream
 
     async def _await_answer(self, session: ClientSession, stream: Stream) -> Mapping[str, str]:
@@ -405,13 +403,33 @@ class _Start:
         return delay
 
 
+def _check_write(stream: Stream) -> None:
+    """Refuse a stream whose `write` returns something to wait for: its bytes would be lost.
+
+    The call shows more than a look at the function, which may be a wrapper of one.
+    """
+    write: Callable[[bytes], object] = stream.write
+    with suppress(HTTPException):  # the answer says why
+        returned = write(b"")  # no bytes are no end
+        if inspect.iscoroutine(returned):
+            returned.close()  # or Python warns that it was never awaited
+        if inspect.isawaitable(returned):
+            raise ValidationException(
+                "the transport's stream must take bytes by write(data) without waiting, and wait"
+                f" in drain(timeout): its write returns a {type(returned).__name__}"
+            )
+
+
 async def _read_body(stream: Stream, deadline: float, *, refused: bool = False) -> bytes:
     """Read the body of an answer; of a refusal, as much as comes in time."""
     loop = asyncio.get_running_loop()
     body = b""
     try:
         while len(body) < MAX_BODY:
-            data = await stream.read(max(deadline - loop.time(), 0.001))
+            left = deadline - loop.time()
+            if body and left <= 0:  # even while more comes
+                raise TimeoutException("read", 0.0)
+            data = await stream.read(max(left, 0.001))
             if not data:
                 break
             body += data

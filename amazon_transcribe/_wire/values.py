@@ -37,7 +37,10 @@ ENCODE_MAX_HEADERS_LENGTH = 128 * 1024
 
 
 class HeaderValue:
-    """Base class of the wrappers that choose an integer's width on the wire."""
+    """Base class of the wrappers that choose an integer's width on the wire.
+
+    :param value: The integer; its range is the subclass's.
+    """
 
     value: int
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, TextIO
 
 from .output import write_to
@@ -20,7 +21,7 @@ class Display:
 
     def __init__(self, output: TextIO | None) -> None:
         self._output = output
-        if output is not None and hasattr(output, "reconfigure"):
+        if isinstance(output, TextIOWrapper):
             output.reconfigure(errors="replace")
         self._in_place = output is not None and output.isatty() and os.environ.get("TERM") != "dumb"
         self._open_line = False

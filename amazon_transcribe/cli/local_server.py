@@ -37,7 +37,7 @@ def add_engine(parser: argparse.ArgumentParser, when: str = "") -> None:
 
 
 def engine_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of a `LocalTranscribe` that choose what recognises."""
+    """Return the arguments of a `LocalTranscribe` that choose what recognises."""
     script = arguments.script
     engine = arguments.engine or ("scripted" if script else "moonshine")
     if script is not None:

@@ -8,6 +8,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
@@ -41,7 +42,7 @@ def print_document(text: str) -> None:
     """Write a document to standard output, in UTF-8 if the encoding can be set."""
     if sys.stdout is None:
         return
-    if hasattr(sys.stdout, "reconfigure"):
+    if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
     write_to(sys.stdout, text)
 

@@ -21,12 +21,15 @@ class Exchange(Protocol):
 
     def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         """Send the answer's status and headers."""
+        ...
 
     async def read(self, timeout: float | None = None) -> bytes:
         """Wait for the client's next bytes; none at their end."""
+        ...
 
     async def write(self, data: bytes, timeout: float | None = None) -> None:
         """Send bytes, and wait until there is room for more."""
+        ...
 
     async def finish(self, sending: float, lingering: float) -> None:
         """End the answer.
@@ -34,6 +37,7 @@ class Exchange(Protocol):
         :param sending: Seconds to wait for the client to take what is unsent.
         :param lingering: Seconds to wait for the client's own end afterwards.
         """
+        ...
 
 
 class NetworkExchange(Exchange, Protocol):
@@ -42,18 +46,24 @@ class NetworkExchange(Exchange, Protocol):
     @property
     def is_over(self) -> bool:
         """Whether the stream has broken off."""
+        ...
 
     def abort(self) -> None:
         """End the stream at once."""
+        ...
 
     def reset(self, code: int) -> None:
         """End the stream with an error code, after what was written."""
+        ...
 
     def drop(self) -> None:
         """Cut the connection, after what was written."""
+        ...
 
     def go_away(self, code: int, *, graceful: bool) -> None:
         """Say that the connection takes no more streams; unless graceful, not this one."""
+        ...
 
     async def closed(self) -> None:
         """Wait, without reading, until the client has left."""
+        ...

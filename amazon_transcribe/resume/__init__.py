@@ -40,7 +40,7 @@ from .._protocol.constraints import (
     check_above_zero,
 )
 from .._protocol.events import AudioChunk, UnknownEvent
-from .._stream.iteration import EventIteration
+from .._stream.iteration import ConnectionEvent, EventIteration
 from .._stream.open_stream import checked_chunk
 from .._stream.telemetry import notify
 from ..exceptions import (
@@ -72,11 +72,11 @@ __all__ = ["Reconnected", "Reconnecting", "ResumableTranscription"]
 
 SEND_TIMEOUT = 60.0
 CLOSE_TIMEOUT = 4.0
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Reconnecting:
+class Reconnecting(ConnectionEvent):
     """An event: the connection is gone, another one will be tried.
 
     :param reason: What ended the connection, or why the last try failed; None for a renewal.
@@ -92,7 +92,7 @@ class Reconnecting:
 
 
 @dataclass(frozen=True)
-class Reconnected:
+class Reconnected(ConnectionEvent):
     """An event: there is a connection again.
 
     :param connection: Its number; the stream's first one was 1.

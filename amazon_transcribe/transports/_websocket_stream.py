@@ -37,7 +37,7 @@ class ClientStream(WebSocketStream):
         self._pinger: asyncio.TimerHandle | None = None
 
     def end(self) -> None:
-        """Nothing to send: the signed empty message has told the end."""
+        """Do nothing: the signed empty message has already said that the input ends."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -61,11 +61,11 @@ class ClientStream(WebSocketStream):
             )
         return super().eof_received()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         if self._pinger is not None:
             self._pinger.cancel()
             self._pinger = None
-        super().connection_lost(error)
+        super().connection_lost(exc)
 
     def _shake_hands(self, event: Event) -> None:
         if isinstance(event, AcceptConnection):

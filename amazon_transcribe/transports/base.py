@@ -34,6 +34,7 @@ class Stream(Protocol):
         :raises TimeoutException: with the phase `"response"`.
         :raises HTTPException: when the stream has failed.
         """
+        ...
 
     def write(self, data: bytes) -> None:
         """Take bytes to send. It never waits, and the bytes are the stream's from here on.
@@ -43,10 +44,12 @@ class Stream(Protocol):
         :param data: The next bytes of the request's body; no bytes are no end.
         :raises HTTPException: when the stream has failed or takes no more bytes.
         """
+        ...
 
     @property
     def is_full(self) -> bool:
         """Whether too much is on its way unsent: time to `drain`."""
+        ...
 
     async def drain(self, timeout: float | None = None) -> None:
         """Wait until there is room for more.
@@ -55,17 +58,21 @@ class Stream(Protocol):
         :raises TimeoutException: with the phase `"send"`.
         :raises HTTPException: when the stream has failed; bytes may be lost.
         """
+        ...
 
     def end(self) -> None:
         """End the request's bytes. A second call is harmless."""
+        ...
 
     @property
     def ended(self) -> bool:
         """Whether the peer has ended its bytes in order; some may still be unread."""
+        ...
 
     @property
     def failure(self) -> HTTPException | None:
         """What the stream has failed with; bytes that came before may still be unread."""
+        ...
 
     async def read(self, timeout: float | None = None) -> bytes:
         """Wait for bytes and return them, `b""` at the peer's clean end.
@@ -77,9 +84,11 @@ class Stream(Protocol):
         :raises TimeoutException: with the phase `"read"`.
         :raises HTTPException: when the stream has failed, after the bytes before it.
         """
+        ...
 
     def read_nowait(self) -> bytes:
         """Return the bytes that have come, `b""` when there are none now. It never raises."""
+        ...
 
     def when_changed(self, call: Callable[[], None]) -> None:
         """Have this called at once when bytes come, at the peer's end and at a failure.
@@ -89,9 +98,11 @@ class Stream(Protocol):
 
         :param call: Takes nothing and never raises.
         """
+        ...
 
     def abort(self) -> None:
         """End the stream at once, with RST_STREAM where it is still open."""
+        ...
 
 
 class Transport(Protocol):
@@ -105,6 +116,8 @@ class Transport(Protocol):
         :raises ConnectException: no connection could be made.
         :raises TimeoutException: not within the time.
         """
+        ...
 
     async def close(self) -> None:
         """Close every connection; open streams fail with `StreamClosedException`."""
+        ...

@@ -96,7 +96,11 @@ class CrtTransport:
         self._closed = False
 
     async def open(self, request: Request, timeout: float) -> CrtStream:
-        """Open a connection and send a request's headers."""
+        """Open a connection and send a request's headers.
+
+        :param request: What to send, and where to: an `https` origin.
+        :param timeout: Seconds for the connection; at most `connect_timeout` counts.
+        """
         from awscrt import http
 
         origin = request.origin
@@ -127,6 +131,10 @@ class CrtTransport:
             await asyncio.wait([stream.gone for stream in streams], timeout=CLOSE_TIMEOUT)
 
     def forget(self, stream: CrtStream) -> None:
+        """Let go of a stream that is over.
+
+        :param stream: One that `open` has returned.
+        """
         self._streams.discard(stream)
 
     async def _connect(self, origin: Origin, timeout: float, calls: _LoopCalls) -> Any:
@@ -252,8 +260,8 @@ class CrtStream(Inbox):
 
     def abort(self, failure: StreamException | None = None) -> None:
         """Close the connection: awscrt cannot reset a stream."""
-        self._unread.clear()
         self.fail(failure or StreamClosedException("the stream was closed on this side"))
+        self._unread.clear()
         self._connection.close()
 
     # In the event loop
@@ -384,7 +392,7 @@ def _finish(future: asyncio.Future[None]) -> None:
 
 @lru_cache(maxsize=8)
 def _default_context(files: tuple[str, ...]) -> Any:
-    """Trusts the authorities in these files; without any, the system's."""
+    """Return a context that trusts the authorities in these files; without any, the system's."""
     from awscrt.io import ClientTlsContext, TlsContextOptions
 
     options = TlsContextOptions()
@@ -405,18 +413,18 @@ def _close_unwanted(connecting: Future[Any]) -> None:
 
 
 def _name(error: BaseException) -> str:
-    """What awscrt calls an error. A call that fails at once has it in its text only."""
+    """Return awscrt's name of an error. A call that fails at once has it in its text only."""
     in_text = re.search(r"AWS_\w+", str(error))
     return getattr(error, "name", in_text[0] if in_text else type(error).__name__)
 
 
 def _is_transient(error: BaseException) -> bool:
-    """Whether a connection may be had if it is tried again: no unknown names, no TLS."""
+    """Return whether another attempt may succeed: not for unknown names, not for TLS."""
     return _name(error).startswith(("AWS_IO_SOCKET_", "AWS_ERROR_HTTP_CONNECTION_CLOSED"))
 
 
 def _failure(error: BaseException | None) -> StreamException:
-    """Why awscrt says that the stream is over."""
+    """Return the exception for what awscrt says that a stream ended with."""
     if error is None:  # it says nothing, and the answer has no end
         return ConnectionLostException("the connection was lost")
     name = _name(error)

@@ -69,7 +69,7 @@ class H2Transport:
         self.ping_interval = ping_interval
         self.head_start = head_start
         # An idle connection is kept only if somebody promised to close it in the end.
-        self.keep_idle = False
+        self.keep_idle: bool = False
         self.ssl_context = ssl_context
         self._pool: dict[_Key, list[_Pooled]] = {}
         # What each peer allowed on the last connection, until a new one tells.
@@ -77,7 +77,11 @@ class H2Transport:
         self._closed = False
 
     async def open(self, request: Request, timeout: float) -> Http2Stream:
-        """Send a request's headers on a connection that has room for it."""
+        """Send a request's headers on a connection that has room for it.
+
+        :param request: What to send, and where to.
+        :param timeout: Seconds for all of it, a new connection included.
+        """
         deadline = asyncio.get_running_loop().time() + timeout
         origin = request.origin
         fields = [
@@ -111,6 +115,10 @@ class H2Transport:
         """Open connections until so many have room for a stream, and keep them.
 
         A start that comes meanwhile may take one of them.
+
+        :param origin: Where to.
+        :param count: How many connections with room there are to be, open ones included.
+        :param timeout: Seconds for all of them; at most `connect_timeout` counts.
         """
         if self._closed:
             raise StreamClosedException("the client is closed")
@@ -161,7 +169,7 @@ class H2Transport:
                 await asyncio.wait(late, timeout=CLOSE_TIMEOUT / 2)
 
     def _pool_to(self, origin: Origin) -> list[_Pooled]:
-        """The running loop's connections to an origin: those of another are of no use here."""
+        """Return the running loop's connections to an origin: no loop can use another's."""
         key = (asyncio.get_running_loop(), origin)
         if key not in self._pool:
             for other in [other for other in self._pool if other[0].is_closed()]:
@@ -182,7 +190,7 @@ class H2Transport:
         return pooled
 
     def _release(self, pooled: _Pooled) -> bool:
-        """Nobody waits for this connection any more: give it up unless it is open.
+        """Give up this connection unless it is open, as nobody waits for it any more.
 
         :returns: Whether its task is about to end.
         """
@@ -194,13 +202,20 @@ class H2Transport:
         return False
 
     def forget_idle(self, origin: Origin) -> None:
-        """Give up the connections that were idle for long: one of their kind was dead."""
+        """Give up the connections that were idle for long: one of their kind was dead.
+
+        :param origin: Where they lead to.
+        """
         for pooled in list(self._pool_to(origin)):
             if pooled.idle_for() > self.check_after:
                 pooled.abort()
                 self.drop(pooled)
 
     def drop(self, pooled: _Pooled) -> None:
+        """Take a connection out of the pool, if it is there.
+
+        :param pooled: The connection, open or being opened.
+        """
         pool = self._pool.get(pooled.key, [])
         if pooled in pool:
             pool.remove(pooled)
@@ -219,16 +234,16 @@ class _Pooled:
         self.origin = origin
         self.claims = 0
         self.held = 0
-        self.kept = False  # lay idle, in which time it may have died
+        self.kept: bool = False  # lay idle, in which time it may have died
         self.connection: Http2Connection | None = None
         self._owner = owner
         self._idle: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
         self._doubtful = False  # lay idle for long, and gave no sign of life since
         loop = asyncio.get_running_loop()
-        self.key = (loop, origin)
+        self.key: _Key = (loop, origin)
         # In nobody's context: it comes to serve other streams than that which asked for it.
-        self.task = Context().run(loop.create_task, self._connect())
+        self.task: asyncio.Task[Http2Connection] = Context().run(loop.create_task, self._connect())
         self.task.add_done_callback(self._connected)
 
     def has_room(self, limit: int) -> bool:
@@ -261,13 +276,13 @@ class _Pooled:
         return connection
 
     def idle_for(self) -> float:
-        """Seconds since it carries no stream; 0 when it does or is being opened."""
+        """Return the seconds since its last stream; 0 while it has streams or is being opened."""
         if self._idle is None:
             return 0.0
         return asyncio.get_running_loop().time() - self._idle_since
 
     def changed(self, connection: Http2Connection) -> None:
-        """The connection has more or fewer streams, or is gone."""
+        """Keep or retire the connection: it has more or fewer streams, or is lost."""
         if self.connection is None:
             return  # its task ends one way or the other
         if connection.streams:
@@ -305,7 +320,7 @@ class _Pooled:
             self.connection.abort()
 
     def ends(self) -> list[asyncio.Future[None]]:
-        """What to wait for until nothing is left of the connection."""
+        """Return what to wait for until nothing is left of the connection."""
         if self.connection is not None:
             return [self.connection.lost]
         return [] if self.task.done() else [self.task]  # type: ignore[list-item]

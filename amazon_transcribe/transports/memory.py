@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Final
 
 from .._net.inbox import Inbox
 from .._net.limits import MAX_UNREAD
@@ -69,13 +69,13 @@ class MemoryStream:
     def __init__(self, exchange: MemoryExchange) -> None:
         request, answer = exchange.request, exchange.answer
         self._exchange = exchange
-        self.write = request.write
-        self.drain = request.drain
-        self.end = request.feed_end
-        self.response = answer.response
-        self.read = answer.read
-        self.read_nowait = answer.read_nowait
-        self.when_changed = answer.when_changed
+        self.write: Final = request.write
+        self.drain: Final = request.drain
+        self.end: Final = request.feed_end
+        self.response: Final = answer.response
+        self.read: Final = answer.read
+        self.read_nowait: Final = answer.read_nowait
+        self.when_changed: Final = answer.when_changed
 
     @property
     def is_full(self) -> bool:
@@ -104,31 +104,47 @@ class MemoryExchange:
     """
 
     def __init__(self, request: Request) -> None:
-        self.method = request.method
-        self.target = request.target
-        self.headers = request.headers
-        self.request = _Pipe()
-        self.answer = _Pipe()
-        self.read = self.request.read
+        self.method: str = request.method
+        self.target: str = request.target
+        self.headers: Sequence[tuple[str, str]] = request.headers
+        self.request: Final = _Pipe()
+        self.answer: Final = _Pipe()
+        self.read: Final = self.request.read
 
     def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
-        """Send the answer's status and headers."""
+        """Send the answer's status and headers.
+
+        :param status: The HTTP status; 200 accepts the stream.
+        :param headers: Names in lower case, and values.
+        """
         self.answer.feed_answer(status, dict(headers))
 
     async def write(self, data: bytes, timeout: float | None = None) -> None:
-        """Send bytes, and wait while the client has too many of them unread."""
+        """Send bytes, and wait while the client has too many of them unread.
+
+        :param data: The next bytes of the answer.
+        :param timeout: Seconds to wait; None for no limit.
+        :raises TimeoutException: with the phase `"send"`.
+        """
         self.answer.write(data)
         if self.answer.is_full:
             await self.answer.drain(timeout)
 
     async def finish(self, sending: float, lingering: float) -> None:
-        """End the answer; what the client still sends is thrown away."""
+        """End the answer; what the client still sends is thrown away.
+
+        :param sending: Unused: nothing is on its way in memory.
+        :param lingering: Seconds to wait for more from the client, until it ends too.
+        """
         self.answer.feed_end()
         while await self.request.read(lingering):
             pass
 
     def fail(self, failure: HTTPException) -> None:
-        """Fail both directions, unless they have ended."""
+        """Fail both directions, unless they have ended.
+
+        :param failure: What readers and writers raise.
+        """
         self.request.fail(failure)
         self.answer.fail(failure)
 
@@ -145,7 +161,11 @@ class MemoryTransport:
         self._closed = False
 
     async def open(self, request: Request, timeout: float) -> MemoryStream:
-        """Open a stream; the origin is not looked at."""
+        """Open a stream.
+
+        :param request: What the server's end gets; its origin does not matter.
+        :param timeout: Unused: a stream opens at once.
+        """
         if self._closed:
             raise StreamClosedException("the client is closed")
         exchange = MemoryExchange(request)

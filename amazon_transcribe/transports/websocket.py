@@ -52,7 +52,11 @@ class WebSocketTransport:
         self._closed = False
 
     async def open(self, request: Request, timeout: float) -> ClientStream:
-        """Open a connection and send the upgrade request; its target is presigned."""
+        """Open a connection and send the upgrade request.
+
+        :param request: What to send, and where to; its target is presigned.
+        :param timeout: Seconds for the connection; at most `connect_timeout` counts.
+        """
         try:
             from ._websocket_stream import ClientStream
         except ImportError as error:

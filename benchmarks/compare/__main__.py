@@ -379,7 +379,7 @@ def processor() -> str:
     """The processor's name and how it calculates a CRC."""
     name = platform.processor() or platform.machine()
     try:
-        found = re.search("model name\\s*: (.*)", Path("/proc/cpuinfo").read_text())
+        found = re.search("model name\\s*: (.*)", Path("/proc/cpuinfo").read_text("utf-8"))
         name = found[1] if found else name
     except OSError:
         pass
@@ -400,7 +400,7 @@ def circumstances(peers: list[str], rounds: int) -> dict[str, object]:
         elif peer == "aws_c":
             versions[peer] = next((BUILD / peer).glob("awscrt-*/")).name
         elif peer == "node":
-            manifest = json.loads(WORKER.with_name("package.json").read_text())
+            manifest = json.loads(WORKER.with_name("package.json").read_text("utf-8"))
             node = subprocess.check_output(["node", "--version"], text=True).strip()
             versions[peer] = f"{next(iter(manifest['dependencies'].values()))} on Node {node}"
         else:
@@ -460,13 +460,15 @@ def main() -> None:
         for peer, found in figures.items()
     }
     options.into.mkdir(parents=True, exist_ok=True)
-    (options.into / "codec-speed-goals.md").write_text(head + score)
-    (options.into / "codec-speed-layers.md").write_text(layers(figures, corpus))
-    (options.into / "codec-speed-table.md").write_text(result)
-    (options.into / "codec-speed.svg").write_text(draw(drawn, TITLES))
+    (options.into / "codec-speed-goals.md").write_text(head + score, "utf-8")
+    (options.into / "codec-speed-layers.md").write_text(layers(figures, corpus), "utf-8")
+    (options.into / "codec-speed-table.md").write_text(result, "utf-8")
+    (options.into / "codec-speed.svg").write_text(draw(drawn, TITLES), "utf-8")
     whole = json.dumps({**around, "nanoseconds": rounded(figures)}, indent=1)
     # A case to a line.
-    (options.into / "codec-speed.json").write_text(re.sub(r"\n +(?=[\d\]])", "", whole) + "\n")
+    (options.into / "codec-speed.json").write_text(
+        re.sub(r"\n +(?=[\d\]])", "", whole) + "\n", "utf-8"
+    )
     print(head + score + "\n" + result)
 
 

@@ -122,7 +122,7 @@ def compiled(corpus: Corpus) -> dict[str, Case]:
             await send(data)
 
     def send(data, count):
-        LOOP.run_until_complete(live_send(Sink(), data, count))
+        LOOP.run_until_complete(live_send(LiveSink(), data, count))
 
     def send_memory(data, count):
         async def serve(exchange):
@@ -141,8 +141,9 @@ def compiled(corpus: Corpus) -> dict[str, Case]:
 
     def live_results(data, count):
         async def run():
-            stream = model.TranscriptResultStream(LiveStream(session(), Source(data, count)))
-            async for _ in stream:
+            live = LiveStream(session(), LiveSource(data, count))
+            live.begin()
+            async for _ in model.TranscriptResultStream(live):
                 pass
 
         LOOP.run_until_complete(run())
@@ -173,11 +174,32 @@ python = compiled
 LOOP = asyncio.new_event_loop()
 
 
-class Sink:
-    """A stream that takes everything and keeps nothing."""
+class LiveSink:
+    """A transport's stream that takes everything and keeps nothing."""
 
-    async def write(self, data, timeout=None):
+    is_full = ended = False
+    failure = None
+
+    def write(self, data):
         pass
+
+    def abort(self):
+        pass
+
+
+class LiveSource(LiveSink):
+    """A transport's stream whose bytes come at once, one message after the other."""
+
+    def __init__(self, data: bytes, count: int) -> None:
+        self.chunk = itertools.chain(itertools.repeat(data, count), [b""]).__next__
+
+    def read_nowait(self):
+        data = self.chunk()
+        self.ended = not data
+        return data
+
+    def when_changed(self, call):
+        call()
 
 
 class Source:
@@ -185,12 +207,6 @@ class Source:
 
     def __init__(self, data: bytes, count: int) -> None:
         self.chunk = itertools.chain(itertools.repeat(data, count), [b""]).__next__
-
-    async def read(self, timeout=None):
-        return self.chunk()
-
-    def abort(self):
-        pass
 
     async def chunks(self):
         while data := self.chunk():

@@ -57,7 +57,7 @@ def main() -> int:
     for problem in problems[:SHOWN]:
         print(f"  {problem}")
     if options.json:
-        options.json.write_text(json.dumps({**run, "problems": problems}))
+        options.json.write_text(json.dumps({**run, "problems": problems}), "utf-8")
     return 1 if problems else 0
 
 
@@ -108,8 +108,8 @@ def soak(seconds: float, streams: int, seed: int, folder: Path) -> dict[str, Any
     return {
         **run,
         "warm_up": warm_up["reports"],
-        "streams": [json.loads(line) for line in journal.read_text().splitlines()],
-        "strikes": [line.split() for line in strikes.read_text().splitlines()],
+        "streams": [json.loads(line) for line in journal.read_text("utf-8").splitlines()],
+        "strikes": [line.split() for line in strikes.read_text("utf-8").splitlines()],
     }
 
 

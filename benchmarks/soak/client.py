@@ -469,5 +469,5 @@ async def soak_for(
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    with Path(given["journal"]).open("w", buffering=1) as file:
+    with Path(given["journal"]).open("w", encoding="utf-8", buffering=1) as file:
         asyncio.run(main(given, file))

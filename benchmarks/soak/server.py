@@ -97,5 +97,5 @@ async def main(seed: int, journal: TextIO) -> None:
 
 
 if __name__ == "__main__":
-    with Path(sys.argv[2]).open("w", buffering=1) as file:
+    with Path(sys.argv[2]).open("w", encoding="utf-8", buffering=1) as file:
         asyncio.run(main(int(sys.argv[1]), file))

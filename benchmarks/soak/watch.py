@@ -60,7 +60,7 @@ class Footprint:
         gc.collect()
         LIBC.malloc_trim(0)
         heap = LIBC.mallinfo2()
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        pages = int(Path("/proc/self/statm").read_text("utf-8").split()[1])
         return cls(
             pages * resource.getpagesize() / 1024,
             (heap.uordblks + heap.hblkhd) / 1024,

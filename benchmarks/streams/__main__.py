@@ -320,7 +320,7 @@ def capacities(bench: Bench, subjects: list[Subject]) -> str:
 
 def setting(core: int | None, options: argparse.Namespace) -> str:
     processor = platform.processor() or platform.machine()
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
+    for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
         if line.startswith("model name"):
             processor = line.partition(":")[2].strip()
     packages = ", ".join(f"{name} {version(name)}" for name in ("h2", "awscrt", "uvloop"))
@@ -373,9 +373,9 @@ def main() -> None:
         ):
             parts += [f"## {title}", measure(bench, subjects)]
             print("\n\n".join(parts[-2:]), end="\n\n", flush=True)
-    page = options.into.read_text() if options.into.exists() else ""
+    page = options.into.read_text("utf-8") if options.into.exists() else ""
     text = page.partition(MARK)[0] + MARK
-    options.into.write_text("\n\n".join([text, *parts]) + "\n")
+    options.into.write_text("\n\n".join([text, *parts]) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

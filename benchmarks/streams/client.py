@@ -174,7 +174,7 @@ CLIENTS = {"successor": Successor, "nothing": Nothing, "wire": Wire}
 def resident():
     """KiB of this process in memory."""
     gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    pages = int(Path("/proc/self/statm").read_text("utf-8").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1024
 
 

@@ -21,7 +21,9 @@ from amazon_transcribe.local.service.operations import OPERATIONS
 
 KEY = "AKIDEXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
-SESSIONS = json.loads((Path(__file__).parents[1] / "vectors" / "captured-js.json").read_text())
+SESSIONS = json.loads(
+    (Path(__file__).parents[1] / "vectors" / "captured-js.json").read_text("utf-8")
+)
 
 # What each operation's session says, event by event, before the empty one that ends it.
 EVENTS = {

@@ -17,7 +17,9 @@ from amazon_transcribe.eventstream import EventSigner, EventStreamMessageSeriali
 
 VECTORS = [
     json.loads(line)
-    for line in (Path(__file__).parents[1] / "vectors" / "signing.jsonl").read_text().splitlines()
+    for line in (Path(__file__).parents[1] / "vectors" / "signing.jsonl")
+    .read_text("utf-8")
+    .splitlines()
 ]
 each_vector = pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
 

@@ -17,7 +17,9 @@ from amazon_transcribe.exceptions import ParserError, TruncatedStreamException
 
 VECTORS = [
     json.loads(line)
-    for line in (Path(__file__).parents[1] / "vectors" / "framing.jsonl").read_text().splitlines()
+    for line in (Path(__file__).parents[1] / "vectors" / "framing.jsonl")
+    .read_text("utf-8")
+    .splitlines()
 ]
 READ = {
     "true": bool,

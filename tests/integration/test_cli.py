@@ -81,7 +81,7 @@ def talk(tmp_path: Path) -> Path:
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
     path = tmp_path / "script.txt"
-    path.write_text(SCRIPT)
+    path.write_text(SCRIPT, "utf-8")
     return path
 
 
@@ -244,7 +244,7 @@ class TestTranscribe:
         out.parent.mkdir()
         done = run("transcribe", *local, "-o", out, talk)
         assert done.stdout == b""
-        assert out.read_text() == SCRIPT
+        assert out.read_text("utf-8") == SCRIPT
         assert [*out.parent.iterdir()] == [out]
 
     def test_failed_transcription_leaves_the_output_file_as_it_was(
@@ -252,10 +252,10 @@ class TestTranscribe:
     ) -> None:
         out = tmp_path / "out" / "talk.txt"
         out.parent.mkdir()
-        out.write_text("before")
+        out.write_text("before", "utf-8")
         done = run("transcribe", *local, "--language-code", "de-DE", "-o", out, talk)
         assert done.returncode == 1
-        assert out.read_text() == "before"
+        assert out.read_text("utf-8") == "before"
         assert [*out.parent.iterdir()] == [out]
 
     @POSIX
@@ -374,7 +374,7 @@ class TestTranscribe:
                 check=True,
             )
             file.write(b"after\n")
-        lines = out.read_text().splitlines()
+        lines = out.read_text("utf-8").splitlines()
         assert (lines[0], lines[-1]) == ("before", "after")
         assert len(lines) > 2
 
@@ -415,7 +415,7 @@ class TestTranscribe:
     def test_interrupt_ends_a_recording_and_keeps_what_was_said(
         self, script: Path, tmp_path: Path
     ) -> None:
-        (tmp_path / "sounddevice.py").write_text(MICROPHONE)
+        (tmp_path / "sounddevice.py").write_text(MICROPHONE, "utf-8")
         process = subprocess.Popen(
             [*COMMAND, "transcribe", "--local", "--script", str(script), "mic"],
             stdout=subprocess.PIPE,
@@ -555,7 +555,7 @@ class TestServe:
 
     def test_vocabulary_filter(self, tmp_path: Path) -> None:
         words = tmp_path / "words.txt"
-        words.write_text("scripted engine\n")
+        words.write_text("scripted engine\n", "utf-8")
 
         async def transcribe(url: str) -> str:
             async with TranscribeStreamingClient(
@@ -656,7 +656,7 @@ class TestServe:
         assert done.returncode == 2
         assert_one_line(done.stderr, "ca.pem")
         text = tmp_path / "text.pem"
-        text.write_text("not a certificate")
+        text.write_text("not a certificate", "utf-8")
         done = run(*scripted, "--cert", text, "--key", text)
         assert done.returncode == 2
         assert_one_line(done.stderr)

@@ -606,7 +606,9 @@ async def test_a_profile_file_is_read_by_the_chain(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     path = tmp_path / "credentials"
-    path.write_text("[default]\naws_access_key_id = AKIDFILE\naws_secret_access_key = hidden\n")
+    path.write_text(
+        "[default]\naws_access_key_id = AKIDFILE\naws_secret_access_key = hidden\n", "utf-8"
+    )
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(path))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

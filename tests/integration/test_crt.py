@@ -11,6 +11,7 @@ import sys
 import weakref
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from amazon_transcribe._net.origin import Origin
 from amazon_transcribe.exceptions import (
     ConnectException,
     ConnectionLostException,
+    StreamClosedException,
     StreamResetException,
     TimeoutException,
     ValidationException,
@@ -29,7 +31,15 @@ from amazon_transcribe.local.listeners.certificates import throwaway_context
 from amazon_transcribe.transports import crt
 from amazon_transcribe.transports.base import Request
 from amazon_transcribe.transports.crt import CrtTransport
-from tests.support.callers import SECOND, client_at, client_of, crt_transport, final_texts, start
+from tests.support.callers import (
+    SECOND,
+    client_at,
+    client_of,
+    crt_transport,
+    final_texts,
+    start,
+    until,
+)
 from tests.support.peers import peer_server
 
 
@@ -186,6 +196,27 @@ async def test_streams_that_are_over_are_not_kept(monkeypatch: pytest.MonkeyPatc
     del drained, closed
     gc.collect()
     assert [stream() for stream in streams] == [None, None]
+
+
+async def test_closing_the_client_keeps_events_that_have_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    transport = crt_transport()
+    async with LocalTranscribe("scripted", tls=True) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
+        client = client_of(server, transport=transport)
+        stream = await start(client)
+        live: Any = stream.input_stream._input_stream
+        await stream.input_stream.send_audio_event(SECOND)
+        await until(lambda: live._events)
+        await stream.input_stream.send_audio_event(SECOND)
+        await until(lambda: live._stream._unread)
+        decoded, events = len(live._events), []
+        await client.close()
+        with pytest.raises(StreamClosedException):
+            async for event in stream.output_stream:
+                events.append(event)
+        assert len(events) > decoded
 
 
 async def test_a_start_that_goaway_refuses_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ def real_speech() -> tuple[list[Result], str]:
                 enable_partial_results_stabilization=True,
             )
 
-    return asyncio.run(run()), (AUDIO / "sense_and_sensibility_all.txt").read_text()
+    return asyncio.run(run()), (AUDIO / "sense_and_sensibility_all.txt").read_text("utf-8")
 
 
 def test_real_speech_is_recognised(real_speech: tuple[list[Result], str]) -> None:
@@ -125,7 +125,7 @@ def test_stable_words_never_change(real_speech: tuple[list[Result], str]) -> Non
 async def test_eight_kilohertz() -> None:
     async with LocalTranscribe() as server:
         results = await transcribe(server, AUDIO / "sense_and_sensibility_all_8k.wav")
-    said = words((AUDIO / "sense_and_sensibility_all_8k.txt").read_text())
+    said = words((AUDIO / "sense_and_sensibility_all_8k.txt").read_text("utf-8"))
     assert len([w for w in words(text_of(results)) if w in said]) >= 0.92 * len(said)
     assert all(i.stable is None for r in results for i in items_of(r))
 
@@ -137,7 +137,7 @@ async def test_streams_share_the_model_and_do_not_mix() -> None:
             *(transcribe(server, AUDIO / f"{name}.wav") for name in names)
         )
     for name, results in zip(names, all_results, strict=True):
-        said = words((AUDIO / f"{name}.txt").read_text())
+        said = words((AUDIO / f"{name}.txt").read_text("utf-8"))
         assert len(set(words(text_of(results))) & set(said)) >= 0.7 * len(set(said))
 
 

@@ -133,7 +133,7 @@ async def test_what_is_no_such_audio_ends_the_stream(encoding: str) -> None:
 @pytest.fixture
 def filters(tmp_path: Path) -> dict[str, Any]:
     path = tmp_path / "names.txt"
-    path.write_text("Dashwood\npower to do\n")
+    path.write_text("Dashwood\npower to do\n", "utf-8")
     return {"names": path, "little-words": ["had", "how much"]}
 
 

@@ -75,7 +75,8 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
                 "Marriage": ["amiable woman"],
                 "No": [],
             }
-        )
+        ),
+        "utf-8",
     )
 
     async def run() -> list[Any]:
@@ -138,7 +139,7 @@ async def test_categories_go_by_what_was_said_not_by_what_the_filter_leaves(
     tmp_path: Path,
 ) -> None:
     script = tmp_path / "script.txt"
-    script.write_text("Close my account now.\n")
+    script.write_text("Close my account now.\n", "utf-8")
     seen: dict[str, Any] = {}
     async with (
         LocalTranscribe(
@@ -550,7 +551,7 @@ async def test_next_year_s_members_are_passed_over_by_a_lenient_server(
 def listed(heading: str) -> str:
     """A section of the documentation."""
     page = Path(__file__).parents[2] / "docs/topics/local-server.md"
-    return page.read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return page.read_text("utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
 
 
 def test_the_documentation_lists_what_is_refused() -> None:

@@ -16,6 +16,7 @@ from h2.errors import ErrorCodes
 from h2.settings import SettingCodes, Settings
 
 from amazon_transcribe._stream.retry import Backoff
+from amazon_transcribe._stream.start import MAX_BODY
 from amazon_transcribe.auth import CredentialResolver, Credentials
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.endpoints import BaseEndpointResolver
@@ -625,6 +626,27 @@ async def test_a_refusal_that_never_ends_is_one(
     ):
         await (await start(client)).close()
     assert retries == [1]
+
+
+async def test_a_refusal_that_trickles_is_one() -> None:
+    sent = 0
+
+    async def trickle(peer: Peer) -> None:
+        nonlocal sent
+        stream = await peer.request()
+        peer.respond(stream, 503, x_amzn_errortype="ServiceUnavailableException")
+        while sent < MAX_BODY:
+            peer.send(stream, b" ")
+            sent += 1
+            await asyncio.sleep(0)
+
+    async with (
+        peer_server(trickle) as url,
+        client_at(url, {"refusal_timeout": 0.05}, start_attempts=1) as client,
+    ):
+        with pytest.raises(ServiceUnavailableException):
+            await start(client)
+    assert sent < MAX_BODY
 
 
 async def test_failed_and_cancelled_starts_give_their_slot_back(retries: Retries) -> None:

@@ -33,8 +33,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("serve")
     ca_file, log = folder / "ca.pem", folder / "log"
     names, rules = folder / "names.txt", folder / "rules.json"
-    names.write_text("Dashwood\namiable\n")
-    rules.write_text(json.dumps({"Marriage": ["amiable woman"], "Cancellation": ["my contract"]}))
+    names.write_text("Dashwood\namiable\n", "utf-8")
+    rules.write_text(
+        json.dumps({"Marriage": ["amiable woman"], "Cancellation": ["my contract"]}), "utf-8"
+    )
     host, tls_port = tls_address()
     command = [sys.executable, "-m", "amazon_transcribe", "serve"]
     command += ["--host", host, "--tls-port", str(tls_port), "--ca-file", str(ca_file)]
@@ -47,12 +49,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         assert process.stdout is not None
         try:
             urls = [process.stdout.readline().removeprefix("listening on ").strip() for _ in "12"]
-            assert all(urls), log.read_text()
+            assert all(urls), log.read_text("utf-8")
             yield Server(*urls, ca_file)
         finally:
             process.terminate()
     assert process.returncode == 0
-    assert "Traceback" not in log.read_text()
+    assert "Traceback" not in log.read_text("utf-8")
 
 
 def tls_address() -> tuple[str, int]:

@@ -60,10 +60,10 @@ class Client:
     def label(self) -> str:
         """What is driven, with its version, as its environment is built from it."""
         if self.driver.endswith(".cjs"):
-            dependencies = json.loads((DRIVERS / "package.json").read_text())["dependencies"]
+            dependencies = json.loads((DRIVERS / "package.json").read_text("utf-8"))["dependencies"]
             package, version = next(iter(dependencies.items()))
             return f"{package}@{version} over {'WebSocket' if self.websocket else 'HTTP/2'}"
-        return (DRIVERS / self.driver).with_suffix(".txt").read_text().strip()
+        return (DRIVERS / self.driver).with_suffix(".txt").read_text("utf-8").strip()
 
 
 CLIENTS = [

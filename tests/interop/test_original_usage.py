@@ -51,6 +51,6 @@ def test_usage_example_prints_what_was_said(port, server, tmp_path):
 
 def test_usage_example_is_the_originals():
     """Only its indentation was restored."""
-    lines = EXAMPLE.read_text().splitlines()
+    lines = EXAMPLE.read_text("utf-8").splitlines()
     text = "\n".join(line.strip() for line in lines if line.strip())
     assert hashlib.sha256(text.encode()).hexdigest() == PRINTED

@@ -20,7 +20,7 @@ def recording(name: str) -> tuple[bytes, int]:
 
 def said_in(name: str) -> list[str]:
     """The words that are said in a recording."""
-    return words((DIRECTORY / f"{name}.txt").read_text())
+    return words((DIRECTORY / f"{name}.txt").read_text("utf-8"))
 
 
 def words(text: str) -> list[str]:

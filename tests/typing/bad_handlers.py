@@ -12,6 +12,7 @@ from amazon_transcribe.model import (
     UtteranceEvent,
 )
 from amazon_transcribe.observe import Observer
+from amazon_transcribe.resume import ResumableTranscription
 
 
 class Handler(TranscriptResultStreamHandler):
@@ -42,9 +43,11 @@ class NoCredentials(CredentialResolver):
 def use(
     stream: StartStreamTranscriptionEventStream,
     call: StartCallAnalyticsStreamTranscriptionEventStream,
+    resumed: ResumableTranscription,
 ) -> None:
     CallAnalyticsStreamHandler(stream.output_stream)  # error: arg-type
     Handler(call.output_stream)  # error: arg-type
+    CallAnalyticsStreamHandler(resumed)  # error: arg-type
     Handler(stream)  # error: arg-type
     TranscribeStreamingClient(region="us-west-2", observer=print)  # error: arg-type
     TranscribeStreamingClient(region="us-west-2", credential_resolver="AKID")  # error: arg-type

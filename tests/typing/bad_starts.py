@@ -60,6 +60,8 @@ def resumed(client: TranscribeStreamingClient) -> None:
         media_sample_rate_hz=16000,
         show_speaker_label="yes",  # error: arg-type
     )
+    ResumableTranscription(client, media_sample_rate_hz=16000, idle="sleep")  # error: arg-type
+    ResumableTranscription(client, media_sample_rate_hz=16000, idle_after=5.0)  # error: call-arg
 
 
 def clients() -> None:

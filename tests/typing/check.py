@@ -3,7 +3,8 @@
 Checked are the programs beside this file and the Python blocks of the documentation. A program
 named `good_…` has no error and, for mypy, no expression of the type `Any`. In one named `bad_…`
 each line that ends in `# error: CODE` has an error in both checkers, of this code in mypy, and
-no other line has any. Every public name of the package has a declared type.
+no other line has any. Pyright finds no error in the package itself, each of whose public names
+has a declared type.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def main() -> int:
     files = [*PROGRAMS, *blocks]
     with ThreadPoolExecutor() as pool:
         mypy = pool.submit(mypy_errors, files)
-        pyright = pool.submit(pyright_errors, files)
+        pyright = pool.submit(pyright_errors, [*files, ROOT / PACKAGE])
         types = pool.submit(undeclared_types)
     problems = [
         *(f"mypy: {problem}" for problem in compare(mypy.result(), blocks, codes=True)),
@@ -148,7 +149,8 @@ def run(tool: str, *arguments: str) -> str:
 def compare(errors: list[Error], blocks: Mapping[Path, Path], *, codes: bool) -> Iterator[str]:
     """Hold a checker's errors against the marks; yield what does not agree.
 
-    :param errors: What the checker said of any file; others than those here are passed over.
+    :param errors: What the checker said of any file; those of other files than the programs,
+        the blocks and the package are passed over.
     :param blocks: The pages of the modules that hold blocks of the documentation.
     :param codes: Whether the marks name this checker's codes.
     """
@@ -161,7 +163,7 @@ def compare(errors: list[Error], blocks: Mapping[Path, Path], *, codes: bool) ->
                 met.add(place)
         elif error.path in blocks:
             yield str(error._replace(path=blocks[error.path]))
-        elif error.path in PROGRAMS:
+        elif error.path in PROGRAMS or error.path.is_relative_to(ROOT / PACKAGE):
             yield str(error)
     for path, line in sorted(marks.keys() - met):
         yield str(Error(path, line, marks[path, line], "there should be an error"))

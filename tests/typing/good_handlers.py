@@ -28,6 +28,7 @@ from amazon_transcribe.model import (
     UnknownEvent,
     UtteranceEvent,
 )
+from amazon_transcribe.resume import ResumableTranscription
 
 
 class Transcript(TranscriptResultStreamHandler):
@@ -41,6 +42,10 @@ class Transcript(TranscriptResultStreamHandler):
 
     async def handle_unknown_event(self, event: UnknownEvent) -> None:
         assert_type(event.event_type, str | None)
+
+
+class Quiet(TranscriptResultStreamHandler):
+    async def handle_transcript_event(self, transcript_event: TranscriptEvent) -> None: ...
 
 
 class Call(CallAnalyticsStreamHandler):
@@ -63,12 +68,15 @@ class Scribe(MedicalScribeStreamHandler):
 
 async def handle(
     transcription: StartStreamTranscriptionEventStream,
+    resumed: ResumableTranscription,
     call: StartCallAnalyticsStreamTranscriptionEventStream,
     medical: StartMedicalStreamTranscriptionEventStream,
     scribe: StartMedicalScribeStreamEventStream,
 ) -> None:
     handler = Transcript(transcription.output_stream, name="first")
     assert_type(await handler.handle_events(), None)
+    assert_type(await Quiet(resumed).handle_events(), None)
+    await Quiet(resumed.output_stream).handle_events()
     await Call(call.output_stream).handle_events()
     await Medical(medical.output_stream).handle_events()
     await Scribe(scribe.output_stream).handle_events()

@@ -66,7 +66,7 @@ def test_a_block_brings_what_it_builds_on_and_what_it_assumes():
 @pytest.fixture
 def program(tmp_path, monkeypatch):
     path = tmp_path / "bad_program.py"
-    path.write_text("fine\nwrong  # error: attr-defined\n")
+    path.write_text("fine\nwrong  # error: attr-defined\n", "utf-8")
     monkeypatch.setattr(check, "PROGRAMS", [path])
     monkeypatch.setattr(check, "ROOT", tmp_path)
     return path
@@ -94,6 +94,13 @@ def test_an_error_in_a_block_names_the_page(program):
     page, module = program.with_name("page.md"), program.with_name("page_6.py")
     errors = [Error(module, 7, "misc", "odd"), Error(program, 2, "attr-defined", "no attribute")]
     assert list(compare(errors, {module: page}, codes=True)) == ["page.md:7: odd [misc]"]
+
+
+def test_an_error_in_the_package_is_wrong_and_one_elsewhere_is_not(program):
+    package, elsewhere = (program.parent / name for name in ("amazon_transcribe", "other"))
+    errors = [Error(path / "model.py", 3, "misc", "odd") for path in (package, elsewhere)]
+    errors.append(Error(program, 2, "attr-defined", "no attribute"))
+    assert list(compare(errors, {}, codes=True)) == ["amazon_transcribe/model.py:3: odd [misc]"]
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)

@@ -50,8 +50,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDENVIRONMENT")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "environment-secret")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    (tmp_path / "credentials").write_text(CREDENTIALS)
-    (tmp_path / "config").write_text("")
+    (tmp_path / "credentials").write_text(CREDENTIALS, "utf-8")
+    (tmp_path / "config").write_text("", "utf-8")
     return {"credentials_file": tmp_path / "credentials", "config_file": tmp_path / "config"}
 
 
@@ -84,9 +84,9 @@ async def test_the_profile_of_the_environment(
 async def test_a_profile_of_a_program(files: dict[str, Path]) -> None:
     program = files["config_file"].parent / "program.py"
     answer = {"Version": 1, "AccessKeyId": "AKIDPROGRAM", "SecretAccessKey": "program-secret"}
-    program.write_text(f"print({json.dumps(json.dumps(answer))})")
+    program.write_text(f"print({json.dumps(json.dumps(answer))})", "utf-8")
     files["config_file"].write_text(
-        f"[profile program]\ncredential_process = {sys.executable} {program}\n"
+        f"[profile program]\ncredential_process = {sys.executable} {program}\n", "utf-8"
     )
     found = await ProfileCredentialResolver("program", **files).get_credentials()
     assert parts(found) == ("AKIDPROGRAM", "program-secret", None)

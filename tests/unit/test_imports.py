@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,7 +32,10 @@ FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 NO_INPUT_OUTPUT = {"asyncio", "socket", "ssl", "awscrt", "h2", "wsproto"}
 SANS_IO = ("_wire", "_protocol")
 
+COMPILED = "_wire._codec"  # has no source in Python
 
+
+@cache
 def modules() -> dict[str, Path]:
     return {
         ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
@@ -41,25 +46,41 @@ def modules() -> dict[str, Path]:
 
 def imported(name: str, path: Path) -> tuple[set[str], set[str]]:
     """Return the package's modules, and the top-level names of others, that a module imports."""
-    own: set[str] = set()
-    others: set[str] = set()
-    here = name.split(".") if path.stem == "__init__" else name.split(".")[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
+    own = {submodule(target, each) or target for target, each in imports_from_package(name, path)}
+    others = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             others |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            target = (node.module or "").split(".") if node.module else []
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            others.add(node.module.partition(".")[0])
+    return own - {"", name}, others - {"amazon_transcribe"}
+
+
+def imports_from_package(name: str, path: Path) -> Iterator[tuple[str, str]]:
+    """Yield what a module imports from the package: a module of it, and a name there."""
+    here = name.split(".") if path.stem == "__init__" else name.split(".")[:-1]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            target = node.module.split(".") if node.module else []
             if node.level:
                 target = [*here[: len(here) - node.level + 1], *target]
             elif target[0] == "amazon_transcribe":
                 target = target[1:]
             else:
-                others.add(target[0])
                 continue
             for alias in node.names:
-                longest = ".".join([*target, alias.name])
-                own.add(longest if longest in modules() else ".".join(target))
-    return own - {"", name}, others
+                yield ".".join(target), alias.name
+
+
+def is_private(module: str, name: str) -> bool:
+    """Tell whether a name is its module's own; the names of modules themselves are not."""
+    return name.startswith("_") and not name.endswith("__") and not submodule(module, name)
+
+
+def submodule(module: str, name: str) -> str | None:
+    """Return the module that a name in another one stands for, if it stands for one."""
+    whole = f"{module}.{name}".lstrip(".")
+    return whole if whole in modules() or whole == COMPILED else None
 
 
 def floor_of(name: str) -> int:
@@ -89,9 +110,15 @@ def test_only_the_selector_imports_a_codec() -> None:
     importers = {
         name
         for name, path in modules().items()
-        if imported(name, path)[0] & {"_wire._codec", "_wire._codec_py"}
+        if imported(name, path)[0] & {COMPILED, "_wire._codec_py"}
     }
     assert importers == {"_wire"}
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_a_module_imports_no_private_name_of_another(name: str) -> None:
+    imports = imports_from_package(name, modules()[name])
+    assert {each for target, each in imports if is_private(target, each)} == set()
 
 
 def test_there_are_no_circles() -> None:

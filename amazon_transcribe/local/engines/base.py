@@ -26,6 +26,7 @@ class EngineUnavailable(SDKError):
     The message is one line that names the extra.
 
     :param engine: Its name, one of `ENGINES`.
+    :param reason: What is missing or broken.
     """
 
     def __init__(self, engine: str, reason: str) -> None:
@@ -66,9 +67,11 @@ class Recognition(Protocol):
         :param pcm: Signed 16-bit little-endian mono samples of any length; a sample may
             be split over two calls.
         """
+        ...
 
     def finish(self) -> list[Result]:
         """Take the end of the audio and return the last final results."""
+        ...
 
 
 class Engine(Protocol):
@@ -77,17 +80,25 @@ class Engine(Protocol):
     @property
     def name(self) -> str:
         """Its name for users, e.g. `"Moonshine tiny-en"`."""
+        ...
 
     @property
     def languages(self) -> tuple[str, ...]:
         """The language codes it understands."""
+        ...
 
     @property
     def quick(self) -> bool:
         """Whether a call takes microseconds, so that it needs no worker thread."""
+        ...
 
     def open(self, options: RecognitionOptions) -> Recognition:
-        """Begin a stream, at little cost."""
+        """Begin a stream, at little cost.
+
+        :param options: What the stream asks for.
+        """
+        ...
 
     def close(self) -> None:
         """Release the model; no stream can begin afterwards."""
+        ...

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +73,7 @@ class MoonshineEngine:
     """
 
     name = "Moonshine tiny-en"
-    languages = ("en-US",)
+    languages: tuple[str, ...] = ("en-US",)
     quick = False
 
     def __init__(self, model: Model, aligner: Aligner | None) -> None:
@@ -154,7 +155,7 @@ class _Decoder:
 
 
 def _as_wave(samples: Samples) -> _Array:
-    wave: _Array = samples.astype(np.float32) / np.float32(32768)
+    wave: _Array = np.divide(samples, np.float32(32768), dtype=np.float32)
     return wave
 
 
@@ -192,6 +193,8 @@ class Model:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        self._encoder: Any  # a run gives arrays here, which onnxruntime does not promise
+        self._decoder: Any
         self._encoder, self._decoder = (
             onnxruntime.InferenceSession(
                 str(directory / name), options, providers=["CPUExecutionProvider"]

@@ -44,7 +44,7 @@ class ScriptedEngine:
     """
 
     name = "scripted"
-    languages = ("en-US",)
+    languages: tuple[str, ...] = ("en-US",)
     quick = True
 
     def __init__(self, text: str | None = None) -> None:
@@ -58,6 +58,7 @@ class ScriptedEngine:
     def from_file(cls, path: Path) -> ScriptedEngine:
         """Make an engine that speaks a UTF-8 text file.
 
+        :param path: The file; each of its lines becomes a segment.
         :raises OSError: It cannot be read.
         :raises ValidationException: It is not UTF-8, or has no words.
         """
@@ -67,7 +68,10 @@ class ScriptedEngine:
             raise ValidationException(f"{path}: not UTF-8: {error}") from None
 
     def open(self, options: RecognitionOptions) -> Recognition:
-        """Begin a stream; each hears the text from its beginning."""
+        """Begin a stream; each hears the text from its beginning.
+
+        :param options: What the stream asks for.
+        """
         return _Recognition(cycle(self._lines) if self._repeats else self._lines, options)
 
     def close(self) -> None:

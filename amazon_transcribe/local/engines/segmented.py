@@ -39,15 +39,18 @@ class SegmentDecoder(Protocol):
         :param samples: All of the segment's audio so far, at 16 kHz.
         :param keep: How many words of the last hypothesis must stay.
         """
+        ...
 
     def final(self, samples: Samples, keep: int) -> list[Word]:
         """Return the words of the whole segment; what follows belongs to the next one.
 
         The segment may be up to a second shorter than when last seen.
         """
+        ...
 
     def place(self, samples: Samples, words: list[Word]) -> list[Word]:
         """Return the final words with their best times."""
+        ...
 
     def readings(self, samples: Samples, count: int) -> Iterable[list[Word]]:
         """Return other readings of the segment of the last `final`, likeliest first.
@@ -57,9 +60,11 @@ class SegmentDecoder(Protocol):
         :param samples: The segment's audio.
         :param count: How many different readings are wanted; few more are worth a search.
         """
+        ...
 
     def close(self) -> None:
         """Release what the stream held."""
+        ...
 
 
 class SegmentedRecognition:

@@ -40,7 +40,7 @@ class PocketSphinxEngine:
     """The engine: a pool of the decoders that no stream uses now."""
 
     name = "PocketSphinx en-us"
-    languages = ("en-US",)
+    languages: tuple[str, ...] = ("en-US",)
     quick = False
 
     def __init__(self) -> None:

@@ -103,8 +103,8 @@ class Fault:
     def parse(cls, text: str) -> Self:
         """Read the form for the shell: `KIND` or `KIND:NAME=VALUE,…`.
 
-        Ranges are written `1..5`; a `message` comes last and may hold commas.
-
+        :param text: For example `reset:after_events=1..5`. Ranges are written `1..5`; a
+            `message` comes last and may hold commas.
         :raises ValidationException: for anything else, in one line.
         """
         kind, _, options = text.partition(":")

@@ -141,9 +141,9 @@ class FaultyExchange:
     """
 
     def __init__(self, exchange: NetworkExchange, faults: Sequence[_PlannedFault]) -> None:
-        self.method = exchange.method
-        self.target = exchange.target
-        self.headers = exchange.headers
+        self.method: str = exchange.method
+        self.target: str = exchange.target
+        self.headers: Sequence[tuple[str, str]] = exchange.headers
         self._exchange = exchange
         self._pending = list(faults)
         self._meter = AudioMeter(exchange)

@@ -21,7 +21,7 @@ class AudioMeter:
     """
 
     def __init__(self, exchange: Exchange) -> None:
-        self.seconds = 0.0
+        self.seconds: float = 0.0
         self._exchange = exchange
         channels = _number(exchange, "number-of-channels", 1)
         self._bytes_per_second = 2 * channels * _number(exchange, "sample-rate", _DEFAULT_RATE)

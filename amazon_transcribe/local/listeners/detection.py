@@ -10,7 +10,7 @@ from ...exceptions import missing_extra
 from .hooks import ServerHooks
 from .http2 import ServerHttp2Connection
 
-logger = logging.getLogger("amazon_transcribe.local")
+logger: logging.Logger = logging.getLogger("amazon_transcribe.local")
 
 # The first bytes of HTTP/2 (RFC 9113, 3.4); no method of HTTP/1.1 begins with them.
 _PREFACE = b"PRI"
@@ -52,7 +52,7 @@ class NewConnection(asyncio.Protocol):
         elif not _PREFACE.startswith(self._seen):
             self._become_websocket()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
         self._leave()
 

@@ -18,9 +18,11 @@ class Connection(Protocol):
 
     def close(self) -> None:
         """Close once everything is written."""
+        ...
 
     def abort(self) -> None:
         """Close at once."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Final, cast
 
 from ..._net.http2 import Http2Connection
 from ..._net.http2_stream import Headers, Http2Stream
@@ -27,9 +27,9 @@ class ServerHttp2Connection(Http2Connection):
         loop = asyncio.get_running_loop()
         self._check = loop.call_later(hooks.limits.hello, self._check_hello)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._check.cancel()
-        super().connection_lost(error)
+        super().connection_lost(exc)
 
     def _begin(self, stream: Http2Stream, headers: Headers) -> None:
         self._used = True
@@ -58,12 +58,12 @@ class Http2Exchange:
 
     def __init__(self, connection: Http2Connection, stream: Http2Stream, headers: Headers) -> None:
         pseudo = dict(headers)
-        self.method = pseudo.get(":method", "")
-        self.target = pseudo.get(":path", "")
+        self.method: str = pseudo.get(":method", "")
+        self.target: str = pseudo.get(":path", "")
         self.headers = headers
-        self.read = stream.read
-        self.finish = stream.finish
-        self.closed = stream.closed
+        self.read: Final = stream.read
+        self.finish: Final = stream.finish
+        self.closed: Final = stream.closed
         self._connection = connection
         self._stream = stream
 

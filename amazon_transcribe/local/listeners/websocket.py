@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Final, cast
 
 from wsproto.connection import ConnectionState
 from wsproto.events import (
@@ -102,9 +102,9 @@ class ServerWebSocket(WebSocketStream):
         self._timer = loop.call_later(self._hooks.limits.hello, self.drop)
         super().connection_made(transport)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
-        super().connection_lost(error)
+        super().connection_lost(exc)
 
     def _shake_hands(self, event: Event) -> None:
         if isinstance(event, Request):
@@ -148,10 +148,10 @@ class WebSocketExchange:
     ) -> None:
         self.target = target
         self.headers = headers
-        self.read = connection.read
-        self.finish = connection.finish
-        self.closed = connection.closed
-        self.drop = connection.drop
+        self.read: Final = connection.read
+        self.finish: Final = connection.finish
+        self.closed: Final = connection.closed
+        self.drop: Final = connection.drop
         self._connection = connection
         self._is_refused = False
         self._exception = ""  # the name of a refusal that is sent as an event

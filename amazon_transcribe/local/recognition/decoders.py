@@ -46,9 +46,11 @@ class Decoder(Protocol):
 
         :raises BadRequestException: for bytes that are not of this encoding.
         """
+        ...
 
     def finish(self) -> Iterator[bytes]:
         """Take the end of the bytes and yield the samples that are left."""
+        ...
 
 
 def unsupported_reason(encoding: str) -> str | None:
@@ -147,7 +149,7 @@ class _Container:
         return self._decode(self._packets.finish(), last=True)
 
     def _decode(self, packets: Iterator[bytes], *, last: bool) -> Iterator[bytes]:
-        import av
+        from av.error import FFmpegError
 
         block = bytearray()
         try:
@@ -160,7 +162,7 @@ class _Container:
                 for frame in self._codec.decode(None):
                     block += self._resampled(frame)
                 block += self._resampled(None)
-        except (Malformed, av.FFmpegError, ValueError) as error:  # the last: PyAV's own checks
+        except (Malformed, FFmpegError, ValueError) as error:  # the last: PyAV's own checks
             reason = getattr(error, "strerror", None) or str(error)  # FFmpeg's, without its number
             raise BadRequestException(f"Could not decode the audio: {reason}") from None
         if block:

@@ -37,7 +37,7 @@ from .parameters import check_parameters, open_filter, pipeline_options
 from .phrases import Phrases
 from .scribe import ScribeSessions
 
-logger = logging.getLogger("amazon_transcribe.local")
+logger: logging.Logger = logging.getLogger("amazon_transcribe.local")
 
 _MAX_NAMES_LOGGED = 1_000  # clients may invent any number of them
 _T = TypeVar("_T")

@@ -18,8 +18,8 @@ class Lease:
     """A stream's right to go on, until another stream takes its session over."""
 
     def __init__(self) -> None:
-        self.lost = False
-        self.waiting = False  # for the client's bytes
+        self.lost: bool = False
+        self.waiting: bool = False  # for the client's bytes
         self._end: ServiceException | None = None
         self._task = asyncio.current_task()
 

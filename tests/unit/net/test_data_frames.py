@@ -371,3 +371,20 @@ async def test_the_time_to_send_the_rest_counts_from_the_last_progress() -> None
         await joined.streams[0].finish(sending=0.5, lingering=0.01)
     assert loop.time() - begun > 0.6
     assert caught.value.seconds == 0.01  # all was sent: the peer's end is what did not come
+
+
+async def test_the_time_to_linger_is_bounded_though_the_peer_sends_and_sends() -> None:
+    loop = asyncio.get_running_loop()
+
+    def send() -> None:
+        stream.receive(b"audio", 5)
+        nonlocal sending
+        sending = loop.call_soon(send)
+
+    stream = Http2Stream(Joined(2**20, 16_384, streams=0).ours, 1)
+    stream.end_was_sent()
+    sending = loop.call_soon(send)
+    with pytest.raises(TimeoutException) as caught:
+        await stream.finish(sending=60.0, lingering=0.01)
+    sending.cancel()
+    assert (caught.value.phase, caught.value.seconds) == ("close", 0.01)

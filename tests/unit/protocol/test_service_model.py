@@ -31,7 +31,7 @@ from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.local.service.operations import OPERATIONS
 from amazon_transcribe.model import SERVICE_EXCEPTIONS, AudioEvent
 
-MODEL = json.loads((Path(__file__).parents[2] / "vectors/service-model.json").read_text())
+MODEL = json.loads((Path(__file__).parents[2] / "vectors/service-model.json").read_text("utf-8"))
 
 PYTHON_TYPES = {
     "string": str,

@@ -362,7 +362,7 @@ def chain(clock=None, *, secret=SECRET, prior=PRIOR, region=REGION, service=SERV
 
 
 def vector_chains():
-    vectors = [json.loads(line) for line in VECTORS.read_text().splitlines()]
+    vectors = [json.loads(line) for line in VECTORS.read_text("utf-8").splitlines()]
     return [pytest.param(list(of), id=name) for name, of in groupby(vectors, lambda v: v["chain"])]
 
 
