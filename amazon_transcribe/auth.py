@@ -316,7 +316,7 @@ def credential_resolver_of(given: Any) -> CredentialResolver:
 async def ask(resolver: CredentialResolver) -> Credentials | None:
     """Return a resolver's credentials, of whatever kind the resolver and they are.
 
-    :param resolver: The resolver, as the client accepts it.
+    :param resolver: A resolver, or an object of the program in its place.
     :raises CredentialsException: If what it gives are no credentials.
     """
     found: Any = resolver.get_credentials()

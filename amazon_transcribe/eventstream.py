@@ -348,6 +348,7 @@ class ByteBuffer:
     def write(self, data: Buffer) -> None:
         """Append bytes.
 
+        :param data: The bytes.
         :raises StreamClosedException: After `end_stream`.
         """
         if self._ended:
@@ -355,7 +356,10 @@ class ByteBuffer:
         self._unread += data
 
     def read(self, size: int = -1) -> bytes:
-        """Return bytes that were written and not yet read: `size` of them, or all."""
+        """Return bytes that were written and not yet read.
+
+        :param size: The most bytes to return; all if it is negative.
+        """
         end = len(self._unread) if size < 0 else size
         data = bytes(self._unread[:end])
         del self._unread[:end]

@@ -287,9 +287,9 @@ class UnexpectedAnswerException(HTTPException):
     It is not the service: a proxy's page, a captive portal, or another server at this
     endpoint.
 
-    :param status_code: The answer's HTTP status.
-    :param content_type: The answer's content type, None without one.
-    :param body: The answer's first bytes.
+    :param status_code: The HTTP status.
+    :param content_type: The answer's content type, None if it has none.
+    :param body: The first bytes of the answer.
     """
 
     def __init__(self, status_code: int, content_type: str | None, body: bytes) -> None:
@@ -351,10 +351,9 @@ class StreamClosedException(StreamException, OSError):
     """The stream takes no more audio or events.
 
     Either it was ended on our side, by `end_stream()` or by `close()` of the stream or its
-    client, or the service had ended it cleanly when more audio was sent. It is an `OSError`
-    too, as the original SDK's is.
+    client, or the service had ended it cleanly when more audio was sent.
 
-    :param message: Who has ended it, and when.
+    :param message: What ended the stream.
     """
 
     def __init__(self, message: str = "") -> None:

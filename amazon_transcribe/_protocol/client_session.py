@@ -169,7 +169,7 @@ class ClientSession:
         return read_answer(self.operation, body)
 
     def is_unexpected(self, headers: Mapping[str, str]) -> bool:
-        """Check whether an answer with HTTP 200 has a content type other than an event stream's.
+        """Check whether the content type of an answer with HTTP 200 is another one.
 
         WebSocket has no content type.
         """

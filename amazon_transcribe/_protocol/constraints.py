@@ -108,12 +108,13 @@ class Integer(Rule):
     unit: str = ""
 
     def normalised(self, value: Any) -> Any:
-        value = _plain(value)
-        if isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value):
-            return int(value)  # as from the environment; the original SDK sends it so
-        if hasattr(value, "__index__") and not isinstance(value, bool):
-            return operator.index(value)  # as of numpy
-        return value
+        plain = _plain(value)
+        if isinstance(plain, str):  # as from the environment; the original SDK sends it so
+            return int(plain) if re.fullmatch("[0-9]{1,18}", plain) else plain
+        if not isinstance(plain, bool):
+            with suppress(TypeError):  # it is no whole number
+                return operator.index(plain)
+        return plain
 
     def violation(self, value: Any) -> str | None:
         if type(value) is int and self.low <= value and (self.high is None or value <= self.high):
@@ -271,7 +272,9 @@ class Structure(Rule):
     shape: type[msgspec.Struct]
 
     def normalised(self, value: Any) -> Any:
-        return normalised(value, self.shape) if isinstance(value, self.shape) else value
+        if isinstance(value, self.shape):
+            return normalised(members_of(self.shape), value)
+        return value
 
     def violation(self, value: Any) -> str | None:
         if isinstance(value, self.shape):
@@ -364,15 +367,12 @@ def _rule(annotation: Any) -> Rule:
     return Text() if kind is str else Structure(kind)
 
 
-def normalised(value: _Shape, shape: type[msgspec.Struct]) -> _Shape:
-    """Return a request, event or part of one with the plain values of its members.
-
-    :param shape: The shape whose members these are; the value may be of a subclass.
-    """
+def normalised(members: tuple[Member, ...], value: _Shape) -> _Shape:
+    """Return a request, event or part of one with the plain values of these members."""
     from msgspec.structs import replace
 
     plain: dict[str, Any] = {}
-    for member in members_of(shape):
+    for member in members:
         part = getattr(value, member.name)
         if part is not None:
             plain[member.name] = member.rule.normalised(part)

@@ -50,7 +50,7 @@ def write_request(operation: Operation, request: Any) -> WrittenRequest:
     :raises InvalidParameterException: for a value the service model forbids, or
         parameters that need or exclude each other.
     """
-    plain = normalised(request, operation.request)
+    plain = normalised(operation.members, request)
     if found := operation.first_violation(plain, client_name):
         raise InvalidParameterException(*found)
     return WrittenRequest(operation.target(plain), _parameter_headers(operation, plain), plain)
@@ -65,7 +65,7 @@ def write_event(operation: Operation, event: object) -> tuple[InputEvent, dict[s
     """
     for known in operation.inputs:
         if isinstance(event, known.shape):
-            plain = normalised(event, known.shape)
+            plain = known.structure.normalised(event)
             if found := known.first_violation(plain, known.parameter, client_name):
                 raise InvalidParameterException(*found)
             return known, _event_headers(known.name), _json.encode(plain)

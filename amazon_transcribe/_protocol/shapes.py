@@ -31,7 +31,10 @@ def _fields_by_name(struct: Struct) -> dict[str, Any]:
 class Fields(Struct):
     """A struct whose fields can be read as its `__dict__`."""
 
-    __dict__ = property(_fields_by_name)  # pyright: ignore[reportGeneralTypeIssues, reportAssignmentType]
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """All fields by name, in a new dict: a change of it does not change the object."""
+        return _fields_by_name(self)
 
 
 class Shape(Fields, rename="pascal", omit_defaults=True, repr_omit_defaults=True, gc=False):
@@ -69,7 +72,10 @@ class EventShape(Shape, BaseEvent, gc=True):
     """An event whose payload is a shape as JSON."""
 
     # Once more, as `BaseEvent` brings a dict of its own, which is empty.
-    __dict__ = property(_fields_by_name)  # pyright: ignore[reportGeneralTypeIssues, reportAssignmentType]
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """All fields by name, in a new dict: a change of it does not change the object."""
+        return _fields_by_name(self)
 
 
 def _to_plain(value: Any) -> Any:
