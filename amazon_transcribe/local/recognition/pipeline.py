@@ -65,7 +65,7 @@ class Pipeline:
         self._slice = BLOCK_SECONDS * bytes_per_second  # of samples that one call recognises
         self._bytes_left = max_seconds * bytes_per_second
         self._waiting: Iterator[bytes] = iter(())  # samples, decoded as they are taken
-        self.behind = False
+        self.behind: bool = False
 
     def accept(self, audio: bytes) -> list[Result]:
         """Take the next audio, encoded, and return the first results that it brings.
