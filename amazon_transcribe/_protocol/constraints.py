@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache, cached_property
 from numbers import Real
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar, get_args, get_origin
 
 from ..exceptions import ValidationException
 from .constants import (
@@ -43,6 +43,9 @@ REQUIRED: Final = "required"
 @dataclass(frozen=True, repr=False)
 class Rule:
     """A constraint on the values of a parameter."""
+
+    plain_type: ClassVar[type] = str
+    """The type of most values: those are plain already."""
 
     def __repr__(self) -> str:
         return type(self).__name__  # short, as signatures show it
@@ -108,6 +111,8 @@ class Integer(Rule):
     high: int | None = None
     unit: str = ""
 
+    plain_type: ClassVar[type] = int
+
     def normalised(self, value: Any) -> Any:
         plain = _plain(value)
         if isinstance(plain, str):  # as from the environment; the original SDK sends it so
@@ -132,6 +137,8 @@ class Integer(Rule):
 @dataclass(frozen=True, repr=False)
 class Boolean(Rule):
     """True or False."""
+
+    plain_type: ClassVar[type] = bool
 
     def normalised(self, value: Any) -> Any:
         value = _plain(value)
@@ -375,9 +382,9 @@ def normalised(members: tuple[Member, ...], value: _Shape) -> _Shape:
     plain: dict[str, Any] = {}
     for member in members:
         part = getattr(value, member.name)
-        if part is not None:
+        if part is not None and type(part) is not member.rule.plain_type:
             plain[member.name] = member.rule.normalised(part)
-    return replace(value, **plain)
+    return replace(value, **plain) if plain else value
 
 
 def first_violation(

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from .._net.inbox import Inbox
 from .._net.origin import Origin
 from .._protocol.client_session import ClientSession
 from .._protocol.constants import REQUEST_ID
@@ -406,8 +407,11 @@ class _Start:
 def _check_write(stream: Stream) -> None:
     """Refuse a stream whose `write` returns something to wait for: its bytes would be lost.
 
-    The call shows more than a look at the function, which may be a wrapper of one.
+    The call shows more than a look at the function, which may be a wrapper of one. Streams
+    of ours need no look.
     """
+    if isinstance(stream, Inbox):
+        return
     write: Callable[[bytes], object] = stream.write
     with suppress(HTTPException):  # the answer says why
         returned = write(b"")  # no bytes are no end

@@ -68,7 +68,8 @@ async def answer(stream: Http2Stream) -> None:
             count += messages.feed(data)
             events, count = divmod(count, EVERY)
             if events:
-                await stream.write(EVENT * events, 10)
+                stream.write(EVENT * events)
+                await stream.drain(10)
         await stream.finish(10, 1)
     except HTTPException:
         pass
