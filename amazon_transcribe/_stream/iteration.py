@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -30,8 +29,12 @@ class EventIteration(Generic[_Event]):
     def __init__(self) -> None:
         self.unknown_events: int = 0
         """How many events of types that this version does not know have come."""
-        self.skipped_events: deque[UnknownEvent] = deque(maxlen=_MAX_SKIPPED)
+        self._skipped: list[UnknownEvent] | None = None  # mostly there are none
+
+    @property
+    def skipped_events(self) -> list[UnknownEvent]:
         """The last hundred such events that an iteration or a drain has passed over."""
+        return list(self._skipped or ())
 
     async def _next_event(self) -> Any:
         """Wait for the next event, of whatever type; None at the end."""
@@ -57,7 +60,7 @@ class EventIteration(Generic[_Event]):
     def _skip(self, event: UnknownEvent) -> None:
         """Count an event of an unknown type, keep it and name its type once in the log."""
         self.unknown_events += 1
-        self.skipped_events.append(event)
+        self._skipped = [*(self._skipped or ())[1 - _MAX_SKIPPED :], event]
         name = ascii(event.event_type)[:100]  # anyone's text
         if name not in _logged_names and len(_logged_names) < _MAX_NAMES:
             _logged_names.add(name)
