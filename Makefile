@@ -108,10 +108,10 @@ docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build
 
 dist: $(VENV)/.dev
-	$(BIN)/python tests/distribution.py dist
+	$(BIN)/python -m tests.distribution dist
 
 lowest: $(VENV)/.dev
-	$(BIN)/python tests/distribution.py lowest $(ARGS)
+	$(BIN)/python -m tests.distribution lowest $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript

@@ -1,7 +1,7 @@
 """Checks what is built and installed, in environments of their own: `make dist`, `make lowest`.
 
-    python tests/distribution.py dist            build sdist and wheels, install them, look inside
-    python tests/distribution.py lowest [ARG…]   run pytest with the oldest dependencies allowed
+    python -m tests.distribution dist            build sdist and wheels, install them, look inside
+    python -m tests.distribution lowest [ARG…]   run pytest with the oldest dependencies allowed
 
 Both work on a copy of the checkout without `.git` and without anything built before.
 """
