@@ -66,6 +66,10 @@ _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # a client's first bytes
 # What a stream sends at most before the others of its connection have their turn.
 _SHARE = 64 * 1024
 
+# What is written to the transport at a time. More leaves the processor's cache before TLS
+# is done with it: pieces of 1 MiB cost 3 µs more for each event of 3.2 KB.
+_PIECE = 128 * 1024
+
 
 class Http2Connection(asyncio.Protocol):
     """A connection in either role.
@@ -513,9 +517,15 @@ class Http2Connection(asyncio.Protocol):
                 self.abort()
                 return
         if self._unflushed and not self._paused:
-            ended = False
+            ended, gathered = False, 0
             queue = list(self._unflushed.values())
             for stream in queue:  # grows while it is gone through
+                if gathered >= _PIECE:
+                    transport.write(b"".join(out))
+                    out.clear()
+                    gathered = 0
+                    if self._paused:
+                        break
                 state = h2.streams.get(stream.id)
                 if state is None:
                     del self._unflushed[stream.id]  # closed in this very turn
@@ -526,6 +536,7 @@ class Http2Connection(asyncio.Protocol):
                 taken = 0
                 if window > 0:
                     taken = stream.fill(out, window, h2.max_outbound_frame_size)
+                    gathered += taken
                     h2.outbound_flow_control_window -= taken
                     state.outbound_flow_control_window -= taken
                 if stream.end_due:
@@ -533,7 +544,9 @@ class Http2Connection(asyncio.Protocol):
                     self._end(stream)
                 elif stream.has_unsent:
                     if taken:
-                        queue.append(stream)  # behind the others, or it would starve them
+                        # Behind the others, or it would starve them.
+                        queue.append(stream)
+                        self._unflushed[stream.id] = self._unflushed.pop(stream.id)
                         continue
                     self._blocked[stream.id] = stream
                 del self._unflushed[stream.id]

@@ -46,9 +46,12 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.data = b""
         self.aborted = False
+        self.pause_at: tuple[int, Http2Connection] | None = None
 
     def write(self, data: Any) -> None:
         self.data += data
+        if self.pause_at is not None and len(self.data) > self.pause_at[0]:
+            self.pause_at[1].pause_writing()
 
     def close(self) -> None:
         raise AssertionError("the connection was given up")
@@ -84,18 +87,23 @@ class Joined:
         """Carry both sides' bytes over until neither has any; h2 checks every frame."""
         while True:
             self.ours._flush()
-            data, self.wire.data = self.wire.data, b""
-            for event in self.peer.receive_data(data):
-                if isinstance(event, DataReceived):
-                    so_far = self.received.get(event.stream_id, b"")
-                    self.received[event.stream_id] = so_far + event.data
-                elif isinstance(event, StreamEnded):
-                    self.ended.add(event.stream_id)
+            took = self.take_what_was_written()
             answer = self.peer.data_to_send()
             if answer:
                 self.ours.data_received(answer)
-            elif not data:
+            elif not took:
                 return
+
+    def take_what_was_written(self) -> bool:
+        """Give the peer what was written; return whether there was any."""
+        data, self.wire.data = self.wire.data, b""
+        for event in self.peer.receive_data(data):
+            if isinstance(event, DataReceived):
+                so_far = self.received.get(event.stream_id, b"")
+                self.received[event.stream_id] = so_far + event.data
+            elif isinstance(event, StreamEnded):
+                self.ended.add(event.stream_id)
+        return bool(data)
 
     def check_windows(self) -> None:
         """Both sides count the same windows."""
@@ -194,6 +202,26 @@ async def test_streams_share_the_connection_s_window(step: int) -> None:
             # Each has its turn in three openings at most, and then sends all that it has.
             assert len(joined.received.get(stream.id, b"")) >= 320 * (turn - 2)
     assert len(joined.received[greedy.id]) >= min(4 * 2**20, 65_535 + 12 * (step - 640))
+
+
+async def test_a_full_transport_is_given_no_more_and_every_stream_has_its_turn() -> None:
+    joined = Joined(window=2**24, frame_size=16_384, streams=3)
+    joined.open_window(3, 2**24)
+    joined.exchange()
+    joined.wire.pause_at = (64 * 1024, joined.ours)
+    for stream in joined.streams:
+        stream.write(bytes(2**20))
+    for turn in range(1, 10):
+        await asyncio.sleep(0)
+        assert len(joined.wire.data) <= 256 * 1024
+        joined.take_what_was_written()
+        sent = [len(joined.received.get(stream.id, b"")) for stream in joined.streams]
+        assert max(sent) - min(sent) <= 64 * 1024, turn
+        joined.ours.resume_writing()
+    joined.wire.pause_at = None
+    joined.ours.resume_writing()
+    joined.exchange()
+    assert [len(joined.received[stream.id]) for stream in joined.streams] == [2**20] * 3
 
 
 @pytest.mark.parametrize("client", [True, False])
