@@ -21,7 +21,7 @@ from ._protocol.constants import (
 )
 from ._protocol.constraints import check_above_zero
 from ._stream.idle import IDLE_AFTER, Idle
-from ._stream.live import RESULT_TIMEOUT
+from ._stream.live import MAX_UNREAD, RESULT_TIMEOUT
 from ._stream.open_stream import AudioStream
 from ._stream.parts import LIMITS, OBSERVES, RESOLVES, TRANSPORTS, check_part
 from ._stream.start import Starter
@@ -103,6 +103,11 @@ class TranscribeStreamingClient:
         ends a stream 15 s after its last audio.
     :param max_unsent: Bytes of one stream's audio that may be on their way unsent before
         `send_audio_event` waits.
+    :param max_unread: Bytes of one stream's events that may lie unread, with 160 bytes for
+        each event; by default 64 MiB. A program may send everything first and read then: so
+        much holds the transcript of two hours of speech, partial results included, and is
+        taken only as events come. Where more come, the stream ends with an
+        `UnreadResultsException`, and those before it can still be read.
     :param ssl_context: For `https`; by default the system's authorities and those in
         SSL_CERT_FILE and AWS_CA_BUNDLE are trusted. Clients may share one; its ALPN is
         set anew for each connection.
@@ -136,6 +141,7 @@ class TranscribeStreamingClient:
         start_attempts: int = 3,
         idle_timeout: float = RESULT_TIMEOUT,
         max_unsent: int = 1024 * 1024,
+        max_unread: int = MAX_UNREAD,
         ssl_context: ssl.SSLContext | None = None,
         limiter: StreamLimiter | None = None,
         observer: Observer | None = None,
@@ -149,6 +155,7 @@ class TranscribeStreamingClient:
             start_attempts=start_attempts,
             idle_timeout=idle_timeout,
             max_unsent=max_unsent,
+            max_unread=max_unread,
         )
         if endpoint_url is not None:
             Origin.parse(endpoint_url)
@@ -202,6 +209,7 @@ class TranscribeStreamingClient:
             start_timeout=start_timeout,
             start_attempts=start_attempts,
             result_timeout=idle_timeout,
+            max_unread=max_unread,
         )
 
     @property

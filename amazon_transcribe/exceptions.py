@@ -6,6 +6,7 @@
     ├── SerializerException          an event of a kind that cannot be sent
     ├── ValidationException          a value that is refused before anything is sent
     ├── CredentialsException         no usable credentials
+    ├── LoopException                something used from another event loop than its own
     ├── HTTPException                the network, TLS, HTTP/2 or WebSocket
     │   ├── ConnectException         no connection could be made
     │   ├── TimeoutException         a timeout; its `phase` says of what
@@ -50,6 +51,7 @@ __all__ = [
     "InvalidParameterException",
     "InvalidPayloadLength",
     "LimitExceededException",
+    "LoopException",
     "ParserError",
     "PayloadBytesExceedMaxLength",
     "ResourceNotFoundException",
@@ -66,6 +68,7 @@ __all__ = [
     "TruncatedStreamException",
     "UnexpectedAnswerException",
     "UnknownServiceException",
+    "UnreadResultsException",
     "ValidationException",
 ]
 
@@ -358,6 +361,30 @@ class StreamClosedException(StreamException, OSError):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
+
+
+class UnreadResultsException(StreamException):
+    """The stream was ended on our side: more results lie unread than `max_unread` allows.
+
+    The sender is told at once. The reader gets it behind the results that came before.
+
+    :param limit: The client's `max_unread`, in bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return (
+            f"the stream was ended as its results lie unread, more than {self.limit:,} bytes of"
+            " them: read output_stream while you send, or give the client a larger max_unread;"
+            " those that came can still be read"
+        )
+
+
+class LoopException(SDKError):
+    """Something that belongs to one event loop was used from another: a stream, a limiter."""
 
 
 # The service

@@ -24,6 +24,7 @@ from .exceptions import (
     TimeoutException,
     TruncatedStreamException,
     UnknownServiceException,
+    UnreadResultsException,
 )
 
 __all__ = ["Observer", "StreamInfo", "end_of"]
@@ -37,6 +38,7 @@ _ENDS: tuple[tuple[type[SDKError], str], ...] = (
     (UnknownServiceException, "unknown"),
     (ServiceException, "exception"),
     (StreamClosedException, "closed"),
+    (UnreadResultsException, "unread"),
 )
 
 
@@ -181,8 +183,8 @@ def end_of(error: SDKError | None) -> str:
 
     `"clean"`, `"truncated"`, `"reset"`, `"lost"` (the connection), `"timeout"`,
     `"exception"` (of the service), `"unknown"` (an exception of the service that this version
-    does not know), `"closed"` (by this side) or `"malformed"` (bytes or events that break the
-    protocol).
+    does not know), `"closed"` (by this side), `"unread"` (too many results that nobody read) or
+    `"malformed"` (bytes or events that break the protocol).
 
     :param error: The exception that ended the stream; None for the clean end.
     """

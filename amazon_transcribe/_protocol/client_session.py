@@ -26,7 +26,7 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
-from .._wire import Buffer, EventStreamDecoder, encode_message
+from .._wire import Buffer, EventStreamDecoder, EventStreamMessage, encode_message
 from .._wire.event_signing import EventChain
 from .._wire.sigv4 import EMPTY_HASH, EVENT_STREAM_HASH, authorization, presigned_query, timestamp
 from ..auth import Credentials
@@ -245,15 +245,20 @@ class ClientSession:
             raise StreamClosedException("the request has not been made")
         return self._chain
 
-    def receive(self, data: Buffer) -> list[BaseEvent | SDKError]:
+    def receive(
+        self, data: Buffer, kept: list[EventStreamMessage] | None = None
+    ) -> list[BaseEvent | SDKError]:
         """Return the events that these bytes complete, in order.
 
         What ends the stream, the service's exception or bytes that are no event
         stream, stands last in the list as an exception. After it nothing is read.
+
+        :param kept: Gets the messages of the events.
         """
         if self._failure is not None:
             return []
         events: list[BaseEvent | SDKError] = []
+        messages: list[EventStreamMessage] = []
         try:
             messages = self._decoder.feed(data)
             self._is_event_stream = self._is_event_stream or bool(messages)
@@ -262,8 +267,11 @@ class ClientSession:
             if self._decoder.error is not None:
                 raise self._decoder.error
         except SDKError as error:
+            del messages[len(events) :]
             self._failure = error
             events.append(error)
+        if kept is not None:
+            kept += messages
         return events
 
     def receive_end(self) -> SDKError | None:

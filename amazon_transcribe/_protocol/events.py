@@ -7,13 +7,13 @@ them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from .._wire.values import HeaderValueOutput
-from ..eventstream import BaseEvent, EventStreamMessage
+from ..eventstream import BaseEvent
 from ..exceptions import InvalidEventException, ServiceException, UnknownServiceException
 from .constants import SERVICE_EXCEPTIONS
 
@@ -70,6 +70,16 @@ class UnknownEvent(BaseEvent):
         return f"UnknownEvent(event_type={self.event_type!r}, <{len(self.payload)} bytes>)"
 
 
+class Message(Protocol):
+    """What the parser needs of a message."""
+
+    @property
+    def headers(self) -> dict[str, HeaderValueOutput]: ...
+
+    @property
+    def payload(self) -> bytes: ...
+
+
 class EventParser:
     """A parser of the messages of one operation's result stream.
 
@@ -83,8 +93,21 @@ class EventParser:
         self._decoders: dict[object, Callable[[bytes], BaseEvent]] = {
             name: msgspec.json.Decoder(shape).decode for name, shape in shapes.items()
         }
+        self._headers: dict[object, dict[str, HeaderValueOutput]] = {
+            name: {":message-type": "event", ":event-type": name} for name in shapes
+        }
 
-    def parse(self, message: EventStreamMessage) -> BaseEvent:
+    def headers_of(self, message: Message) -> dict[str, HeaderValueOutput]:
+        """Return what counts of a message's headers: the same object for each known event.
+
+        :param message: A message of the result stream.
+        """
+        headers = message.headers
+        if headers.get(":message-type") == "event":
+            return self._headers.get(headers.get(":event-type"), headers)
+        return headers
+
+    def parse(self, message: Message) -> BaseEvent:
         """Return the event of a message, an `UnknownEvent` if its type is not known.
 
         :param message: A message of the result stream.

@@ -11,16 +11,25 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from .._net.loops import check_loop
 from .._net.waiting import Waiters
 from .._protocol.client_session import ClientSession
 from .._protocol.events import AudioChunk
+from .._wire import EventStreamMessage
 from ..eventstream import BaseEvent
-from ..exceptions import HTTPException, SDKError, StreamClosedException, TimeoutException
+from ..exceptions import (
+    HTTPException,
+    SDKError,
+    StreamClosedException,
+    TimeoutException,
+    UnreadResultsException,
+)
 from ..limiter import Slot
 from ..observe import end_of
 from ..transports.base import Stream
 from .idle import KeepAlive
 from .telemetry import Telemetry
+from .unread import UnreadEvents
 
 SEND_TIMEOUT = 60.0
 """Seconds in which a peer takes no audio until a send fails: the service reads as we speak."""
@@ -28,6 +37,13 @@ SEND_TIMEOUT = 60.0
 RESULT_TIMEOUT = 30.0
 """Seconds in which a stream neither sends nor receives until a reader that waits fails."""
 
+MAX_UNREAD = 64 * 1024 * 1024
+"""Bytes of events that may lie unread until a stream fails: hours of one talk's transcripts.
+
+A minute of speech takes about half a megabyte, nearly all of it partial results.
+"""
+
+_MAX_AHEAD = 16 * 1024  # bytes of unread events that are made typed ones at once
 _CHECKS_PER_TIMEOUT = 4
 
 logger = logging.getLogger("amazon_transcribe")
@@ -46,6 +62,7 @@ class LiveStream:
     :param slot: The limiter's slot, given back at the end.
     :param result_timeout: See `RESULT_TIMEOUT`.
     :param send_timeout: See `SEND_TIMEOUT`.
+    :param max_unread: See `MAX_UNREAD`.
     """
 
     def __init__(
@@ -56,6 +73,7 @@ class LiveStream:
         slot: Slot | None = None,
         result_timeout: float = RESULT_TIMEOUT,
         send_timeout: float = SEND_TIMEOUT,
+        max_unread: int = MAX_UNREAD,
     ) -> None:
         self.is_over = False
         self.failure: SDKError | None = None  # None where it is over: ended cleanly
@@ -73,6 +91,10 @@ class LiveStream:
         self._idle_end: StreamClosedException | None = None
         # Receiving
         self._events: deque[Any] = deque()
+        self._unread = UnreadEvents(session.operation.events)  # behind them
+        self._bytes_ahead = 0  # that `_events` came in, since it was empty
+        self._max_unread = max_unread
+        self._max_ahead = min(_MAX_AHEAD, max_unread)
         self._waiting_readers = Waiters()
         self._last_reader: weakref.ref[asyncio.Task[Any]] | None = None
         self._bytes_received = 0
@@ -115,6 +137,8 @@ class LiveStream:
 
     async def send_audio(self, chunk: AudioChunk) -> None:
         """Send a chunk of audio; wait first while too much is on its way unsent."""
+        if asyncio.get_running_loop() is not self._loop:
+            check_loop(self._loop, "the stream")
         if self._waiting_senders or self.is_over or self._stream.is_full:
             await self._send_in_turn(self._session.send_audio, chunk)
         else:
@@ -122,6 +146,8 @@ class LiveStream:
 
     async def send_event(self, event: BaseEvent) -> None:
         """Send an event; wait first while too much is on its way unsent."""
+        if asyncio.get_running_loop() is not self._loop:
+            check_loop(self._loop, "the stream")
         if self._waiting_senders or self.is_over or self._stream.is_full:
             await self._send_in_turn(self._session.send_event, event)
         else:
@@ -158,6 +184,7 @@ class LiveStream:
 
     async def end_audio(self) -> None:
         """End the input, behind the audio that waits to be sent."""
+        check_loop(self._loop, "the stream")
         async with self._send_lock:
             self._end_input()
             if not self.is_over and self._stream.is_full:
@@ -234,11 +261,12 @@ class LiveStream:
 
     async def next_event(self) -> BaseEvent | None:
         """Wait for the next event; None at the service's clean end."""
+        if asyncio.get_running_loop() is not self._loop:
+            check_loop(self._loop, "the stream")
         self._last_reader = _current_task(self._loop)
         while not self._events:
-            self._take()
-            if self._events:
-                break
+            if self._unread.size:
+                return self._unread.take()
             self._check_alive()
             if self.is_over:
                 return None
@@ -252,6 +280,7 @@ class LiveStream:
         :returns: The events, and whether they stay for another task that was reading before
             and has not finished.
         """
+        check_loop(self._loop, "the stream")
         deadline = self._loop.time() + timeout
         if self.failure is None:
             self._end_input()
@@ -264,6 +293,8 @@ class LiveStream:
                 await self._waiting_readers.wait(left, "read")
             self._take()
         self._check_alive()
+        while self._unread.size:
+            self._events.append(self._unread.take())
         rest = list(self._events)
         reader = None if self._last_reader is None else self._last_reader()
         if reader is None or reader is asyncio.current_task() or reader.done():
@@ -276,14 +307,26 @@ class LiveStream:
             return
         stream = self._stream
         if data := stream.read_nowait():
-            self._bytes_received += len(data)
-            events = self._session.receive(data)
+            size = len(data)
+            self._bytes_received += size
+            if not self._events:
+                self._bytes_ahead = 0
+            kept: list[EventStreamMessage] | None = None
+            if self._unread.size or self._bytes_ahead >= self._max_ahead:
+                kept = []
+            events = self._session.receive(data, kept)
             failure = events.pop() if events and isinstance(events[-1], SDKError) else None
             if self.telemetry is not None:
-                self.telemetry.received(len(data), events)  # type: ignore[arg-type]
-            self._events += events
+                self.telemetry.received(size, events)  # type: ignore[arg-type]
+            if kept is None:
+                self._events += events
+                self._bytes_ahead += size
+            else:
+                self._unread.add(kept)
             if isinstance(failure, SDKError):
                 self.fail(failure)
+            elif self._unread.size > self._max_unread:
+                self.fail(UnreadResultsException(self._max_unread))
             elif self._waiting_readers:
                 self._waiting_readers.wake()
         if stream.ended:
@@ -295,6 +338,7 @@ class LiveStream:
 
     def abort(self) -> None:
         """End the stream at once, unless it has ended; events that have come stay readable."""
+        check_loop(self._loop, "the stream")
         self._take()
         self._stream.abort()
         self.fail(StreamClosedException("the stream was closed on this side"))
@@ -358,18 +402,10 @@ class LiveStream:
             self._check_later()
 
 
-def _take_what_came(alive: weakref.ref[LiveStream], waiting_readers: Waiters) -> None:
-    """Take what has come, unless the program has events to read first.
-
-    More is left to the transport, which holds back the peer.
-    """
+def _take_what_came(alive: weakref.ref[LiveStream], _waiting_readers: Waiters) -> None:
+    """Take what has come, so that an exception is known even if nobody reads."""
     live = alive()
-    if live is not None and (
-        not live._events
-        or waiting_readers
-        or live._stream.ended
-        or live._stream.failure is not None
-    ):
+    if live is not None:
         live._take()
 
 

@@ -42,7 +42,7 @@ from ..limiter import Slot, StreamLimiter
 from ..observe import Observer, StreamInfo
 from ..transports.base import Request, Stream, Transport
 from .idle import IDLE_AFTER, Idle, check_idle, silence_of
-from .live import RESULT_TIMEOUT, SEND_TIMEOUT, LiveStream
+from .live import MAX_UNREAD, RESULT_TIMEOUT, SEND_TIMEOUT, LiveStream
 from .retry import CLOCK_TOLERANCE, Backoff, clock_skew, is_transient, refuses_signature
 from .telemetry import Telemetry, byte_rate, notify
 
@@ -78,6 +78,7 @@ class Starter:
     :param start_attempts: How often a start is tried.
     :param result_timeout: See `live.RESULT_TIMEOUT`.
     :param send_timeout: See `live.SEND_TIMEOUT`.
+    :param max_unread: See `live.MAX_UNREAD`.
     :param refusal_timeout: Seconds to wait for an error response's body.
     :param backoff: The waits between attempts.
     """
@@ -94,6 +95,7 @@ class Starter:
     start_attempts: int = 3
     result_timeout: float = RESULT_TIMEOUT
     send_timeout: float = SEND_TIMEOUT
+    max_unread: int = MAX_UNREAD
     refusal_timeout: float = 1.0
     backoff: Backoff = field(default_factory=Backoff)
     clock_skew: float = field(default=0.0, init=False)
@@ -361,6 +363,7 @@ class _Start:
             slot=slot,
             result_timeout=self._starter.result_timeout,
             send_timeout=self._starter.send_timeout,
+            max_unread=self._starter.max_unread,
         )
         response = session.receive_response(headers, live)
         logger.debug("session %s begins: request %s", response.session_id, response.request_id)

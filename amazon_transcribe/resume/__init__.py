@@ -284,6 +284,7 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
         :raises StreamClosedException: after the end of the input.
         :raises TimeoutException: with the phase `"send"`, if the buffer has been full for a
             minute and nobody reads.
+        :raises UnreadResultsException: if results lie unread beyond the client's `max_unread`.
         :raises SDKError: what ended the logical stream.
         """
         chunk = bytes(checked_chunk(audio_chunk))
@@ -296,9 +297,19 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
         self._changes.wake()
 
     async def end_stream(self) -> None:
-        """End the input; the last results follow. A second call is harmless."""
+        """End the input; the last results follow. A second call is harmless.
+
+        :raises UnreadResultsException: if results lie unread beyond the client's `max_unread`.
+        """
         self._input_ended = True
         self._changes.wake()
+        self._check_unread()
+
+    def _check_unread(self) -> None:
+        """Tell the sender at once what the reader meets behind the results that came before."""
+        connection = self._connection
+        if connection is not None and connection.unread is not None:
+            raise connection.unread.with_traceback(None)
 
     async def _wait_for_room(self, size: int) -> None:
         loop = asyncio.get_running_loop()
@@ -308,6 +319,7 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
                 raise self._failure.with_traceback(None)
             if self._input_ended:
                 raise StreamClosedException("the input has ended: no more audio can be sent")
+            self._check_unread()
             now = loop.time()
             delay = self._buffer.make_room(size, now)
             if not delay:

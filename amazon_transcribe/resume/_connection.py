@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .._net.waiting import Waiters
 from .._protocol.events import UnknownEvent
-from ..exceptions import SDKError, StreamException, TimeoutException
+from ..exceptions import SDKError, StreamException, TimeoutException, UnreadResultsException
 from ..transcription import StartStreamTranscriptionEventStream, TranscriptEvent
 from ._buffer import ReplayBuffer
 from ._pcm import PcmFormat, has_sound
@@ -59,6 +59,7 @@ class Connection:
         self.start = self.sent = buffer.start
         self.end_sent = False
         self.is_broken = False  # takes no more audio; its last events are still to be read
+        self.unread: UnreadResultsException | None = None  # what broke it, if that did
         self.opened_at = now
         self.ended_at: float | None = None
         self.reason: SDKError | None = None
@@ -116,9 +117,9 @@ class Connection:
         self.sent += len(data)  # first: its results may come while we wait
         try:
             await self.stream.input_stream.send_audio_event(data)
-        except SDKError:
+        except SDKError as error:
             self.sent -= len(data)
-            self._break()
+            self._break(error)
         else:
             if not self.has_ended:
                 sound = self._pcm.seconds(len(data)) if has_sound(data) else 0.0
@@ -129,12 +130,15 @@ class Connection:
         self.end_sent = True
         try:
             await self.stream.input_stream.end_stream()
-        except SDKError:
-            self._break()
+        except SDKError as error:
+            self._break(error)
 
-    def _break(self) -> None:
+    def _break(self, error: SDKError) -> None:
         """Wait for a reader, which meets the reason after the connection's last events."""
         self.is_broken = True
+        if isinstance(error, UnreadResultsException):
+            self.unread = error.with_traceback(None)
+            self._changes.wake()  # the program, which sends and does not read
         self._buffer.rewind()
 
     def renew_if_due(self) -> None:

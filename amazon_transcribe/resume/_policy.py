@@ -18,6 +18,7 @@ from ..exceptions import (
     StreamClosedException,
     TimeoutException,
     UnknownServiceException,
+    UnreadResultsException,
     ValidationException,
 )
 
@@ -90,9 +91,17 @@ class RetryPolicy:
         return self._jitter(pause / 2, pause)
 
 
+_PROGRAMS_OWN = (
+    ValidationException,
+    CredentialsException,
+    StreamClosedException,
+    UnreadResultsException,
+)
+
+
 def is_retryable(error: SDKError) -> bool:
     """Check whether another connection may do better."""
-    if isinstance(error, (ValidationException, CredentialsException, StreamClosedException)):
+    if isinstance(error, _PROGRAMS_OWN):
         return False
     if isinstance(error, UnknownServiceException):
         return error.status_code == 429 or error.status_code >= 500

@@ -322,31 +322,6 @@ async def test_a_close_lets_a_waiting_writer_go() -> None:
             await write()
 
 
-async def test_unread_results_hold_back_the_peer() -> None:
-    sent = 0
-
-    async def script(peer: Socket) -> None:
-        nonlocal sent
-        await peer.accept()
-        peer.writer.transport.set_write_buffer_limits(0)
-        while sent < 64 * 1024 * 1024:
-            peer.write(frame(BINARY, TRANSCRIPT * 500))
-            await peer.writer.drain()
-            sent += 500 * len(TRANSCRIPT)
-
-    async with websocket_server(script) as url:
-        stream = await start(client_at(url))
-        before = -1
-        while before < sent:  # until the peer is held back
-            before = sent
-            await asyncio.sleep(0.1)
-        assert before < 32 * 1024 * 1024
-        for _ in range(before // len(TRANSCRIPT)):
-            await stream.output_stream.__anext__()
-        await until(lambda: sent > before)
-        await stream.close()
-
-
 async def test_closing_the_client_ends_its_streams() -> None:
     codes = []
 

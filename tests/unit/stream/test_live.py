@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
+import tracemalloc
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import encode_message
-from amazon_transcribe.exceptions import StreamClosedException, TimeoutException
+from amazon_transcribe.exceptions import (
+    BadRequestException,
+    SDKError,
+    StreamClosedException,
+    TimeoutException,
+    UnreadResultsException,
+)
 from amazon_transcribe.transports.memory import MemoryExchange, MemoryTransport
-from tests.support.callers import SECOND, TRANSCRIPT, client_at, start
+from tests.support.callers import BAD_REQUEST, SECOND, TRANSCRIPT, client_at, start
 
 
 @asynccontextmanager
@@ -168,3 +176,134 @@ async def test_a_stream_whose_read_was_cancelled_is_gone_once_it_is_dropped() ->
             assert alive() is None
     finally:
         gc.enable()
+
+
+# Events that nobody reads
+
+
+def transcript(text: str) -> bytes:
+    body = {"Transcript": {"Results": [{"Alternatives": [{"Transcript": text}]}]}}
+    headers = {":message-type": "event", ":event-type": "TranscriptEvent"}
+    return encode_message(headers, json.dumps(body).encode())
+
+
+async def numbers(stream: Any) -> list[int]:
+    """Read to the end the numbers that the transcripts are."""
+    found = []
+    with suppress(SDKError):
+        async for event in stream.output_stream:
+            found.append(int(event.transcript.results[0].alternatives[0].transcript))
+    return found
+
+
+@pytest.mark.parametrize("cut", [1, 1000])
+async def test_events_are_read_in_order_however_many_lay_unread(cut: int) -> None:
+    written = asyncio.Event()
+    events = b"".join(transcript(str(number)) for number in range(3000))
+
+    async def serve(exchange: MemoryExchange) -> None:
+        exchange.respond(200, [])
+        for at in range(0, len(events), len(events) // cut):
+            await exchange.write(events[at : at + len(events) // cut])
+        written.set()
+        await until_input_ends(exchange)
+        await exchange.write(transcript("3000"))
+        await exchange.finish(1.0, 1.0)
+
+    async with joined(serve) as client, await start(client) as stream:
+        await written.wait()
+        first = await anext(stream.output_stream)
+        await stream.input_stream.end_stream()
+        rest = await stream.drain()
+        assert len(rest) == 3000
+        texts = [e.transcript.results[0].alternatives[0].transcript for e in (first, *rest)]
+        assert texts == [str(number) for number in range(3001)]
+
+
+async def test_a_sender_learns_at_once_that_too_much_lies_unread() -> None:
+    count = 0
+
+    async def serve(exchange: MemoryExchange) -> None:
+        nonlocal count
+        exchange.respond(200, [])
+        while await exchange.read():
+            await exchange.write(transcript(str(count)))
+            count += 1
+
+    async with joined(serve) as client:
+        client._starter.max_unread = 50_000
+        stream = await start(client)
+        with pytest.raises(UnreadResultsException, match="read output_stream") as told:
+            while True:
+                await stream.input_stream.send_audio_event(bytes(3200))
+                await asyncio.sleep(0)
+        assert told.value.limit == 50_000
+        assert told.value.audio_bytes_sent >= 3200 * count
+        with pytest.raises(UnreadResultsException):
+            await stream.input_stream.end_stream()
+        read = await numbers(stream)
+        assert read == list(range(len(read)))
+        assert len(read) >= count - 1
+        with pytest.raises(UnreadResultsException):
+            await anext(stream.output_stream)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        TRANSCRIPT,
+        transcript("word " * 500),
+        encode_message(
+            {":message-type": "event", ":event-type": "TranscriptEvent"},
+            b'{"Transcript":{"Results":[' + b",".join([b"{}"] * 5000) + b"]}}",
+        ),
+        encode_message({":message-type": "event", **{chr(n): True for n in range(48, 91)}}, b""),
+    ],
+    ids=["small", "usual", "empty objects", "headers"],
+)
+async def test_a_flood_of_events_takes_no_more_memory_than_allowed(event: bytes) -> None:
+    burst = event * max(1, 16_000 // len(event))
+    limit = 1_000_000
+
+    async def serve(exchange: MemoryExchange) -> None:
+        exchange.respond(200, [])
+        with suppress(SDKError):
+            while True:
+                await exchange.write(burst)
+
+    async with joined(serve) as client:
+        client._starter.max_unread = limit
+        tracemalloc.start()
+        try:
+            stream = await start(client)
+            live: Any = stream.input_stream._input_stream
+            while not live.is_over:
+                await asyncio.sleep(0)
+            assert isinstance(live.failure, UnreadResultsException)
+            live._events.clear()  # a few are held as typed events
+            assert tracemalloc.get_traced_memory()[0] < limit * 1.25
+        finally:
+            tracemalloc.stop()
+        await stream.close()
+
+
+async def test_a_sender_learns_of_an_exception_behind_unread_events() -> None:
+    said = asyncio.Event()
+
+    async def serve(exchange: MemoryExchange) -> None:
+        exchange.respond(200, [])
+        await exchange.write(TRANSCRIPT * 3)
+        await exchange.read()
+        await exchange.write(TRANSCRIPT * 3 + BAD_REQUEST)
+        said.set()
+        await until_input_ends(exchange)
+
+    async with joined(serve) as client, await start(client) as stream:
+        await stream.input_stream.send_audio_event(SECOND)
+        await said.wait()
+        with pytest.raises(BadRequestException):
+            await stream.input_stream.send_audio_event(SECOND)
+        for _ in range(6):
+            assert await anext(stream.output_stream)
+        with pytest.raises(BadRequestException):
+            await anext(stream.output_stream)
