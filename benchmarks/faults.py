@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from h2.errors import ErrorCodes
-from h2.events import PingAckReceived
+from h2.events import PingAckReceived, WindowUpdated
+from h2.exceptions import H2Error
 from h2.settings import SettingCodes
 
 from amazon_transcribe._net.http2 import Http2Connection
@@ -327,20 +328,53 @@ async def outbound_bound() -> str:
         return f"{sent:,} bytes accepted"
 
 
-async def inbound_bound() -> str:
-    sent = 0
+async def outbound_bound_of_tcp() -> str:
+    """The peer opens its windows as far as they go, and then reads nothing from its socket."""
 
     async def script(peer: Peer) -> None:
-        nonlocal sent
+        stream = await peer.request()
+        peer.h2.increment_flow_control_window(2**31 - 1 - 65_535)
+        peer.respond(stream)
+        peer.stop_reading()
+        await asyncio.Event().wait()
+
+    settings = {SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1}
+    async with peer_server(script, settings=settings) as url, client_at(url) as client:
+        stream = await start(client)
+        sent = 0
+        try:
+            while sent < 96_000_000:
+                await stream.input_stream.send_audio_event(bytes(32_000))
+                await asyncio.sleep(0)
+                sent += 32_000
+        except SDKError as error:
+            size = "at most 2 MB" if sent < 2_000_000 else f"{sent:,} bytes"
+            return f"{size}, then {described(error)}"
+        return f"{sent:,} bytes accepted"
+
+
+async def inbound_bound() -> str:
+    """The peer floods a program that reads nothing, in the time in which it sends audio."""
+
+    async def script(peer: Peer) -> None:
         stream = await peer.request()
         peer.respond(stream)
-        while peer.h2.local_flow_control_window(stream) >= len(TRANSCRIPT):
-            peer.send(stream, TRANSCRIPT)
-            sent += len(TRANSCRIPT)
+        with suppress(H2Error):  # until the stream is reset
+            while True:
+                while peer.h2.local_flow_control_window(stream) >= len(TRANSCRIPT):
+                    peer.send(stream, TRANSCRIPT)
+                await peer.next(WindowUpdated)
 
-    async with peer_server(script) as url, client_at(url) as client:
-        await start(client)
-        return "at most 1 MiB unread" if sent <= 1024 * 1024 else f"{sent:,} bytes unread"
+    async with peer_server(script) as url, client_at(url, max_unread=1024 * 1024) as client:
+        stream = await start(client)
+        try:
+            while True:
+                await stream.input_stream.send_audio_event(bytes(3200))
+                await asyncio.sleep(0)
+        except SDKError as error:
+            unread = stream.input_stream._input_stream._unread.size  # type: ignore[attr-defined]
+            size = "at most 1.1 MiB" if unread < 1_150_000 else f"{unread:,} bytes"
+            return f"{size}, then {described(error)}"
 
 
 async def stampede() -> str:
@@ -467,7 +501,12 @@ DEFECTS = [
         "at most 1.2 MB, then TimeoutException (send)",
         outbound_bound,
     ),
-    Row("no back-pressure: results", "at most 1 MiB unread", inbound_bound),
+    Row(
+        "no back-pressure: audio, to a peer that reads no TCP",
+        "at most 2 MB, then TimeoutException (send)",
+        outbound_bound_of_tcp,
+    ),
+    Row("no back-pressure: results", "at most 1.1 MiB, then UnreadResultsException", inbound_bound),
     Row("connection stampede", "1 connection for 12 starts", stampede),
     Row(
         "connection stampede: a peer that allows no streams",

@@ -478,6 +478,30 @@ async def test_writing_waits_for_a_peer_that_does_not_read() -> None:
         await writer
 
 
+async def test_audio_that_the_socket_holds_counts_as_unsent() -> None:
+    async def script(peer: Peer) -> None:
+        stream = await peer.request()
+        peer.h2.increment_flow_control_window(2**31 - 1 - 65_535)
+        peer.respond(stream)
+        peer.stop_reading()
+        await asyncio.Event().wait()
+
+    settings = {SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1}
+    async with (
+        peer_server(script, settings=settings) as url,
+        client_at(url, {"send_timeout": 0.3}) as client,
+    ):
+        stream = await start(client)
+        sent = 0
+        with pytest.raises(TimeoutException) as late:
+            while sent < 100:
+                await stream.input_stream.send_audio_event(SECOND)
+                await asyncio.sleep(0)
+                sent += 1
+        assert late.value.phase == "send"
+        assert sent < 60  # kernels would take megabytes on loopback
+
+
 @pytest.mark.parametrize("turns", range(12))
 async def test_cancelling_a_start_leaves_nothing(turns: int) -> None:
     async with LocalTranscribe("scripted") as server:

@@ -279,7 +279,9 @@ async def test_writing_waits_for_a_peer_that_does_not_read() -> None:
 
     async def script(peer: Socket) -> None:
         await peer.accept()
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await go_on.wait()
+        peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
         while (size := len((await peer.frame())[1])) > 200:
             received.append(size)
         peer.write(frame(BINARY, TRANSCRIPT) + close_frame(1000))
@@ -298,7 +300,7 @@ async def test_writing_waits_for_a_peer_that_does_not_read() -> None:
         writer = asyncio.create_task(write())
         done, _ = await asyncio.wait({writer}, timeout=0.3)
         assert not done
-        assert sent < 400  # kernels take megabytes on loopback
+        assert sent < 60  # kernels would take megabytes on loopback
         go_on.set()
         assert [event async for event in stream.output_stream] == [TranscriptEvent()]
         await writer

@@ -88,6 +88,10 @@ class Peer:
     def flush(self) -> None:
         self._writer.write(self.h2.data_to_send())
 
+    def stop_reading(self) -> None:
+        """Read no more from the socket: what comes stays with the kernels."""
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+
     def close(self) -> None:
         """Close the connection once everything is written."""
         self._writer.transport.close()
