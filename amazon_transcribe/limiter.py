@@ -11,12 +11,15 @@ first come, first served, within the client's `start_timeout`.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from contextlib import suppress
+from threading import Lock
 from typing import Any
 
+from ._net.loops import check_loop
 from ._protocol.constraints import check_above_zero
-from .exceptions import StreamClosedException, TimeoutException
+from .exceptions import LoopException, StreamClosedException, TimeoutException
 
 __all__ = ["Slot", "StreamLimiter"]
 
@@ -30,16 +33,21 @@ class Slot:
     It ends with `release`, or when the slot is garbage-collected.
 
     :param limiter: The limiter that the slot goes back to.
+    :param loop: The event loop that the slot is for.
     """
 
     __slots__ = ("_limiter", "_loop")
 
-    def __init__(self, limiter: StreamLimiter) -> None:
+    def __init__(self, limiter: StreamLimiter, loop: asyncio.AbstractEventLoop) -> None:
         self._limiter: StreamLimiter | None = limiter
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
 
     def release(self) -> None:
-        """Give the slot back for the next waiting start. A second call does nothing."""
+        """Give the slot back for the next waiting start. A second call does nothing.
+
+        :raises LoopException: In another event loop than the slot's.
+        """
+        check_loop(self._loop, "the slot")
         limiter, self._limiter = self._limiter, None
         if limiter is not None:
             limiter._release(self._loop)
@@ -54,8 +62,9 @@ class Slot:
 class StreamLimiter:
     """A queue for starts that limits the open streams and the starts in any second.
 
-    One limiter serves one or more clients in one event loop; in another loop it starts
-    from zero. Every attempt of a start counts, since the service counts them too.
+    One limiter serves one or more clients in one event loop at a time: while there are
+    streams or starts in one that runs, another loop's starts are refused. Every attempt of a
+    start counts, since the service counts them too.
 
     :param max_streams: The most streams open at a time, including those being started.
     :param starts_per_second: The most starts in a second; fractions are allowed.
@@ -76,6 +85,7 @@ class StreamLimiter:
         self._queue: deque[asyncio.Future[Slot]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = Lock()  # another thread's loop may come to use it
 
     @property
     def open(self) -> int:
@@ -94,15 +104,15 @@ class StreamLimiter:
         :param closing: A future that ends the wait when it is done, as a client's closing.
         :raises TimeoutException: After `timeout`, with the phase `"slot"`.
         :raises StreamClosedException: If `closing` is done first.
+        :raises LoopException: While another event loop has streams or starts here.
         """
         loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            # The open streams and waiting starts ended with the loop before.
-            self._loop, self._timer, self._open = loop, None, 0
-            self._queue.clear()
         turn: asyncio.Future[Slot] = loop.create_future()
-        self._queue.append(turn)
-        self._admit()
+        with self._lock:
+            if loop is not self._loop:
+                self._move_to(loop)
+            self._queue.append(turn)
+            self._admit(loop)
         try:
             if not turn.done():
                 until: set[asyncio.Future[Any]] = {turn} if closing is None else {turn, closing}
@@ -117,15 +127,31 @@ class StreamLimiter:
             if turn.done() and not turn.cancelled():
                 turn.result().release()
             turn.cancel()
-            self._admit()
+            self._go_on(loop)
             raise
 
-    def _release(self, loop: asyncio.AbstractEventLoop) -> None:
-        if loop is self._loop:
-            self._open -= 1
-            self._admit()
+    def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Serve another loop from zero; what was open in the last one has ended with it."""
+        last = self._loop
+        if last is not None and last.is_running() and (self._open or self.waiting):
+            raise LoopException(
+                "the limiter is in use in another event loop: give each loop a StreamLimiter of"
+                " its own, with a share of the account's quotas"
+            )
+        self._loop, self._timer, self._open = loop, None, 0
+        self._queue.clear()
 
-    def _admit(self) -> None:
+    def _release(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._go_on(loop, ended=1)
+
+    def _go_on(self, loop: asyncio.AbstractEventLoop, ended: int = 0) -> None:
+        """Admit those who can be, unless another loop is served by now."""
+        with self._lock:
+            if loop is self._loop:
+                self._open -= ended
+                self._admit(loop)
+
+    def _admit(self, loop: asyncio.AbstractEventLoop) -> None:
         """Assign the free slots, and set a timer for the next start that must wait."""
         while self._queue and self._queue[0].done():
             self._queue.popleft()
@@ -134,21 +160,21 @@ class StreamLimiter:
                 self._timer.cancel()
                 self._timer = None
             return
-        loop = asyncio.get_running_loop()
         while self._queue and self._open < self.max_streams:
             turn = self._queue[0]
             if not turn.done():
                 due = self._starts[0] + self._window if len(self._starts) == self._burst else 0.0
-                now = loop.time()
+                now = time.monotonic()  # the next loop may have another clock
                 if due > now:
                     if self._timer is None:
-                        self._timer = loop.call_later(due - now, self._on_timer)
+                        self._timer = loop.call_later(due - now, self._on_timer, loop)
                     return
                 self._starts.append(now)
                 self._open += 1
-                turn.set_result(Slot(self))
+                turn.set_result(Slot(self, loop))
             self._queue.popleft()
 
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._admit()
+    def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        if loop is self._loop:
+            self._timer = None
+        self._go_on(loop)

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from .._net.loops import check_loop
 from .._net.waiting import Waiters
 from .._protocol.constraints import (
     CHANNELS,
@@ -210,6 +211,7 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
         self._send_timeout = SEND_TIMEOUT
 
         self._state = _State.NEW
+        self._loop: asyncio.AbstractEventLoop | None = None  # from the start on
         self._failure: BaseException | None = None  # what the stream has ended with
         self._input_ended = False
         self._connection: Connection | None = None  # the present one, or the last
@@ -227,11 +229,13 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
 
     async def start(self) -> None:
         """Make the first connection; its error is raised and not retried."""
+        self._check_loop()
         if self._state is _State.OVER:
             raise StreamClosedException("the stream was closed: make a new one")
         if self._state is not _State.NEW:
             raise StreamClosedException("the stream was started before: start it only once")
         self._state = _State.STARTING
+        self._loop = asyncio.get_running_loop()
         try:
             connection = await self._connect(1)
         except BaseException:
@@ -244,6 +248,7 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
 
     async def close(self) -> None:
         """End the task and abort the connection; afterwards readers and writers raise."""
+        self._check_loop()
         self._finish(StreamClosedException("the stream was closed"))
         if self._task is not None:
             self._task.cancel()
@@ -287,6 +292,7 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
         :raises UnreadResultsException: if results lie unread beyond the client's `max_unread`.
         :raises SDKError: what ended the logical stream.
         """
+        self._check_loop()
         chunk = bytes(checked_chunk(audio_chunk))
         if not chunk:
             await self.end_stream()
@@ -301,9 +307,14 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
 
         :raises UnreadResultsException: if results lie unread beyond the client's `max_unread`.
         """
+        self._check_loop()
         self._input_ended = True
         self._changes.wake()
         self._check_unread()
+
+    def _check_loop(self) -> None:
+        if self._loop is not None:
+            check_loop(self._loop, "the stream")
 
     def _check_unread(self) -> None:
         """Tell the sender at once what the reader meets behind the results that came before."""
@@ -338,6 +349,7 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
     async def _next_event(
         self,
     ) -> TranscriptEvent | UnknownEvent | Reconnecting | Reconnected | None:
+        self._check_loop()
         async with self._read_lock:
             while not self._events:
                 connection = self._connection

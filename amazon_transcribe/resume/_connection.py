@@ -52,7 +52,8 @@ class Connection:
         limits: ConnectionLimits,
         changes: Waiters,
     ) -> None:
-        now = asyncio.get_running_loop().time()
+        self._loop = asyncio.get_running_loop()
+        now = self._loop.time()
         self.number = number
         self.stream = stream
         self._events = stream.output_stream.including_unknown()
@@ -103,7 +104,7 @@ class Connection:
             self._is_being_read = False
         if self.has_ended:  # in this very moment: the next connection hears it again
             return None
-        self._heard_at = asyncio.get_running_loop().time()
+        self._heard_at = self._loop.time()
         self._buffer.mark_heard(self._heard_at)
         self._policy.event_received()
         return event
@@ -123,7 +124,7 @@ class Connection:
         else:
             if not self.has_ended:
                 sound = self._pcm.seconds(len(data)) if has_sound(data) else 0.0
-                self._buffer.mark_sent(self.sent, asyncio.get_running_loop().time(), sound)
+                self._buffer.mark_sent(self.sent, self._loop.time(), sound)
 
     async def end_input(self) -> None:
         """End the input; an error breaks the connection."""
@@ -155,7 +156,7 @@ class Connection:
         """
         if self.has_ended:
             return
-        self.ended_at = asyncio.get_running_loop().time()
+        self.ended_at = self._loop.time()
         if reason is not None:
             # The frames of a traceback would keep the stream until the next collection.
             self.reason = reason.with_traceback(None)
@@ -176,8 +177,7 @@ class Connection:
         self._timer = None
         if self.end_sent:
             return  # the client's own time-out ends it
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = self._loop.time()
         lifetime = self._limits.renew_after + self._limits.renewal_grace
         time_left = self.opened_at + lifetime - now
         limit = self._policy.silence_limit
@@ -189,7 +189,7 @@ class Connection:
             self.end(TimeoutException("read", limit), failed=False)
         else:
             delay = min(max(limit - quiet, limit / 10), time_left)
-            self._timer = loop.call_later(delay, self._check)
+            self._timer = self._loop.call_later(delay, self._check)
 
     def _owes_an_answer(self) -> bool:
         unanswered = self._buffer.sound_after(self._answered)

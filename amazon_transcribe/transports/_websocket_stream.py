@@ -49,7 +49,7 @@ class ClientStream(WebSocketStream):
         origin, target = self._request.origin, self._request.target
         self._send(self._ws.send(events.Request(origin.authority, target, extra_headers=headers)))
         self._heard = True
-        self._pinger = asyncio.get_running_loop().call_later(self._ping_interval, self._ping)
+        self._ping_later()
 
     def eof_received(self) -> bool:
         if self._ws.state is ConnectionState.REJECTING:
@@ -116,4 +116,7 @@ class ClientStream(WebSocketStream):
         self._heard = False
         if self._ws.state is ConnectionState.OPEN:
             self._send(self._ws.send(Ping(b"alive?")))
-        self._pinger = asyncio.get_running_loop().call_later(self._ping_interval, self._ping)
+        self._ping_later()
+
+    def _ping_later(self) -> None:
+        self._pinger = self.lost.get_loop().call_later(self._ping_interval, self._ping)

@@ -240,7 +240,7 @@ class _Pooled:
         self._idle: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
         self._doubtful = False  # lay idle for long, and gave no sign of life since
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         self.key: _Key = (loop, origin)
         # In nobody's context: it comes to serve other streams than that which asked for it.
         self.task: asyncio.Task[Http2Connection] = Context().run(loop.create_task, self._connect())
@@ -256,8 +256,7 @@ class _Pooled:
     async def opened(self, deadline: float) -> Http2Connection:
         """Wait until the connection is open. Cancelling one waiter leaves the others alone."""
         if self.connection is None:
-            loop = asyncio.get_running_loop()
-            limit = min(deadline - loop.time(), self._owner.connect_timeout)
+            limit = min(deadline - self._loop.time(), self._owner.connect_timeout)
             await asyncio.wait({self.task}, timeout=max(limit, 0))
             if not self.task.done():
                 raise TimeoutException("connect", limit)
@@ -279,7 +278,7 @@ class _Pooled:
         """Return the seconds since its last stream; 0 while it has streams or is being opened."""
         if self._idle is None:
             return 0.0
-        return asyncio.get_running_loop().time() - self._idle_since
+        return self._loop.time() - self._idle_since
 
     def changed(self, connection: Http2Connection) -> None:
         """Keep or retire the connection: it has more or fewer streams, or is lost."""
@@ -293,10 +292,9 @@ class _Pooled:
                 self._stop_idling()
                 connection.retire()
             elif self._idle is None:
-                loop = asyncio.get_running_loop()
                 self.kept = True
-                self._idle_since = loop.time()
-                self._idle = loop.call_later(self._owner.keep_for, self._expire, connection)
+                self._idle_since = self._loop.time()
+                self._idle = self._loop.call_later(self._owner.keep_for, self._expire, connection)
 
     def _expire(self, connection: Http2Connection) -> None:
         if not connection.streams and not self.claims:

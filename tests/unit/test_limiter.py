@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from concurrent.futures import ThreadPoolExecutor
+from threading import Semaphore
 
 import pytest
 
-from amazon_transcribe.exceptions import TimeoutException, ValidationException
+from amazon_transcribe.exceptions import LoopException, TimeoutException, ValidationException
 from amazon_transcribe.limiter import Slot, StreamLimiter
 
 FAST = 1_000_000
@@ -107,3 +109,57 @@ async def test_a_forgotten_slot_comes_back() -> None:
 def test_a_limiter_that_cannot_be(numbers: tuple[int, int]) -> None:
     with pytest.raises(ValidationException):
         StreamLimiter(*numbers)
+
+
+# Several loops
+
+
+def test_a_limiter_in_use_refuses_another_thread_at_once() -> None:
+    limiter = StreamLimiter(1, FAST)
+
+    async def elsewhere() -> Slot:
+        return await limiter.acquire(5)
+
+    async def main() -> None:
+        slot = await limiter.acquire(1)
+        with pytest.raises(LoopException, match="StreamLimiter of its own"):
+            await asyncio.to_thread(asyncio.run, elsewhere())
+        assert (limiter.open, limiter.waiting) == (1, 0)
+        waiting = asyncio.create_task(limiter.acquire(5))
+        await turns()
+        slot.release()
+        (await waiting).release()
+        # Free, it serves the other loop, whose slot no one else gives back.
+        theirs = await asyncio.to_thread(asyncio.run, elsewhere())
+        with pytest.raises(LoopException, match="slot"):
+            theirs.release()
+
+    asyncio.run(main())
+    asyncio.run(main())  # one that has ended is in nobody's way
+
+
+def test_loops_that_compete_get_no_more_slots_than_there_are() -> None:
+    limiter = StreamLimiter(2, FAST)
+    most = Semaphore(2)
+
+    async def compete() -> int:
+        refused = 0
+        for _ in range(300):
+            try:
+                slot = await limiter.acquire(5)
+            except LoopException:
+                refused += 1
+                continue
+            assert most.acquire(blocking=False)
+            await asyncio.sleep(0)
+            most.release()
+            slot.release()
+        return refused
+
+    async def several() -> int:
+        return sum(await asyncio.gather(*(compete() for _ in range(4))))
+
+    with ThreadPoolExecutor(3) as threads:
+        counts = [threads.submit(asyncio.run, several()) for _ in range(3)]
+        assert all(count.result(30) >= 0 for count in counts)
+    assert (limiter.open, limiter.waiting) == (0, 0)
