@@ -37,6 +37,7 @@ from ._protocol.constraints import (
 from ._protocol.events import EventParser
 from ._protocol.operation import InputEvent, Operation
 from ._protocol.shapes import EventShape, Fields, Shape
+from ._protocol.times import LATEST, believable
 from ._stream.open_stream import AudioStream, OpenStream, ResultStream
 
 _LANGUAGE = OneOf(get_args(CallAnalyticsLanguageCode))
@@ -214,8 +215,9 @@ class UtteranceEvent(EventShape):
     language_identification: list[CallAnalyticsLanguageWithScore] | None = None
 
     def spans(self) -> Iterator[tuple[bool, float]]:
-        if self.end_offset_millis is not None:
-            yield bool(self.is_partial), self.end_offset_millis / 1000
+        end = believable(self.end_offset_millis, LATEST * 1000)
+        if end is not None:  # JSON's integers may be too large for a float
+            yield bool(self.is_partial), end / 1000
 
 
 class CategoryEvent(EventShape):

@@ -17,6 +17,7 @@ from itertools import pairwise
 
 import msgspec
 
+from ._protocol.times import LATEST, believable
 from .exceptions import ValidationException
 from .transcription import Item, Result
 
@@ -31,8 +32,8 @@ TURN_SECONDS = 0.25
 
 # The duration of a column of text in speech of unknown times.
 _SECONDS_PER_COLUMN = 0.06
-# Times beyond this one are ignored as wrong; the service's streams end after four hours.
-_LATEST = 1e6
+# The longest that a result can be: the service's streams end after four hours.
+_LONGEST_RESULT = 4 * 3600.0
 _SENTENCE_ENDS = ".?!…。？！"
 _CLAUSE_ENDS = ",;:、，；："
 
@@ -115,8 +116,8 @@ def cues(results: Iterable[Result], duration: float | None = None) -> list[Cue]:
         than the audio has milliseconds gets a single cue with everything.
     :raises ValidationException: If `duration` is outside its limits.
     """
-    if duration is not None and not 0.001 <= duration <= _LATEST:
-        raise ValidationException(f"duration must be 0.001 to {_LATEST} seconds, not {duration}")
+    if duration is not None and not 0.001 <= duration <= LATEST:
+        raise ValidationException(f"duration must be 0.001 to {LATEST} seconds, not {duration}")
     channels: dict[str | None, list[Result]] = {}
     for result in results:
         if not result.is_partial:
@@ -213,28 +214,25 @@ class _Word(msgspec.Struct):
     speaker: str | None
 
 
-def _moment(time: float | None) -> float | None:
-    return time if time is not None and 0 <= time <= _LATEST else None
-
-
-def _in_order(results: list[Result]) -> list[Result]:
+def _in_order(results: list[Result], heard: float) -> list[Result]:
     """Sort results by their start; one without a start stays behind the one before it."""
     keys = []
     latest = 0.0
     for result in results:
-        start = _moment(result.start_time)
+        start = believable(result.start_time, heard)
         latest = latest if start is None else start
         keys.append(latest)
     return [results[n] for n in sorted(range(len(results)), key=keys.__getitem__)]
 
 
 def _timed_words(
-    result: Result, clocks: dict[str | None, float], latest: float | None
+    result: Result, clocks: dict[str | None, float], latest: float | None, heard: float
 ) -> list[_Word]:
     """Return the words of a result, with those of each speaker in the order of their times.
 
     :param clocks: The time at which each speaker's words so far end; moved on by this function.
     :param latest: The latest end of the result if it has none of its own.
+    :param heard: The length of the audio, behind which there is no time.
     """
     if not result.alternatives:
         return []
@@ -248,7 +246,7 @@ def _timed_words(
         return []
     words: list[_Word] = []
     speakers = _speakers(tokens)
-    times = _times(result, tokens, speakers, clocks, latest)
+    times = _times(result, tokens, speakers, clocks, latest, heard)
     for (text, spaced, item), speaker, (start, end) in zip(tokens, speakers, times, strict=True):
         last = words[-1] if words and not spaced and words[-1].speaker == speaker else None
         is_mark = item.item_type == "punctuation"
@@ -279,24 +277,27 @@ def _times(
     speakers: Sequence[str | None],
     clocks: dict[str | None, float],
     latest: float | None,
+    heard: float,
 ) -> list[tuple[float, float]]:
     """Return start and end of each token: its own if known, else by its place in the text."""
+    start = believable(result.start_time, heard)
+    if start is not None:
+        heard = min(heard, start + _LONGEST_RESULT)
     # Edges alternate: start and end of the first token, of the second, and so on.
     known: list[float | None] = []
     places: list[int] = []
     place = 0
     for text, _, item in tokens:
-        times = (_moment(item.start_time), _moment(item.end_time))
+        times = (believable(item.start_time, heard), believable(item.end_time, heard))
         if times == (None, None) and item.item_type == "punctuation" and known:
             times = (known[-1], known[-1])  # else the pause after it would belong to it
         known += times
         places += (place, place + text_width(text))
         place = places[-1] + 1
-    start = _moment(result.start_time)
     if start is None:
         start = max(clocks.values(), default=0.0) if known[0] is None else 0.0
     begin = max(clocks.get(speakers[0], 0.0), start)
-    end = _moment(result.end_time)
+    end = believable(result.end_time, heard)
     if end is None or end <= begin:
         end = max((time for time in known if time is not None), default=begin)
         if end <= begin:
@@ -352,13 +353,14 @@ def _join(words: Sequence[_Word]) -> str:
 
 def _voices(results: list[Result], duration: float | None) -> list[list[list[_Word]]]:
     """Return the words of each speaker of a channel, grouped into cues."""
-    results = _in_order(results)
-    starts = [_moment(result.start_time) for result in results]
+    heard = LATEST if duration is None else duration
+    results = _in_order(results, heard)
+    starts = [believable(result.start_time, heard) for result in results]
     voices: dict[str | None, list[list[_Word]]] = {}
     clocks: dict[str | None, float] = {}
     for n, result in enumerate(results):
         latest = next((start for start in starts[n + 1 :] if start is not None), duration)
-        for turn in _turns(_timed_words(result, clocks, latest)):
+        for turn in _turns(_timed_words(result, clocks, latest, heard)):
             voices.setdefault(turn[0].speaker, []).extend(_grouped(turn))
     return list(voices.values())
 

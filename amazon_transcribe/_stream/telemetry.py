@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .._protocol.events import UnknownEvent
+from .._protocol.times import believable
 from ..eventstream import BaseEvent
 from ..exceptions import LimitExceededException, SDKError
 from ..observe import Observer, StreamInfo, end_of
@@ -73,7 +74,8 @@ class Telemetry:
             notify(self._observer.first_final, self._info, since)
         if self._byte_rate:
             sent = self._audio_bytes / self._byte_rate
-            notify(self._observer.audio_lag, self._info, max(sent - end, 0.0))
+            if believable(end, sent) is not None:
+                notify(self._observer.audio_lag, self._info, max(sent - end, 0.0))
 
     def ended(self, error: SDKError | None) -> None:
         """Tell that the stream has ended.

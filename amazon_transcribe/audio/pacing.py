@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
 
+from .._protocol.times import believable
 from ..exceptions import InvalidParameterException
 from ._source import BYTES_PER_SAMPLE
 
@@ -78,14 +79,17 @@ class Lookahead:
             )
         self.seconds = seconds
         self.position: float = 0.0
+        self._sent = 0.0
         self._advanced = asyncio.Event()
 
     def advance(self, position: float | None) -> None:
         """Note the position up to which results have come.
 
         :param position: The end time of a result, partial or final, in seconds from the
-            beginning of the stream; None and positions before the last one are ignored.
+            beginning of the stream; None, positions before the last one, and those behind
+            the audio that was sent are ignored.
         """
+        position = believable(position, self._sent)
         if position is not None and position > self.position:
             self.position = position
             self._advanced.set()
@@ -116,4 +120,5 @@ class Lookahead:
                     max_wait = len(chunk) / (BYTES_PER_SAMPLE * sample_rate_hz)
                     break
                 max_wait = _MAX_WAIT_SECONDS
+            self._sent = samples / sample_rate_hz
             yield chunk

@@ -369,7 +369,9 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
             self._events.append(event)
             return
         results = event.transcript.results
-        taken, has_final = self._results.take(results, self._pcm.seconds(connection.start))
+        heard = self._pcm.seconds(connection.sent - connection.start)
+        start = self._pcm.seconds(connection.start)
+        taken, has_final = self._results.take(results, start, heard)
         if taken or not results:
             event.transcript.results = taken
             self._events.append(event)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .._protocol.times import LATEST, believable
 from ..transcription import Alternative, Entity, Item, Result
 
 LAG = 20.0
@@ -62,17 +63,22 @@ class LogicalResults:
         self._our_ids.clear()
         return tuple(result.result_id for result in self._superseded.values() if result.result_id)
 
-    def take(self, results: list[Result], offset: float) -> tuple[list[Result], bool]:
+    def take(
+        self, results: list[Result], offset: float, heard: float = LATEST
+    ) -> tuple[list[Result], bool]:
         """Return a connection's results as those of the logical stream, and if any is final.
 
         :param results: Changed in place: their times, ids and words.
         :param offset: Where in the logical stream the connection's audio begins, in seconds.
+        :param heard: Seconds of audio that the connection was sent; what ends behind them has
+            no time, and settles nothing.
         """
         taken = []
         has_final = False
         for result in results:
-            if offset:
-                _shift(result, offset)
+            for piece in _pieces(result):
+                piece.start_time = _placed(piece.start_time, offset, heard)
+                piece.end_time = _placed(piece.end_time, offset, heard)
             known = self._known_up_to.get(result.channel_id, 0.0)
             has_words = _drop_words_before(known, result)
             # A program that saw a partial result waits for the final one, even an empty one.
@@ -173,13 +179,10 @@ def _keep_words_from(time: float, alternative: Alternative, middle: float) -> No
         alternative.entities = [e for e in alternative.entities if _middle(e, middle) >= time]
 
 
-def _shift(result: Result, offset: float) -> None:
-    """Add an offset to all times of a result."""
-    for piece in _pieces(result):
-        if piece.start_time is not None:
-            piece.start_time = round(piece.start_time + offset, 3)
-        if piece.end_time is not None:
-            piece.end_time = round(piece.end_time + offset, 3)
+def _placed(time: float | None, offset: float, heard: float) -> float | None:
+    """Return a connection's time as one of the logical stream, None for one that cannot be."""
+    time = believable(time, heard)
+    return time if time is None or not offset else round(time + offset, 3)
 
 
 def _pieces(result: Result) -> Iterator[Result | Item | Entity]:
