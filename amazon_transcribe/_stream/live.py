@@ -40,7 +40,7 @@ RESULT_TIMEOUT = 30.0
 MAX_UNREAD = 64 * 1024 * 1024
 """Bytes of events that may lie unread until a stream fails: hours of one talk's transcripts.
 
-A minute of speech takes about half a megabyte, nearly all of it partial results.
+At five partial results a second a minute of speech takes about half a megabyte.
 """
 
 _MAX_AHEAD = 16 * 1024  # bytes of unread events that are made typed ones at once

@@ -18,8 +18,9 @@ _HEADERS_GROW = 32  # a header of three bytes takes a hundred in a dict
 class UnreadEvents:
     """Events that wait for a reader, as the bytes that they came in.
 
-    A typed event takes a few times the memory of its JSON, one made for it fifty times. So
-    a message is parsed for what it says, an exception say, and parsed again when it is read.
+    A typed event takes a few times the memory of its JSON, and hundreds of times where a
+    peer sends JSON for it. So a message is parsed for what it says, an exception say, and
+    parsed again when it is read.
 
     :param parser: Makes events of messages.
     """

@@ -15,6 +15,7 @@ from amazon_transcribe.exceptions import (
     ServiceUnavailableException,
     StreamClosedException,
     TimeoutException,
+    UnreadResultsException,
 )
 from amazon_transcribe.observe import Observer
 from amazon_transcribe.resume import Reconnected, Reconnecting, ResumableTranscription
@@ -187,6 +188,26 @@ async def test_a_break_that_nobody_has_read_forgets_nothing(clock: Clock) -> Non
             assert events[1].forgotten == 0
         assert not more.done()
         more.cancel()
+
+
+async def test_a_sender_learns_at_once_that_too_much_lies_unread() -> None:
+    client = FakeClient()
+    unread = UnreadResultsException(1000)
+    async with client.resumable() as stream:
+        first = client.streams[0]
+        first.say(segment("a", 0, 0.5))
+        first.fail(unread)
+        first.send_error = unread
+        await stream.send_audio_event(bytes(CHUNK))
+        await turns()
+        with pytest.raises(UnreadResultsException):
+            await stream.send_audio_event(bytes(CHUNK))
+        with pytest.raises(UnreadResultsException):
+            await stream.end_stream()
+        assert isinstance(await anext(stream), TranscriptEvent)
+        with pytest.raises(UnreadResultsException):
+            await anext(stream)
+        assert len(client.streams) == 1
 
 
 async def test_a_broken_connection_that_never_ends_is_replaced(clock: Clock) -> None:
