@@ -9,7 +9,7 @@
 #   make soak     500 live streams under random faults, for SOAK_SECONDS
 #   make fuzz     the codec's twins against each other, FUZZ_SECONDS for each target
 #   make sanitize the codec's tests and FUZZ_ROUNDS rounds on an ASan and UBSan build
-#   make emulate  the CRC's other processors, aarch64 and a big-endian one, in qemu
+#   make emulate  CRC and SHA-256 on other processors, aarch64 and a big-endian one, in qemu
 #   make docs     the documentation, into docs/_build
 #   make dist     sdist and wheel, into dist, tried out in environments of their own
 #   make lowest   the test suite with the oldest dependencies that pyproject.toml allows
@@ -75,7 +75,7 @@ fuzz: $(VENV)/.dev
 	@$(PIP) install --only-binary :all: atheris || \
 		{ echo 'make fuzz: atheris has no wheel for this interpreter: set PYTHON and VENV' >&2; exit 1; }
 	$(BIN)/python -m tests.fuzz.differential $(FUZZ_ROUNDS)
-	for target in decode headers encode; do \
+	for target in decode headers encode sign; do \
 		mkdir -p build/fuzz/$$target && $(BIN)/python -m tests.fuzz.targets $$target \
 			-max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/ build/fuzz/$$target || exit 1; \
 	done
@@ -84,10 +84,10 @@ fuzz: $(VENV)/.dev
 # libraries that these recommend.
 emulate:
 	@mkdir -p build/emulate
-	for cpu in aarch64 s390x; do \
-		$$cpu-linux-gnu-gcc -O2 -Wall -Wextra -Werror -static -I_codec tests/emulated/crc32.c \
-			-o build/emulate/crc32-$$cpu && qemu-$$cpu build/emulate/crc32-$$cpu || exit 1; \
-	done
+	for cpu in aarch64 s390x; do for what in crc32 sha256; do \
+		$$cpu-linux-gnu-gcc -O2 -Wall -Wextra -Werror -static -I_codec tests/emulated/$$what.c \
+			-o build/emulate/$$what-$$cpu && qemu-$$cpu build/emulate/$$what-$$cpu || exit 1; \
+	done; done
 
 # Run from the folder of the sanitized build: what lies there is imported first.
 SANITIZED = cd build/sanitize && env AMAZON_TRANSCRIBE_REQUIRE_EXTENSIONS=1 PYTHONPATH=$(CURDIR) \

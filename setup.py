@@ -58,7 +58,7 @@ def extensions():
     codec = Extension(
         "amazon_transcribe._wire._codec",
         ["_codec/codec.pyx"],
-        depends=["_codec/crc32.h"],
+        depends=["_codec/crc32.h", "_codec/sha256.h"],
         include_dirs=["_codec"],
         extra_compile_args=compile_args,
         extra_link_args=link_args,

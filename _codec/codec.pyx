@@ -28,6 +28,7 @@ import uuid
 from hashlib import sha256 as _sha256
 
 from amazon_transcribe._wire import values
+from amazon_transcribe._wire.switches import is_on
 from amazon_transcribe.exceptions import (
     ChecksumMismatch,
     DuplicateHeader,
@@ -68,6 +69,20 @@ cdef extern from "crc32.h" nogil:
     void crc32_choose()
     uint32_t crc32_update(uint32_t, const uint8_t *, size_t)
     uint32_t crc32_update_copy(uint32_t, const uint8_t *, size_t, uint8_t *)
+
+cdef extern from "sha256.h" nogil:
+    enum: HMAC_SHA256_KEY
+    ctypedef struct sha256_hash:
+        pass
+    ctypedef struct hmac_sha256:
+        sha256_hash inner
+    const char *sha256_choose()
+    void sha256_begin(sha256_hash *)
+    void sha256_update(sha256_hash *, const uint8_t *, size_t)
+    void sha256_end(sha256_hash *, uint8_t *)
+    void sha256_wipe(void *, size_t)
+    void hmac_sha256_begin(hmac_sha256 *, const uint8_t *)
+    void hmac_sha256_sign(const hmac_sha256 *, const uint8_t *, size_t, uint8_t *)
 
 cdef extern from *:
     """
@@ -136,7 +151,8 @@ cdef enum:
 
     # From this length on, one pass that copies is faster than a CRC and then a copy.
     ONE_PASS_LENGTH = 1024
-    # From this length on, a CRC takes longer than releasing and regaining the GIL.
+    # From this length on, a CRC takes longer than releasing and regaining the GIL, and a
+    # hash takes too long to keep other threads from it.
     NOGIL_LENGTH = 256 * 1024
     # The first room for a payload that comes in pieces; it doubles as they come. A prelude
     # alone must not make us hold memory for the length that it announces.
@@ -469,6 +485,16 @@ cdef void write_frame(uint8_t *frame, const uint8_t *block, Py_ssize_t block_len
     store32(frame + total - CRC_LENGTH, crc)
 
 
+cdef void write_message(
+    uint8_t *frame, const uint8_t *block, Py_ssize_t block_length, const Span *payload
+) noexcept:
+    if payload.length >= NOGIL_LENGTH:
+        with nogil:
+            write_frame(frame, block, block_length, payload.data, payload.length)
+    else:
+        write_frame(frame, block, block_length, payload.data, payload.length)
+
+
 def encode_headers(headers):
     """Write a header block, in the mapping's order."""
     cdef Block block
@@ -492,44 +518,89 @@ def encode_message(headers, payload):
             raise PayloadBytesExceedMaxLength(span.length)
         write_block(headers, &block)
         message = PyBytes_FromStringAndSize(NULL, OVERHEAD + block.length + span.length)
-        frame = <uint8_t *>PyBytes_AS_STRING(message)
-        if span.length >= NOGIL_LENGTH:
-            with nogil:
-                write_frame(frame, block.data, block.length, span.data, span.length)
-        else:
-            write_frame(frame, block.data, block.length, span.data, span.length)
+        write_message(<uint8_t *>PyBytes_AS_STRING(message), block.data, block.length, &span)
         return message
     finally:
         close_block(&block)
         close_span(&span)
 
 
-cdef uint8_t hex_pairs[256][2]
+# Signing
+
+cdef extern from *:
+    """
+    /* Hex in lower case, without tables or branches. */
+    static uint8_t *write_hex(uint8_t *end, const uint8_t *digest) {
+        for (int i = 0; i < 32; i++) {
+            uint8_t high = digest[i] >> 4, low = digest[i] & 15;
+            end[2 * i] = (uint8_t)('0' + high + ('a' - '9' - 1) * (high > 9));
+            end[2 * i + 1] = (uint8_t)('0' + low + ('a' - '9' - 1) * (low > 9));
+        }
+        return end + 64;
+    }
+    """
+    uint8_t *write_hex(uint8_t *, const uint8_t *) noexcept nogil
 
 
-cdef void fill_hex_pairs() noexcept:
-    cdef const char *digits = b"0123456789abcdef"
-    cdef int byte
-    for byte in range(256):
-        hex_pairs[byte][0] = <uint8_t>digits[byte >> 4]
-        hex_pairs[byte][1] = <uint8_t>digits[byte & 15]
+# Whether chains made from now on hash by the processor's instructions.
+cdef bint by_instructions = False
 
-fill_hex_pairs()
+# HMAC-SHA256 of the bytes 0 to 199 with the key of the bytes 0 to 31.
+cdef bytes known_answer = (
+    b"\xc4\xd7\x83\x16\xaa\x3d\xe9\xce\x6b\xd0\xb2\xe6\x1c\x4f\x4d\xd6"
+    b"\xbd\xf0\xec\x95\xaa\xb8\x4a\xb8\x7f\xc2\xa1\x19\x03\x99\x1a\xd3"
+)
 
 
-cdef inline uint8_t *write_hex(uint8_t *end, const uint8_t *data, Py_ssize_t length) noexcept:
-    cdef Py_ssize_t i
-    for i in range(length):
-        memcpy(end + 2 * i, hex_pairs[data[i]], 2)
-    return end + 2 * length
+def _choose_sha256(only_hashlib, answer=known_answer):
+    """Choose what chains made from now on hash with, and return its name."""
+    global by_instructions
+    cdef const char *name = sha256_choose()
+    cdef hmac_sha256 hmac
+    cdef uint8_t data[200]
+    cdef uint8_t found[DIGEST_LENGTH]
+    cdef int i
+    by_instructions = False
+    if only_hashlib or name == NULL:
+        return "hashlib"
+    for i in range(200):
+        data[i] = <uint8_t>i
+    hmac_sha256_begin(&hmac, data)
+    hmac_sha256_sign(&hmac, data, 200, found)
+    if found[:DIGEST_LENGTH] != answer:
+        import logging
+        logging.getLogger("amazon_transcribe").error(
+            "this processor's SHA-256 instructions (%s) give a wrong answer: "
+            "events are signed with hashlib", name.decode())
+        return "hashlib"
+    by_instructions = True
+    return name.decode()
+
+
+SHA256_IMPLEMENTATION = _choose_sha256(is_on("AMAZON_TRANSCRIBE_REQUIRE_HASHLIB"))
+
+
+def _sha256_of(*pieces):
+    """Hash these pieces by the processor's instructions, for the tests."""
+    cdef Span span
+    cdef sha256_hash hash
+    cdef uint8_t digest[DIGEST_LENGTH]
+    if sha256_choose() == NULL:
+        raise NotImplementedError("this processor has no instructions for SHA-256")
+    sha256_begin(&hash)
+    for piece in pieces:
+        open_span(piece, &span)
+        sha256_update(&hash, span.data, <size_t>span.length)
+        close_span(&span)
+    sha256_end(&hash, digest)
+    return digest[:DIGEST_LENGTH]
 
 
 @cython.final
 @cython.freelist(8)
 cdef class _Region:
-    """A part of a bytes object for the hash to read; a memoryview takes longer to make."""
+    """Bytes for a hash to read in one call; a memoryview takes longer to make."""
 
-    cdef bytes owner
     cdef const uint8_t *data
     cdef Py_ssize_t length
 
@@ -537,45 +608,28 @@ cdef class _Region:
         PyBuffer_FillInfo(view, self, <void *>self.data, self.length, 1, flags)
 
 
-cdef inline _Region region(bytes owner, const uint8_t *data, Py_ssize_t length):
+cdef inline _Region region(const uint8_t *data, Py_ssize_t length):
     cdef _Region result = _Region.__new__(_Region)
-    result.owner = owner
     result.data = data
     result.length = length
     return result
 
 
-@cython.final
-cdef class HmacSha256:
-    """HMAC-SHA256 (RFC 2104) with one key, whose two pads are hashed only once."""
-
-    cdef object inner
-    cdef object outer
-
-    def __init__(self, key):
-        block = key if len(key) <= 64 else sha256(key).digest()
-        block = block.ljust(64, b"\x00")
-        self.inner = sha256(bytes([byte ^ 0x36 for byte in block]))
-        self.outer = sha256(bytes([byte ^ 0x5C for byte in block]))
-
-    cdef object sign(self, object data):
-        inner = self.inner.copy()
-        inner.update(data)
-        outer = self.outer.copy()
-        outer.update(inner.digest())
-        return outer.digest()
-
-    def __call__(self, data):
-        """Return the signature of `data`."""
-        return self.sign(data)
-
-
-cdef inline int take_digest(object hashed, uint8_t *digest) except -1:
+cdef int take_digest(object hashed, uint8_t *digest) except -1:
     cdef bytes found = hashed.digest()
     if len(found) != DIGEST_LENGTH:
         raise ValueError("SHA-256 must give 32 bytes")
     memcpy(digest, PyBytes_AS_STRING(found), DIGEST_LENGTH)
     return 0
+
+
+cdef void hash_by_instructions(
+    const uint8_t *data, Py_ssize_t length, uint8_t *digest
+) noexcept nogil:
+    cdef sha256_hash hash
+    sha256_begin(&hash)
+    sha256_update(&hash, data, <size_t>length)
+    sha256_end(&hash, digest)
 
 
 # Events of the same millisecond, in all streams, have the same date header.
@@ -584,109 +638,210 @@ cdef int64_t hashed_date
 cdef uint8_t date_digest[DIGEST_LENGTH]
 
 
-cdef int hash_date(
-    int64_t date, bytes event, const uint8_t *header, uint8_t *digest
-) except -1:
-    global date_is_hashed, hashed_date
-    cdef bint known
-    lock_remembered()
-    known = date_is_hashed and hashed_date == date
-    if known:
-        memcpy(digest, date_digest, DIGEST_LENGTH)
-    unlock_remembered()
-    if known:
-        return 0
-    take_digest(sha256(region(event, header, DATE_HEADER_LENGTH)), digest)
-    lock_remembered()
-    memcpy(date_digest, digest, DIGEST_LENGTH)
-    hashed_date = date
-    date_is_hashed = True
-    unlock_remembered()
-    return 0
+cdef inline void write_date_header(uint8_t *header, int64_t date) noexcept:
+    memcpy(header, b"\x05:date\x08", 7)
+    store64(header + 7, <uint64_t>date)
 
 
-def encode_signed_event(
-    encoded_headers, payload, date_ms, string_to_sign_head, prior_signature, sign
-):
-    """Write one signed event: a message wrapped in a message with date and signature."""
-    cdef Span inner, block, head, prior
-    cdef int overflow = 0
-    cdef int64_t date
-    cdef Py_ssize_t inner_length, total
-    cdef bytes event, string_to_sign, signature
-    cdef uint8_t *frame
-    cdef uint8_t *end
-    cdef uint8_t digest[DIGEST_LENGTH]
-    cdef uint32_t crc
-    block.held = head.held = prior.held = False
-    open_span(payload, &inner)
-    try:
-        if inner.length > ENCODE_MAX_PAYLOAD_LENGTH:
-            raise PayloadBytesExceedMaxLength(inner.length)
-        inner_length = inner.length
-        if encoded_headers is not None:
-            open_span(encoded_headers, &block)
-            if block.length > ENCODE_MAX_HEADERS_LENGTH:
-                raise HeaderBytesExceedMaxLength(block.length)
-            inner_length += OVERHEAD + block.length
-            if inner_length > ENCODE_MAX_PAYLOAD_LENGTH:
-                raise PayloadBytesExceedMaxLength(inner_length)
-        date = PyLong_AsLongLongAndOverflow(PyNumber_Index(date_ms), &overflow)
-        if overflow:
-            raise InvalidHeaderValue(date_ms, "Header value does not fit in a timestamp")
-        open_span(string_to_sign_head, &head)
-        open_span(prior_signature, &prior)
+cdef class SignatureChain:
+    """The signatures of one stream's events, each of which continues the one before."""
 
-        total = OVERHEAD + SIGNED_HEADERS_LENGTH + inner_length
-        event = PyBytes_FromStringAndSize(NULL, total)
-        frame = <uint8_t *>PyBytes_AS_STRING(event)
-        crc = write_head(frame, total, SIGNED_HEADERS_LENGTH)
-        memcpy(frame + PRELUDE_LENGTH, b"\x05:date\x08", 7)
-        store64(frame + PRELUDE_LENGTH + 7, <uint64_t>date)
-        memcpy(
-            frame + PRELUDE_LENGTH + DATE_HEADER_LENGTH, b"\x10:chunk-signature\x06\x00\x20", 20)
-        end = frame + PRELUDE_LENGTH + SIGNED_HEADERS_LENGTH
-        if encoded_headers is None:
-            if inner.length:
-                memcpy(end, inner.data, <size_t>inner.length)
-        elif inner.length >= NOGIL_LENGTH:
-            with nogil:
-                write_frame(end, block.data, block.length, inner.data, inner.length)
-        else:
-            write_frame(end, block.data, block.length, inner.data, inner.length)
+    cdef object clock
+    cdef object renew
+    cdef bytes audio_headers
+    cdef uint8_t prior_signature[SIGNATURE_LENGTH]
+    cdef bint by_instructions
+    cdef bint is_begun
+    cdef int64_t second  # whose head and key are in the HMAC
+    # The HMAC with the key's pads and the head taken in, by the processor or by hashlib.
+    cdef hmac_sha256 hmac
+    cdef object inner
+    cdef object outer
 
-        string_to_sign = PyBytes_FromStringAndSize(
-            NULL, head.length + 2 * (prior.length + 2 * DIGEST_LENGTH + 1))
-        end = <uint8_t *>PyBytes_AS_STRING(string_to_sign)
-        memcpy(end, head.data, <size_t>head.length)
-        end = write_hex(end + head.length, prior.data, prior.length)
-        end[0] = c"\n"
-        hash_date(date, event, frame + PRELUDE_LENGTH, digest)
-        end = write_hex(end + 1, digest, DIGEST_LENGTH)
-        end[0] = c"\n"
-        take_digest(sha256(region(
-            event, frame + PRELUDE_LENGTH + SIGNED_HEADERS_LENGTH, inner_length)), digest)
-        write_hex(end + 1, digest, DIGEST_LENGTH)
+    def __cinit__(self):
+        self.by_instructions = by_instructions
+        self.audio_headers = b""
 
-        if type(sign) is HmacSha256:
-            result = (<HmacSha256>sign).sign(string_to_sign)
-        else:
-            result = sign(string_to_sign)
-        if not isinstance(result, bytes):
-            raise TypeError(f"sign() must return bytes, not {type(result).__name__!r}")
-        signature = bytes(result)
+    def __init__(self, prior_signature, clock, renew, bytes audio_headers not None):
+        self.prior = prior_signature
+        if len(audio_headers) > ENCODE_MAX_HEADERS_LENGTH:
+            raise HeaderBytesExceedMaxLength(len(audio_headers))
+        self.audio_headers = audio_headers
+        self.clock = clock
+        self.renew = renew
+
+    def __dealloc__(self):
+        sha256_wipe(&self.hmac, sizeof(self.hmac))
+
+    @property
+    def prior(self):
+        """The last signature, which the next event continues."""
+        return self.prior_signature[:SIGNATURE_LENGTH]
+
+    @prior.setter
+    def prior(self, bytes signature not None):
         if len(signature) != SIGNATURE_LENGTH:
-            raise ValueError(f"sign() must return 32 bytes, not {len(signature)}")
-        memcpy(frame + PRELUDE_LENGTH + SIGNED_HEADERS_LENGTH - SIGNATURE_LENGTH,
-               PyBytes_AS_STRING(signature), SIGNATURE_LENGTH)
-        crc = running_crc(crc, frame + 8, total - 12)
-        store32(frame + total - CRC_LENGTH, crc)
-        return event, signature
-    finally:
-        close_span(&inner)
-        close_span(&block)
-        close_span(&head)
-        close_span(&prior)
+            raise ValueError(f"a signature must be 32 bytes, not {len(signature)}")
+        memcpy(self.prior_signature, PyBytes_AS_STRING(signature), SIGNATURE_LENGTH)
+
+    def audio_event(self, chunk):
+        """Return the signed frame of one chunk of audio."""
+        with cython.critical_section(self):
+            return self.frame(chunk, self.audio_headers)
+
+    def wrap(self, message):
+        """Return the signed frame around a whole encoded message."""
+        with cython.critical_section(self):
+            return self.frame(message, None)
+
+    def end(self):
+        """Return the signed frame that ends the input."""
+        with cython.critical_section(self):
+            return self.frame(b"", None)
+
+    def signature(self, date, message):
+        """Return the signature that continues the chain with this event; the chain stays."""
+        cdef Span span
+        cdef uint8_t header[DATE_HEADER_LENGTH]
+        cdef uint8_t signature[SIGNATURE_LENGTH]
+        open_span(message, &span)
+        try:
+            with cython.critical_section(self):
+                self.sign(timestamp(date), header, span.data, span.length, signature)
+            return signature[:SIGNATURE_LENGTH]
+        finally:
+            close_span(&span)
+
+    cdef bytes frame(self, object payload, bytes headers):
+        """Write a signed event, around a message with these headers or around `payload` itself."""
+        cdef Span span
+        cdef int64_t date
+        cdef Py_ssize_t length, total
+        cdef bytes event
+        cdef uint8_t *frame
+        cdef uint8_t *message
+        cdef uint8_t signature[SIGNATURE_LENGTH]
+        cdef uint32_t crc
+        open_span(payload, &span)
+        try:
+            length = span.length
+            if headers is not None:
+                length += OVERHEAD + PyBytes_GET_SIZE(headers)
+            if length > ENCODE_MAX_PAYLOAD_LENGTH:
+                raise PayloadBytesExceedMaxLength(length)
+            date = self.now()
+
+            total = OVERHEAD + SIGNED_HEADERS_LENGTH + length
+            event = PyBytes_FromStringAndSize(NULL, total)
+            frame = <uint8_t *>PyBytes_AS_STRING(event)
+            message = frame + PRELUDE_LENGTH + SIGNED_HEADERS_LENGTH
+            if headers is not None:
+                write_message(message, <const uint8_t *>PyBytes_AS_STRING(headers),
+                              PyBytes_GET_SIZE(headers), &span)
+            elif length:
+                memcpy(message, span.data, <size_t>length)
+            self.sign(date, frame + PRELUDE_LENGTH, message, length, signature)
+            crc = write_head(frame, total, SIGNED_HEADERS_LENGTH)
+            memcpy(frame + PRELUDE_LENGTH + DATE_HEADER_LENGTH,
+                   b"\x10:chunk-signature\x06\x00\x20", 20)
+            memcpy(message - SIGNATURE_LENGTH, signature, SIGNATURE_LENGTH)
+            crc = running_crc(crc, frame + 8, total - 12)
+            store32(frame + total - CRC_LENGTH, crc)
+            memcpy(self.prior_signature, signature, SIGNATURE_LENGTH)
+            return event
+        finally:
+            close_span(&span)
+
+    cdef int64_t now(self) except? -1:
+        """Return the present time in milliseconds."""
+        cdef object now = self.clock()
+        cdef double milliseconds
+        if type(now) is float:
+            milliseconds = <double>now * 1000
+            if -1e18 < milliseconds < 1e18:
+                return <int64_t>milliseconds
+        return timestamp(int(now * 1000))
+
+    cdef int sign(self, int64_t date, uint8_t *date_header, const uint8_t *message,
+                  Py_ssize_t length, uint8_t *signature) except -1:
+        """Write the date header, and the signature of this event after the prior one."""
+        cdef uint8_t text[3 * 2 * DIGEST_LENGTH + 2]
+        cdef uint8_t digest[DIGEST_LENGTH]
+        cdef uint8_t *end
+        write_date_header(date_header, date)
+        if not self.is_begun or date // 1000 != self.second:
+            self.begin(date // 1000)
+        end = write_hex(text, self.prior_signature)
+        end[0] = c"\n"
+        self.hash_date(date, date_header, digest)
+        end = write_hex(end + 1, digest)
+        end[0] = c"\n"
+        self.hash(message, length, digest)
+        write_hex(end + 1, digest)
+        if self.by_instructions:
+            hmac_sha256_sign(&self.hmac, text, sizeof(text), signature)
+            return 0
+        inner = self.inner.copy()
+        inner.update(region(text, sizeof(text)))
+        outer = self.outer.copy()
+        outer.update(inner.digest())
+        return take_digest(outer, signature)
+
+    cdef int begin(self, int64_t second) except -1:
+        """Prepare the HMAC of the events of a second."""
+        cdef bytes head, key, block
+        cdef size_t head_length
+        head, key = self.renew(second)
+        head_length = <size_t>len(head)
+        if len(key) != HMAC_SHA256_KEY:
+            raise ValueError(f"a signing key must be {HMAC_SHA256_KEY} bytes, not {len(key)}")
+        if self.by_instructions:
+            hmac_sha256_begin(&self.hmac, <const uint8_t *>PyBytes_AS_STRING(key))
+            sha256_update(
+                &self.hmac.inner, <const uint8_t *>PyBytes_AS_STRING(head), head_length)
+        else:
+            block = key.ljust(64, b"\0")
+            self.inner = sha256(bytes([byte ^ 0x36 for byte in block]) + head)
+            self.outer = sha256(bytes([byte ^ 0x5C for byte in block]))
+        self.second = second
+        self.is_begun = True
+        return 0
+
+    cdef int hash(self, const uint8_t *data, Py_ssize_t length, uint8_t *digest) except -1:
+        if not self.by_instructions:
+            return take_digest(sha256(region(data, length)), digest)
+        if length >= NOGIL_LENGTH:
+            with nogil:
+                hash_by_instructions(data, length, digest)
+        else:
+            hash_by_instructions(data, length, digest)
+        return 0
+
+    cdef int hash_date(self, int64_t date, const uint8_t *header, uint8_t *digest) except -1:
+        global date_is_hashed, hashed_date
+        cdef bint known
+        lock_remembered()
+        known = date_is_hashed and hashed_date == date
+        if known:
+            memcpy(digest, date_digest, DIGEST_LENGTH)
+        unlock_remembered()
+        if known:
+            return 0
+        self.hash(header, DATE_HEADER_LENGTH, digest)
+        lock_remembered()
+        memcpy(date_digest, digest, DIGEST_LENGTH)
+        hashed_date = date
+        date_is_hashed = True
+        unlock_remembered()
+        return 0
+
+
+cdef int64_t timestamp(object milliseconds) except? -1:
+    cdef int overflow = 0
+    cdef int64_t date = PyLong_AsLongLongAndOverflow(milliseconds, &overflow)
+    if overflow:
+        raise InvalidHeaderValue(milliseconds, "Header value does not fit in a timestamp")
+    return date
 
 
 # Messages

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from ._wire import (
     IMPLEMENTATION,
+    SHA256_IMPLEMENTATION,
     Buffer,
     EventStreamDecoder,
     EventStreamMessage,
@@ -57,6 +58,7 @@ from .exceptions import (
 
 __all__ = [
     "IMPLEMENTATION",
+    "SHA256_IMPLEMENTATION",
     "BaseEvent",
     "BaseStream",
     "ByteBuffer",

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import re
+from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
@@ -35,12 +36,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.fixture(scope="session", params=TWINS)
-def codec(request: pytest.FixtureRequest) -> ModuleType:
-    """Each twin of the codec in turn."""
-    if request.param == "compiled":
-        if request.config.getoption("--no-compiled"):
+def twin(config: pytest.Config, name: str) -> ModuleType:
+    if name == "compiled":
+        if config.getoption("--no-compiled"):
             pytest.skip("--no-compiled")
         if importlib.util.find_spec(TWINS["compiled"]) is None:
             pytest.skip("the compiled codec was not built")
-    return importlib.import_module(TWINS[request.param])
+    return importlib.import_module(TWINS[name])
+
+
+@pytest.fixture(scope="session", params=TWINS)
+def codec(request: pytest.FixtureRequest) -> ModuleType:
+    """Each twin of the codec in turn."""
+    return twin(request.config, request.param)
+
+
+@pytest.fixture(scope="module", params=[*TWINS, "compiled, hashlib"])
+def signing_codec(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
+    """Each twin of the codec in turn, the compiled one also as where hashlib is forced."""
+    name, _, hashlib = request.param.partition(", ")
+    codec = twin(request.config, name)
+    if hashlib:
+        codec._choose_sha256(True)
+    yield codec
+    if hashlib:
+        codec._choose_sha256(codec.SHA256_IMPLEMENTATION == "hashlib")

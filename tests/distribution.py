@@ -120,7 +120,7 @@ def dist() -> None:
         with tarfile.open(sdist) as archive:
             names = {name.partition("/")[2] for name in archive.getnames()}
         source = {
-            *("Makefile", "setup.py", "_codec/codec.pyx", "_codec/crc32.h"),
+            *("Makefile", "setup.py", "_codec/codec.pyx", "_codec/crc32.h", "_codec/sha256.h"),
             *("tests/conftest.py", "tests/vectors/framing.jsonl"),
             "examples/audio/sense_and_sensibility_all.wav",
         }

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar
 
 from typing_extensions import disjoint_base
 
@@ -7,24 +7,27 @@ from ..exceptions import ParserError
 from .values import Buffer, HeaderValueInput, HeaderValueOutput
 
 IMPLEMENTATION: str
+SHA256_IMPLEMENTATION: str
 
 def crc32(data: Buffer, value: int = 0) -> int: ...
 def encode_headers(headers: Mapping[str, HeaderValueInput]) -> bytes: ...
 def encode_message(headers: Mapping[str, HeaderValueInput], payload: Buffer) -> bytes: ...
-@final
-class HmacSha256:
-    def __init__(self, key: bytes) -> None: ...
-    def __call__(self, data: bytes) -> bytes: ...
-
-def encode_signed_event(
-    encoded_headers: Buffer | None,
-    payload: Buffer,
-    date_ms: int,
-    string_to_sign_head: Buffer,
-    prior_signature: Buffer,
-    sign: Callable[[bytes], bytes],
-) -> tuple[bytes, bytes]: ...
 def decode_message(data: Buffer) -> EventStreamMessage: ...
+
+@disjoint_base
+class SignatureChain:
+    prior: bytes
+    def __init__(
+        self,
+        prior_signature: bytes,
+        clock: Callable[[], float],
+        renew: Callable[[int], tuple[bytes, bytes]],
+        audio_headers: bytes,
+    ) -> None: ...
+    def audio_event(self, chunk: Buffer) -> bytes: ...
+    def wrap(self, message: Buffer) -> bytes: ...
+    def end(self) -> bytes: ...
+    def signature(self, date: int, message: Buffer) -> bytes: ...
 
 @disjoint_base
 class MessagePrelude:
@@ -73,3 +76,7 @@ def _crc32_paths() -> list[str]: ...
 def _crc32_by(
     path: str, data: Buffer, value: int = 0, copy: bytearray | None = None
 ) -> int: ...
+
+# For the tests of the hashes.
+def _choose_sha256(only_hashlib: bool, answer: bytes = ...) -> str: ...
+def _sha256_of(*pieces: Buffer) -> bytes: ...

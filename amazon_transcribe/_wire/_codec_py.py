@@ -51,6 +51,7 @@ from .values import (
 )
 
 IMPLEMENTATION = "python"
+SHA256_IMPLEMENTATION = "hashlib"
 
 _PRELUDE_LENGTH = 12
 _CRC_LENGTH = 4
@@ -69,6 +70,7 @@ _integers_read = {**_integers, _TIMESTAMP: _int64}
 _DATE_HEADER = b"\x05:date\x08"
 _SIGNATURE_HEADER = b"\x10:chunk-signature\x06\x00\x20"
 _SIGNATURE_LENGTH = 32
+_KEY_LENGTH = 32
 
 # Header blocks read and written lately, since a stream repeats a few of them. Only blocks
 # whose values are all text are kept: others (dates, signatures) hardly ever come back.
@@ -126,85 +128,119 @@ def encode_message(headers: Mapping[str, HeaderValueInput], payload: Buffer) -> 
     return _frame(encode_headers(headers), payload)
 
 
-class HmacSha256:
-    """HMAC-SHA256 (RFC 2104) with one key, whose two pads are hashed only once.
+class SignatureChain:
+    """The signatures of one stream's events, each of which continues the one before.
 
-    Calling it with bytes returns their 32-byte signature. For a short text this is twice
-    as fast as copying an `hmac` object.
+    A signed event is a message wrapped in a message whose headers are date and signature.
+    The signature is an HMAC-SHA256 (RFC 2104) of the head of the second, hex of the prior
+    signature, hex of the SHA-256 of the encoded date header and hex of the SHA-256 of the
+    wrapped message, the last three on a line each (AWS Signature Version 4, event streams).
 
-    :param key: The key.
+    :param prior_signature: The 32 bytes of the signature that the first event continues.
+    :param clock: Returns the present time, in seconds since 1970.
+    :param renew: Returns for a second since 1970 the head of its strings to sign (algorithm,
+        timestamp and scope, each with its newline), and the signing key of its day, 32 bytes.
+    :param audio_headers: The header block of an audio event, from `encode_headers`.
+    :raises ValueError: If the signature does not have 32 bytes.
+    :raises HeaderBytesExceedMaxLength: For a header block over 131,072 bytes.
     """
 
-    __slots__ = ("_inner", "_outer")
+    __slots__ = ("_audio_headers", "_clock", "_inner", "_outer", "_prior", "_renew", "_second")
 
-    def __init__(self, key: bytes) -> None:
-        block = key if len(key) <= 64 else sha256(key).digest()
-        block = block.ljust(64, b"\0")
-        self._inner = sha256(bytes([byte ^ 0x36 for byte in block]))
-        self._outer = sha256(bytes([byte ^ 0x5C for byte in block]))
+    def __init__(
+        self,
+        prior_signature: bytes,
+        clock: Callable[[], float],
+        renew: Callable[[int], tuple[bytes, bytes]],
+        audio_headers: bytes,
+    ) -> None:
+        self.prior = prior_signature
+        if len(audio_headers) > ENCODE_MAX_HEADERS_LENGTH:
+            raise HeaderBytesExceedMaxLength(len(audio_headers))
+        self._audio_headers = audio_headers
+        self._clock = clock
+        self._renew = renew
+        self._second: int | None = None  # whose head and key are in the hashes
+        # The HMAC's two hashes, with the key's pads and the head taken in.
+        self._inner = self._outer = sha256()
 
-    def __call__(self, data: bytes) -> bytes:
-        """Return the signature of `data`."""
+    @property
+    def prior(self) -> bytes:
+        """The last signature, which the next event continues."""
+        return self._prior
+
+    @prior.setter
+    def prior(self, signature: bytes) -> None:
+        if len(signature) != _SIGNATURE_LENGTH:
+            raise ValueError(f"a signature must be 32 bytes, not {len(signature)}")
+        self._prior = signature
+
+    def audio_event(self, chunk: Buffer) -> bytes:
+        """Return the signed frame of one chunk of audio, ready to be sent.
+
+        :param chunk: Any contiguous bytes-like object; with headers at most 16 MiB.
+        :raises PayloadBytesExceedMaxLength: For a longer one.
+        :raises InvalidHeaderValue: If the time does not fit in a timestamp.
+        :raises ValueError: If the signing key does not have 32 bytes.
+        :raises TypeError: If `chunk` is not a contiguous bytes-like object.
+        """
+        chunk = _contiguous(chunk)
+        length = _OVERHEAD + len(self._audio_headers) + len(chunk)
+        if length > ENCODE_MAX_PAYLOAD_LENGTH:
+            raise PayloadBytesExceedMaxLength(length)
+        return self.wrap(_frame(self._audio_headers, chunk))
+
+    def wrap(self, message: Buffer) -> bytes:
+        """Return the signed frame around a whole encoded message of at most 16 MiB.
+
+        It raises what `audio_event` raises.
+        """
+        message = _contiguous(message)
+        if len(message) > ENCODE_MAX_PAYLOAD_LENGTH:
+            raise PayloadBytesExceedMaxLength(len(message))
+        date = int(self._clock() * 1000)
+        self._prior = self.signature(date, message)
+        headers = _date_header(date) + _SIGNATURE_HEADER + self._prior
+        return _frame(headers, message)
+
+    def end(self) -> bytes:
+        """Return the signed frame that ends the input: its payload is empty."""
+        return self.wrap(b"")
+
+    def signature(self, date: int, message: Buffer) -> bytes:
+        """Return the signature that continues the chain with this event; the chain stays.
+
+        :param date: The event's time, in milliseconds since 1970.
+        :param message: The message that it wraps.
+        :raises InvalidHeaderValue: If the time does not fit in a timestamp.
+        :raises ValueError: If the signing key does not have 32 bytes.
+        :raises TypeError: If `message` is not a contiguous bytes-like object.
+        """
+        message = _contiguous(message)
+        date_hash = _date_hash(_date_header(date))
+        if date // 1000 != self._second:
+            self._begin(date // 1000)
         inner = self._inner.copy()
-        inner.update(data)
+        inner.update(f"{self._prior.hex()}\n{date_hash}\n{sha256(message).hexdigest()}".encode())
         outer = self._outer.copy()
         outer.update(inner.digest())
         return outer.digest()
 
+    def _begin(self, second: int) -> None:
+        """Prepare the HMAC of the events of a second."""
+        head, key = self._renew(second)
+        if len(key) != _KEY_LENGTH:
+            raise ValueError(f"a signing key must be {_KEY_LENGTH} bytes, not {len(key)}")
+        block = key.ljust(64, b"\0")
+        self._inner = sha256(bytes([byte ^ 0x36 for byte in block]) + head)
+        self._outer = sha256(bytes([byte ^ 0x5C for byte in block]))
+        self._second = second
 
-def encode_signed_event(
-    encoded_headers: Buffer | None,
-    payload: Buffer,
-    date_ms: int,
-    string_to_sign_head: Buffer,
-    prior_signature: Buffer,
-    sign: Callable[[bytes], bytes],
-) -> tuple[bytes, bytes]:
-    """Write one signed event: a message wrapped in a message with date and signature.
 
-    The string to sign is `string_to_sign_head`, hex of the prior signature, hex of the
-    SHA-256 of the encoded date header and hex of the SHA-256 of the inner message, the
-    last three on a line each (AWS Signature Version 4, event streams).
-
-    :param encoded_headers: The inner message's header block, from `encode_headers`.
-        With `None`, `payload` itself is wrapped: an encoded message, or `b""` for the
-        frame that ends the stream.
-    :param payload: The inner message's payload, at most 16 MiB.
-    :param date_ms: The event's time, milliseconds since 1970-01-01T00:00Z.
-    :param string_to_sign_head: Algorithm, timestamp and scope, each with its newline.
-    :param prior_signature: The signature before this one in the chain, raw.
-    :param sign: Returns the 32-byte signature of the string to sign; an `HmacSha256` is
-        the fastest.
-    :returns: The outer message and its signature.
-    :raises PayloadBytesExceedMaxLength: For a payload, or an inner message, over 16 MiB.
-    :raises HeaderBytesExceedMaxLength: For a header block over 131,072 bytes.
-    :raises InvalidHeaderValue: If `date_ms` does not fit in 64 bits.
-    :raises TypeError: If a bytes argument is not a contiguous bytes-like object, or
-        `sign` returns something other than bytes.
-    :raises ValueError: If `sign` does not return 32 bytes.
-    """
-    inner = _contiguous(payload)
-    if len(inner) > ENCODE_MAX_PAYLOAD_LENGTH:
-        raise PayloadBytesExceedMaxLength(len(inner))
-    if encoded_headers is not None:
-        encoded_headers = _contiguous(encoded_headers)
-        if len(encoded_headers) > ENCODE_MAX_HEADERS_LENGTH:
-            raise HeaderBytesExceedMaxLength(len(encoded_headers))
-        inner = _frame(encoded_headers, inner)
-        if len(inner) > ENCODE_MAX_PAYLOAD_LENGTH:
-            raise PayloadBytesExceedMaxLength(len(inner))
-    if not -(2**63) <= operator.index(date_ms) < 2**63:
-        raise InvalidHeaderValue(date_ms, "Header value does not fit in a timestamp")
-    date_header = _DATE_HEADER + _int64.pack(date_ms)
-    head = _contiguous(string_to_sign_head)
-    prior = _contiguous(prior_signature).hex()
-    hashes = f"{prior}\n{_date_hash(date_header)}\n{sha256(inner).hexdigest()}"
-    signature = sign(b"".join((head, hashes.encode())))
-    if not isinstance(signature, bytes):
-        raise TypeError(f"sign() must return bytes, not {type(signature).__name__!r}")
-    if len(signature) != _SIGNATURE_LENGTH:
-        raise ValueError(f"sign() must return 32 bytes, not {len(signature)}")
-    return _frame(date_header + _SIGNATURE_HEADER + signature, inner), signature
+def _date_header(date: int) -> bytes:
+    if not -(2**63) <= date < 2**63:
+        raise InvalidHeaderValue(date, "Header value does not fit in a timestamp")
+    return _DATE_HEADER + _int64.pack(date)
 
 
 @lru_cache(maxsize=1)

@@ -376,7 +376,7 @@ def layers(figures: Figures, corpus: Path) -> str:
 
 
 def processor() -> str:
-    """The processor's name and how it calculates a CRC."""
+    """The processor's name, and how it calculates a CRC and a SHA-256."""
     name = platform.processor() or platform.machine()
     try:
         found = re.search("model name\\s*: (.*)", Path("/proc/cpuinfo").read_text("utf-8"))
@@ -384,10 +384,13 @@ def processor() -> str:
     except OSError:
         pass
     try:
-        from amazon_transcribe._wire._codec import _crc32_paths
+        from amazon_transcribe._wire._codec import SHA256_IMPLEMENTATION, _crc32_paths
     except ImportError:
         return name
-    return f"{name} ({platform.machine()}), CRC by {_crc32_paths()[-1]}"
+    return (
+        f"{name} ({platform.machine()}), CRC by {_crc32_paths()[-1]},"
+        f" SHA-256 by {SHA256_IMPLEMENTATION}"
+    )
 
 
 def circumstances(peers: list[str], rounds: int) -> dict[str, object]:

@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="session", params=["_codec", "_codec_py"], ids=["compiled", "python"])
 def codec(request: pytest.FixtureRequest) -> ModuleType:
-    return pytest.importorskip(f"amazon_transcribe.{request.param}")
+    return pytest.importorskip(f"amazon_transcribe._wire.{request.param}")
 
 
 @pytest.fixture(scope="session")

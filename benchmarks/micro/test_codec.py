@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from hashlib import sha256
+
 import pytest
 
 from amazon_transcribe._wire.event_signing import EVENT_ALGORITHM
@@ -18,7 +21,7 @@ AUDIO = {
 }
 HEAD = f"{EVENT_ALGORITHM}\n20190129T015617Z\n20190129/us-east-1/transcribe/aws4_request\n".encode()
 PAYLOADS = [601, 2572, 15623]
-CHUNKS = [3200, 32000]
+CHUNKS = [320, 3200, 32000]
 
 
 @pytest.mark.parametrize("length", PAYLOADS)
@@ -62,14 +65,17 @@ def test_encode_message(benchmark, codec, length):
 
 
 @pytest.mark.parametrize("length", CHUNKS)
-def test_encode_signed_event(benchmark, codec, length):
-    block = codec.encode_headers(AUDIO)
-    sign = codec.HmacSha256(b"k" * 32)
-    prior = b"p" * 32
-    event, _ = benchmark(
-        codec.encode_signed_event, block, bytes(length), 1548726977291, HEAD, prior, sign
+def test_signed_audio_event(benchmark, codec, length):
+    chain = codec.SignatureChain(
+        bytes(32), time.time, lambda second: (HEAD, b"k" * 32), codec.encode_headers(AUDIO)
     )
-    assert len(event) == length + 104 + 83
+    assert len(benchmark(chain.audio_event, bytes(length))) == length + 104 + 83
+
+
+@pytest.mark.parametrize("length", CHUNKS)
+def test_sha256_alone_of_what_is_signed(benchmark, length):
+    inner = bytes(length + 104)
+    benchmark(lambda: sha256(inner).digest())
 
 
 @pytest.mark.parametrize("length", [16, 100, 600, 3200, 32768])

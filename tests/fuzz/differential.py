@@ -1,17 +1,19 @@
-"""Compare the two codec twins on mutated messages: same result or same error.
+"""Compare the two codec twins on mutated messages and signed events: same result or same error.
 
 python -m tests.fuzz.differential [ROUNDS] [SEED]
 """
 
 from __future__ import annotations
 
+import hashlib
 import random
 import struct
 import sys
 import zlib
+from fractions import Fraction
 
 from amazon_transcribe._wire import _codec_py
-from amazon_transcribe.exceptions import ParserError
+from amazon_transcribe.exceptions import ParserError, SerializationError
 
 NAMES = [":message-type", ":event-type", ":date", "a", "ü" * 20, "n" * 255]
 
@@ -100,10 +102,50 @@ def chunked(generator: random.Random, data: bytes) -> list[bytes]:
     return [data[i : i + size] for i in range(0, len(data), size)]
 
 
-def compare(compiled, rounds: int, seed: int) -> None:
-    """Run both twins on `rounds` random streams.
+def events(generator: random.Random) -> tuple[bytes, bytes, list[tuple[str, int, bytes]]]:
+    """A prior signature, an audio event's headers, and events: kind, milliseconds, bytes."""
+    date = generator.choice((0, 1548726977291, -(2**63), 2**63 - 2000))
+    found = []
+    for _ in range(generator.choice((1, 2, 5))):
+        date += generator.choice((0, 0, 1, 99, 1000, -700))
+        length = generator.choice((0, 1, 55, 64, 320, 3200, generator.randrange(5000)))
+        kind = generator.choice(("audio_event", "audio_event", "wrap", "end", "signature"))
+        found.append((kind, date, generator.randbytes(length)))
+    return generator.randbytes(32), generator.randbytes(generator.choice((0, 88, 300))), found
 
-    :raises AssertionError: With the stream, when they differ.
+
+def signed(codec, prior: bytes, headers: bytes, events: list[tuple[str, int, bytes]]):
+    date = 0
+
+    def renew(second):
+        head = str(second).encode() * (second % 20)
+        return head, hashlib.sha256(head).digest()[: 31 + bool(second % 7)]
+
+    outcomes = []
+    chain = codec.SignatureChain(prior, lambda: Fraction(date, 1000), renew, headers)
+    for kind, date, data in events:
+        arguments = {"end": (), "signature": (date, data)}.get(kind, (data,))
+        try:
+            outcomes.append(getattr(chain, kind)(*arguments))
+        except (SerializationError, ValueError) as error:
+            outcomes.append((type(error), str(error)))
+        outcomes.append(chain.prior)
+    return outcomes
+
+
+def signed_either_way(compiled, plan):
+    """What the compiled twin signs, by the processor's instructions and by hashlib."""
+    found = []
+    for only_hashlib in (True, compiled.SHA256_IMPLEMENTATION == "hashlib"):
+        compiled._choose_sha256(only_hashlib)
+        found.append(signed(compiled, *plan))
+    return found
+
+
+def compare(compiled, rounds: int, seed: int) -> None:
+    """Run both twins on `rounds` random streams, and chains of events.
+
+    :raises AssertionError: With the stream or the events, when they differ.
     """
     generator = random.Random(seed)
     for _ in range(rounds):
@@ -112,6 +154,9 @@ def compare(compiled, rounds: int, seed: int) -> None:
         stream = b"".join(message(generator) for _ in range(generator.choice((1, 1, 2, 3))))
         chunks = chunked(generator, stream)
         assert fed(compiled, chunks) == fed(_codec_py, chunks), [c.hex() for c in chunks]
+        plan = events(generator)
+        by_python = signed(_codec_py, *plan)
+        assert signed_either_way(compiled, plan) == [by_python, by_python], plan
 
 
 if __name__ == "__main__":

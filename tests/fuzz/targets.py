@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of the codec with atheris.
 
-    python -m tests.fuzz.targets decode|headers|encode [libFuzzer's options]
+    python -m tests.fuzz.targets decode|headers|encode|sign [libFuzzer's options]
 
 A documented exception means that the input was refused as documented; any other
 exception, and any difference between the twins, is a bug. The pure twin's coverage
@@ -28,7 +28,7 @@ from amazon_transcribe._wire.values import (
 )
 from amazon_transcribe.exceptions import SerializationError
 
-from .differential import decoded, fed
+from .differential import decoded, fed, signed, signed_either_way
 
 
 def decode(data: bytes) -> None:
@@ -70,6 +70,25 @@ def encode(data: bytes) -> None:
         assert message.payload == payload
 
 
+def sign(data: bytes) -> None:
+    """Any events at any times."""
+    source = atheris.FuzzedDataProvider(data)
+    prior = source.ConsumeBytes(32).ljust(32, b"\0")
+    headers = source.ConsumeBytes(source.ConsumeIntInRange(0, 300))
+    kinds = ["audio_event", "wrap", "end", "signature"]
+    events = [
+        (
+            source.PickValueInList(kinds),
+            source.ConsumeInt(9),
+            source.ConsumeBytes(source.ConsumeIntInRange(0, 5000)),
+        )
+        for _ in range(source.ConsumeIntInRange(1, 8))
+    ]
+    plan = prior, headers, events
+    by_python = signed(_codec_py, *plan)
+    assert signed_either_way(_codec, plan) == [by_python, by_python]
+
+
 def value(source: atheris.FuzzedDataProvider):
     match source.ConsumeIntInRange(0, 9):
         case 0:
@@ -103,7 +122,7 @@ def written(codec, given, payload):
         return type(error), str(error)
 
 
-TARGETS = {target.__name__: target for target in (decode, headers, encode)}
+TARGETS = {target.__name__: target for target in (decode, headers, encode, sign)}
 
 if __name__ == "__main__":
     name = sys.argv.pop(1)

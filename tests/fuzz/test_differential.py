@@ -111,5 +111,5 @@ def test_twins_read_noise_alike(compiled, data):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_twins_read_mutated_messages_alike(compiled, seed):
+def test_twins_read_mutated_messages_and_sign_alike(compiled, seed):
     compare(compiled, 1000, seed)

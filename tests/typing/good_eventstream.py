@@ -13,6 +13,7 @@ from typing_extensions import assert_type, override
 from amazon_transcribe.auth import Credentials
 from amazon_transcribe.eventstream import (
     IMPLEMENTATION,
+    SHA256_IMPLEMENTATION,
     BaseEvent,
     EventSigner,
     EventStreamBuffer,
@@ -39,6 +40,7 @@ from amazon_transcribe.model import (
 
 def encode(payload: bytearray) -> bytes:
     assert_type(IMPLEMENTATION == "compiled", bool)
+    assert_type(SHA256_IMPLEMENTATION == "hashlib", bool)
     assert_type(crc32(payload), int)
     assert_type(crc32(memoryview(payload), 1), int)
     assert_type(encode_headers({"flag": True, "number": 1}), bytes)

@@ -6,8 +6,6 @@ import array
 import copy
 import datetime
 import enum
-import hashlib
-import hmac
 import mmap
 import pickle
 import random
@@ -312,93 +310,6 @@ def test_payloads_up_to_16_mib_are_written(codec):
     assert codec.decode_message(codec.encode_message({}, payload)).payload == payload
     with pytest.raises(PayloadBytesExceedMaxLength, match="16777217"):
         codec.encode_message({}, payload + b"\x00")
-
-
-# Signed events
-
-HEAD = b"AWS4-HMAC-SHA256-PAYLOAD\n20190129T015617Z\n20190129/us-east-1/transcribe/aws4_request\n"
-
-
-def test_a_signed_event_wraps_the_message(codec):
-    seen = []
-
-    def sign(string_to_sign):
-        seen.append(string_to_sign)
-        return b"s" * 32
-
-    block = codec.encode_headers(EVENT)
-    event, signature = codec.encode_signed_event(block, b"audio", 1548726977291, HEAD, b"p", sign)
-    assert signature == b"s" * 32
-    outer = codec.decode_message(event)
-    assert outer.headers == {":date": 1548726977291, ":chunk-signature": b"s" * 32}
-    assert outer.payload == codec.encode_message(EVENT, b"audio")
-    assert seen[0].startswith(HEAD + b"70\n")
-
-
-def test_without_headers_the_payload_is_wrapped_as_it_is(codec):
-    event, _ = codec.encode_signed_event(None, b"", 0, HEAD, b"p" * 32, lambda _: b"s" * 32)
-    assert event[:12].hex() == "0000005300000043f5447a58"
-    assert codec.decode_message(event).payload == b""
-
-
-@pytest.mark.parametrize("length", [0, 1, 32, 64, 65, 200])
-def test_hmac_is_that_of_the_standard_library(codec, length):
-    key = bytes(range(length))
-    sign = codec.HmacSha256(key)
-    for data in (b"", b"string to sign" * 20):
-        for _ in range(2):
-            assert sign(data) == hmac.digest(key, data, "sha256")
-
-
-def test_a_prepared_hmac_signs_as_any_function_does(codec):
-    prepared = codec.HmacSha256(b"k" * 32)
-    arguments = codec.encode_headers(EVENT), b"audio", 0, HEAD, b"p" * 32
-    assert codec.encode_signed_event(*arguments, prepared) == codec.encode_signed_event(
-        *arguments, lambda data: hmac.digest(b"k" * 32, data, "sha256")
-    )
-
-
-def test_each_event_signs_its_own_date(codec):
-    seen = []
-
-    def sign(data):
-        seen.append(data.split(b"\n")[-2].decode())
-        return bytes(32)
-
-    dates = [0, 0, 1, 0, -1, 2**63 - 1, 1]
-    for date in dates:
-        codec.encode_signed_event(None, b"", date, HEAD, b"", sign)
-    assert seen == [
-        hashlib.sha256(b"\x05:date\x08" + date.to_bytes(8, "big", signed=True)).hexdigest()
-        for date in dates
-    ]
-
-
-def test_a_signer_that_fails_is_heard(codec):
-    def sign(_):
-        raise LookupError("no key")
-
-    with pytest.raises(LookupError, match="no key"):
-        codec.encode_signed_event(b"", b"", 0, HEAD, b"", sign)
-    with pytest.raises(ValueError, match=r"sign\(\) must return 32 bytes, not 31"):
-        codec.encode_signed_event(b"", b"", 0, HEAD, b"", lambda _: bytes(31))
-    with pytest.raises(TypeError, match=r"sign\(\) must return bytes, not 'str'"):
-        codec.encode_signed_event(b"", b"", 0, HEAD, b"", lambda _: "s" * 32)
-
-
-def test_signed_events_keep_to_the_limits(codec):
-    def encode(block, payload, date=0):
-        return codec.encode_signed_event(block, payload, date, HEAD, b"", lambda _: bytes(32))
-
-    encode(None, bytes(2**24))
-    with pytest.raises(PayloadBytesExceedMaxLength, match="16777217"):
-        encode(None, bytes(2**24 + 1))
-    with pytest.raises(PayloadBytesExceedMaxLength, match="16777232"):
-        encode(b"", bytes(2**24))
-    with pytest.raises(HeaderBytesExceedMaxLength, match="131073"):
-        encode(bytes(131073), b"")
-    with pytest.raises(InvalidHeaderValue, match="timestamp"):
-        encode(b"", b"", 2**63)
 
 
 # Reading one message
