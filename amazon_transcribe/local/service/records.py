@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from ..._protocol.constants import WEBSOCKET
+from ...eventstream import BaseEvent
 from ...exceptions import HTTPException, SDKError, ValidationException
 from ...transcription import Result
 from .operations import OPERATIONS
@@ -60,8 +61,8 @@ class StreamRecord:
     def __init__(self, operation: str = "", records: StreamRecords | None = None) -> None:
         self.operation = operation
         self.session_id: str = ""
-        self.parameters: Mapping[str, Any] = {}
-        self.configuration: Any = None
+        self.parameters: Mapping[str, object] = {}
+        self.configuration: BaseEvent | None = None
         self.audio_seconds: float = 0.0
         self.results: list[Result] = []
         self.ended: StreamEnd | None = None
@@ -146,11 +147,7 @@ class StreamRecords:
 
         :raises SDKError: when none are kept.
         """
-        if not self._limit:
-            raise SDKError(
-                "this server keeps no records of its streams: make it with keep_streams=100,"
-                " or as many as are needed"
-            )
+        self._check_kept()
         return tuple(self._records)
 
     @contextmanager
@@ -216,7 +213,15 @@ class StreamRecords:
         first = self._records[:count]
         return len(first) == count and all(record.ended for record in first)
 
+    def _check_kept(self) -> None:
+        if not self._limit:
+            raise SDKError(
+                "this server keeps no records of its streams: make it with keep_streams=100,"
+                " or as many as are needed"
+            )
+
     def _new_waiter(self, count: int) -> _Waiter:
+        self._check_kept()
         if not 1 <= count <= self._limit:
             raise ValidationException(
                 f"count must be from 1 to {self._limit}, the number of streams that are kept,"
