@@ -84,7 +84,7 @@ def local_transcribe(
     try:
         options = _marked_options(request)
         if {"tls", "tls_port"} & options.keys() and not {"cert", "host"} & options.keys():
-            options |= request.getfixturevalue(_transcribe_certificate.__name__)
+            options |= request.getfixturevalue("_transcribe_certificate")
         server = LocalTranscribe(**options)
         stop = _start(server)
     except SDKError as error:

@@ -98,7 +98,10 @@ class StreamRecord:
     # What the server calls
 
     def take_audio(self, audio: bytes) -> None:
-        """Keep audio, as far as there is room."""
+        """Keep audio, as far as there is room.
+
+        :param audio: Chunks as they came, one after the other.
+        """
         if self._records is None:
             return
         if self._audio_missing or not self._records.reserve(len(audio)):
@@ -107,12 +110,19 @@ class StreamRecord:
             self._audio.append(audio)
 
     def take_result(self, result: Result) -> None:
-        """Keep a result that was sent, if it is final."""
+        """Keep a result, if it is final.
+
+        :param result: What was sent.
+        """
         if self._records is not None and not result.is_partial:
             self.results.append(result)
 
     def end(self, how: StreamEnd, reason: str = "") -> None:
-        """Note that the stream ends; what is noted first counts."""
+        """Note that the stream ends; what is noted first counts.
+
+        :param how: See `ended`.
+        :param reason: See `reason`.
+        """
         if self.ended is None:
             self.reason = reason
             self.ended = how
