@@ -63,10 +63,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give each test that has the mark the server too."""
-    names: list[str] | None = getattr(item, "fixturenames", None)
-    if names is not None and item.get_closest_marker(_MARK) and _FIXTURE not in names:
-        names.append(_FIXTURE)
+    """Give each test that has the mark the server, before fixtures that read the environment."""
+    if isinstance(item, pytest.Function) and item.get_closest_marker(_MARK):
+        others = [name for name in item.fixturenames if name != _FIXTURE]
+        item.fixturenames = [_FIXTURE, *others]
 
 
 @pytest.fixture

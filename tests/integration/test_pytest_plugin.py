@@ -201,6 +201,33 @@ class TestIt:
     run(suite).assert_outcomes(passed=2)
 
 
+def test_a_marked_test_has_its_server_before_other_fixtures(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import os
+        import pytest
+
+        URL = "AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING"
+
+        @pytest.fixture
+        def program():
+            return os.environ.get(URL)
+
+        marked = pytest.param(True, marks=pytest.mark.transcribe())
+
+        @pytest.mark.parametrize("is_marked", [False, marked, False])
+        def test_it(program, is_marked):
+            assert (program is not None) == is_marked
+            assert (URL in os.environ) == is_marked
+
+        @pytest.mark.transcribe()
+        def test_with_the_fixture(program, local_transcribe):
+            assert program == local_transcribe.endpoint_url
+        """
+    )
+    run(suite).assert_outcomes(passed=4)
+
+
 def test_a_client_that_nobody_closes_is_silent(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
