@@ -192,13 +192,13 @@ def _start(server: LocalTranscribe) -> Callable[[], None]:
     import threading
     from concurrent.futures import Future
 
-    running: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+    running: Future[None] = Future()
+    stopped: Future[None] = Future()
 
     async def serve() -> None:
-        end = asyncio.Event()
         async with server:
-            running.set_result((asyncio.get_running_loop(), end))
-            await end.wait()
+            running.set_result(None)
+            await asyncio.wrap_future(stopped)
 
     def run() -> None:
         try:
@@ -209,17 +209,17 @@ def _start(server: LocalTranscribe) -> Callable[[], None]:
             running.set_exception(error)
 
     thread = threading.Thread(target=run, name=_FIXTURE)
-    thread.start()
-    try:
-        loop, end = running.result()
-    except BaseException:
-        thread.join()
-        raise
 
     def stop() -> None:
-        loop.call_soon_threadsafe(end.set)
+        stopped.set_result(None)
         thread.join()
 
+    thread.start()
+    try:
+        running.result()
+    except BaseException:  # Ctrl-C too
+        stop()
+        raise
     return stop
 
 
