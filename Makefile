@@ -54,7 +54,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy $(filter-out %/original_usage.py,$(wildcard examples/*.py))
+	$(BIN)/mypy $(filter-out %/original_usage.py,$(wildcard examples/*.py examples/*/*.py))
 	$(BIN)/python -m tests.typing.check
 	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml amazon_transcribe._wire._codec
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint _codec # it calls pycodestyle by name

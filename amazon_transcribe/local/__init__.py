@@ -18,8 +18,9 @@ from .faults import Fault
 
 if TYPE_CHECKING:
     from .server import LocalTranscribe
+    from .service.records import StreamRecord, StreamsNotEnded
 
-__all__ = ["Fault", "LocalTranscribe"]
+__all__ = ["Fault", "LocalTranscribe", "StreamRecord", "StreamsNotEnded"]
 
 
 def __getattr__(name: str) -> Any:
@@ -28,4 +29,8 @@ def __getattr__(name: str) -> Any:
         from .server import LocalTranscribe
 
         return LocalTranscribe
+    if name in ("StreamRecord", "StreamsNotEnded"):
+        from .service import records
+
+        return getattr(records, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -20,7 +20,7 @@ from .._protocol.constraints import NAME, Integer, check_above_zero
 from ..auth import StaticCredentialResolver
 from ..exceptions import HTTPException, SDKError, ValidationException
 from .constants import MAX_ALTERNATIVES, MAX_SECONDS
-from .engines import Engine, load_engine
+from .engines import ENGINES, Engine, load_engine
 from .exchange import NetworkExchange
 from .faults import Fault
 from .faults.injection import Faults, RefusedConnection
@@ -29,6 +29,7 @@ from .listeners.detection import NewConnection
 from .listeners.hooks import Connection, Limits, ServerHooks
 from .service import TranscriptionService, logger
 from .service.categories import read_categories
+from .service.records import StreamRecord, StreamRecords
 from .service.vocabulary import read_phrases
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class LocalTranscribe:
         labels, other languages and personal information, and say so in the log.
     :param workers: Threads for recognition, at least 1; by default one for each core.
     :param faults: Faults to inject, see `Fault`; one stream may get several.
+    :param keep_streams: How many streams of a start are kept in `streams`, the first ones,
+        with their results and up to 64 MiB of audio together; none by default.
     :raises ValidationException: for an argument that is not allowed; from `start`, for an
         engine, script, certificate, filter or rules file that cannot be used, and for TLS
         where the package that makes certificates is missing.
@@ -108,7 +111,12 @@ class LocalTranscribe:
         lenient: bool = False,
         workers: int | None = None,
         faults: Iterable[Fault] = (),
+        keep_streams: int = 0,
     ) -> None:
+        if not isinstance(engine, str) and not isinstance(getattr(engine, "name", None), str):
+            raise ValidationException(
+                f"engine must be one of {', '.join(ENGINES)}, or an engine object, not {engine!r}"
+            )
         if credentials is not None and not credentials:
             raise ValidationException("credentials must name at least one access key")
         if key is not None and cert is None:
@@ -117,6 +125,7 @@ class LocalTranscribe:
             ("port", port, Integer(0, 65_535)),
             ("tls_port", 0 if tls_port is None else tls_port, Integer(0, 65_535)),
             ("alternatives", alternatives, Integer(1, MAX_ALTERNATIVES)),
+            ("keep_streams", keep_streams, Integer(0)),
             ("max_streams", 1 if max_streams is None else max_streams, Integer(1)),
             ("workers", 1 if workers is None else workers, Integer(1)),
         ):
@@ -148,6 +157,8 @@ class LocalTranscribe:
             alternatives=alternatives,
             lenient=lenient,
         )
+        self._keep_streams = keep_streams
+        self._records = StreamRecords(keep_streams)
         self._service: TranscriptionService
         self._cleanup: AsyncExitStack | None = None  # what `close` does
         self._listeners: list[asyncio.Server] = []
@@ -177,6 +188,48 @@ class LocalTranscribe:
         """The URL of each port."""
         return tuple(self._urls)
 
+    @property
+    def streams(self) -> Sequence[StreamRecord]:
+        """What is known of the streams so far, in the order in which they began.
+
+        They stay when the server is closed, until it is started again.
+
+        :raises SDKError: when the server keeps none, see `keep_streams`.
+        """
+        return self._records.so_far
+
+    def wait_for_streams(self, count: int = 1, *, timeout: float = 10.0) -> Sequence[StreamRecord]:
+        """Block until streams have begun and ended, and return them.
+
+        For tests that run the program in a thread or a process; the server runs in another
+        thread, as the pytest fixture's does.
+
+        :param count: How many: the first ones that began.
+        :param timeout: Seconds for all of them.
+        :raises StreamsNotEnded: when they have not ended in time.
+        :raises ValidationException: in a coroutine, whose event loop would stand still; and
+            for a count above `keep_streams`.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return self._records.wait(count, timeout)
+        raise ValidationException(
+            "wait_for_streams would hold up this event loop: use `await streams_ended(…)`"
+        )
+
+    async def streams_ended(
+        self, count: int = 1, *, timeout: float = 10.0
+    ) -> Sequence[StreamRecord]:
+        """Wait until streams have begun and ended, and return them.
+
+        :param count: How many: the first ones that began.
+        :param timeout: Seconds for all of them.
+        :raises StreamsNotEnded: when they have not ended in time.
+        :raises ValidationException: for a count above `keep_streams`.
+        """
+        return await self._records.wait_async(count, timeout)
+
     def _check_started(self) -> None:
         if not self._urls:
             raise SDKError("the server has not been started")
@@ -186,6 +239,7 @@ class LocalTranscribe:
         if self._cleanup is not None:
             raise SDKError("the server is already running")
         self._urls.clear()
+        self._records = StreamRecords(self._keep_streams)
         self._cleanup = AsyncExitStack()
         try:
             await self._start(self._cleanup)
@@ -292,7 +346,9 @@ class LocalTranscribe:
 
     async def _serve(self, exchange: NetworkExchange) -> None:
         try:
-            await self._faults.serve(exchange, self._service.serve)
+            with self._records.record(exchange.target) as record:
+                serve = partial(self._service.serve, record=record)
+                await self._faults.serve(exchange, serve)
         except HTTPException as error:
             logger.info("a stream broke off: %s", type(error).__name__)
         except Exception:

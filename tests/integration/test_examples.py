@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -28,22 +28,10 @@ def blocks(page: Path) -> list[str]:
 README = blocks(ROOT / "README.md")
 
 
-@pytest.fixture
-def environment(local_transcribe):
-    keys = local_transcribe.credentials
-    return {
-        **os.environ,
-        "AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING": local_transcribe.endpoint_url,
-        "AWS_ACCESS_KEY_ID": keys.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
-    }
-
-
-def output(*command: str, environment: dict[str, str] | None = None) -> str:
+def output(*command: str) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error", *command],
         cwd=ROOT,
-        env=environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -52,8 +40,8 @@ def output(*command: str, environment: dict[str, str] | None = None) -> str:
     return done.stdout
 
 
-def test_transcribe_file(environment):
-    said = output("examples/transcribe_file.py", RECORDING, environment=environment)
+def test_transcribe_file(local_transcribe):
+    said = output("examples/transcribe_file.py", RECORDING)
     assert said.startswith("This is")
 
 
@@ -80,12 +68,11 @@ def interruptible():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no SIGINT to send")
 @pytest.mark.usefixtures("interruptible")
-def test_server(environment):
+def test_server(local_transcribe):
     command = [sys.executable, "-W", "error", "examples/server.py", "0"]
     with subprocess.Popen(
         command,
         cwd=ROOT,
-        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -105,15 +92,22 @@ def test_server(environment):
             server.kill()
 
 
-def test_readme_program(environment):
+def test_readme_program(local_transcribe):
     (program,) = (block for block in README if "asyncio.run" in block)
-    assert output("-c", program, environment=environment).startswith("This is")
+    assert output("-c", program).startswith("This is")
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_programs_of_the_migration_page(number, environment):
+def test_programs_of_the_migration_page(number, local_transcribe):
     program = blocks(ROOT / "docs/how-to/migrate.md")[number]
-    assert output("-c", program, RECORDING, environment=environment).startswith("This is")
+    assert output("-c", program, RECORDING).startswith("This is")
+
+
+def test_call_centre(pytester):
+    shutil.copytree(ROOT / "examples/call_centre", pytester.path, dirs_exist_ok=True)
+    pytester.makeini("[pytest]\nfilterwarnings = error\n")
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:asyncio")
+    result.assert_outcomes(passed=4)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/how-to/testing.md"])
@@ -134,11 +128,7 @@ def test_programs_of_the_documentation_are_python_and_find_what_they_import(page
                 exec(ast.unparse(node), {})
 
 
-async def test_many_streams(local_transcribe, monkeypatch):
-    keys = local_transcribe.credentials
-    monkeypatch.setenv("AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING", local_transcribe.endpoint_url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys.access_key_id)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys.secret_access_key)
+async def test_many_streams(local_transcribe):
     heard = []
 
     async def send(stream, call):
@@ -153,3 +143,4 @@ async def test_many_streams(local_transcribe, monkeypatch):
     assert await asyncio.wait_for(program["main"](range(20)), 30) == [None] * 20
     assert len(heard) == 20
     assert all(heard)
+    assert [stream.audio_seconds for stream in local_transcribe.streams] == [1.0] * 20

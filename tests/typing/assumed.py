@@ -29,5 +29,9 @@ async def send(*what: object) -> None:
     """Send audio."""
 
 
+def take_call() -> None:
+    """Run the program under test."""
+
+
 async def receive(*what: object) -> None:
     """Read results."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,8 @@ from typing_extensions import assert_type
 
 from amazon_transcribe.auth import StaticCredentialResolver
 from amazon_transcribe.client import TranscribeStreamingClient
-from amazon_transcribe.local import Fault, LocalTranscribe
+from amazon_transcribe.eventstream import BaseEvent
+from amazon_transcribe.local import Fault, LocalTranscribe, StreamRecord, StreamsNotEnded
 from amazon_transcribe.local.engines import (
     Engine,
     Recognition,
@@ -39,6 +40,7 @@ async def serve(folder: Path) -> None:
         alternatives=3,
         lenient=True,
         workers=1,
+        keep_streams=10,
         faults=[Fault("reset", after_events=3), Fault("drop", after_seconds=(1, 2.5), times=2)],
     ) as server:
         assert_type(server, LocalTranscribe)
@@ -89,8 +91,28 @@ def recognise(engine: Engine, pcm: bytes) -> list[Result]:
     return recognition.accept(pcm) + recognition.finish()
 
 
-def test_program(local_transcribe: LocalTranscribe, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = local_transcribe.credentials
-    monkeypatch.setenv("AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING", local_transcribe.endpoint_url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys.access_key_id)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys.secret_access_key)
+@pytest.mark.transcribe(script=["Two tickets."], faults=[Fault("drop", after_seconds=1)])
+def test_program(local_transcribe: LocalTranscribe) -> None:
+    (stream,) = local_transcribe.wait_for_streams(timeout=5)
+    assert_type(stream, StreamRecord)
+    assert_type(local_transcribe.streams, Sequence[StreamRecord])
+    assert_type(stream.operation, str)
+    assert_type(stream.session_id, str)
+    assert_type(stream.parameters, Mapping[str, object])
+    assert_type(stream.configuration, BaseEvent | None)
+    assert_type(stream.audio_seconds, float)
+    assert_type(stream.audio, bytes)
+    assert_type(stream.results, list[Result])
+    assert_type(stream.transcript, str)
+    assert_type(stream.reason, str)
+    assert stream.ended in ("complete", "lost")
+
+
+async def test_client(
+    local_transcribe: LocalTranscribe, transcribe_client: TranscribeStreamingClient
+) -> None:
+    assert_type(local_transcribe.credentials, StaticCredentialResolver)
+    try:
+        assert_type(await local_transcribe.streams_ended(2, timeout=5), Sequence[StreamRecord])
+    except StreamsNotEnded as error:
+        assert_type(str(error), str)

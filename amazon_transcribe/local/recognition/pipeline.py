@@ -63,9 +63,16 @@ class Pipeline:
         )
         bytes_per_second = self._decoder.sample_rate * _SAMPLE * channels
         self._slice = BLOCK_SECONDS * bytes_per_second  # of samples that one call recognises
-        self._bytes_left = max_seconds * bytes_per_second
+        self._bytes_per_second = bytes_per_second
+        self._max_bytes = max_seconds * bytes_per_second
+        self._taken = 0  # bytes of samples
         self._waiting: Iterator[bytes] = iter(())  # samples, decoded as they are taken
         self.behind: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of audio recognised so far."""
+        return self._taken / self._bytes_per_second
 
     def accept(self, audio: bytes) -> list[Result]:
         """Take the next audio, encoded, and return the first results that it brings.
@@ -96,8 +103,8 @@ class Pipeline:
         taken = 0
         for pcm in self._waiting:
             taken += len(pcm)
-            self._bytes_left -= len(pcm)
-            if self._bytes_left < 0:
+            self._taken += len(pcm)
+            if self._taken > self._max_bytes:
                 raise LimitExceededException(
                     "Your client has exceeded the audio length limit. Break your audio stream"
                     " into smaller chunks and try your request again."

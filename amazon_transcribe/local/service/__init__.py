@@ -33,8 +33,9 @@ from .admission import Admission, AudioTimer, Lease
 from .categories import Categories
 from .events import SEVERAL_ALTERNATIVES, EventMapper, event_mapper
 from .operations import OPERATIONS
-from .parameters import check_parameters, open_filter, pipeline_options
+from .parameters import check_parameters, keywords_of, open_filter, pipeline_options
 from .phrases import Phrases
+from .records import StreamRecord
 from .scribe import ScribeSessions
 
 logger: logging.Logger = logging.getLogger("amazon_transcribe.local")
@@ -89,15 +90,22 @@ class TranscriptionService:
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="recognition")
         self._jobs: set[Future[Any]] = set()
 
-    async def serve(self, exchange: Exchange) -> None:
-        """Answer one request, and serve its stream from beginning to end."""
+    async def serve(self, exchange: Exchange, record: StreamRecord | None = None) -> None:
+        """Answer one request, and serve its stream from beginning to end.
+
+        :param record: Where to note what is received and sent.
+        """
+        record = record or StreamRecord()
         session = ServerSession(self._secrets, OPERATIONS, clock=self._clock)
         try:
             request = session.receive_request(exchange.method, exchange.target, exchange.headers)
             if session.operation is GET_MEDICAL_SCRIBE_STREAM:
                 found = session.answer(self._scribe.look_up(request.session_id))
+                record.end("complete")
                 await self._respond(exchange, 200, *found)
                 return
+            record.parameters = keywords_of(request)
+            record.session_id = session.session_id
             try:
                 self._check_parameters(request)
             except BadRequestException as error:
@@ -105,6 +113,7 @@ class TranscriptionService:
             self._admission.check(session.session_id)
         except RequestRefused as refusal:
             logger.info("refused %s: %s", exchange.target.partition("?")[0], refusal.name)
+            record.end("refused", f"{refusal.name}: {refusal.message}")
             await self._respond(exchange, refusal.status, *refusal.headers_and_body())
             return
         unknown = [ascii(name) for name in session.unknown_parameters]
@@ -116,12 +125,14 @@ class TranscriptionService:
                 self._scribe.begin(session.session_id, request)
             status = "PAUSED"
             try:
-                await self._transcribe(session, lease, exchange)
+                await self._transcribe(session, lease, exchange, record)
                 status = "COMPLETED" if session.session_ended else status
                 logger.info("session %s ends", session.session_id)
+                record.end("complete")
             except ServiceException as error:
                 status = "FAILED"
                 logger.info("session %s ends: %s", session.session_id, type(error).__name__)
+                record.end("failed", f"{type(error).__name__}: {error.message}")
                 await exchange.write(session.send_exception(error), WRITE_TIMEOUT)
             except HTTPException:
                 raise
@@ -130,6 +141,7 @@ class TranscriptionService:
                 status = "FAILED"
                 logger.exception("session %s failed in the server", session.session_id)
                 failure = InternalFailureException("A problem occurred while processing the audio.")
+                record.end("failed", f"{type(failure).__name__}: {failure.message}")
                 await exchange.write(session.send_exception(failure), WRITE_TIMEOUT)
             finally:
                 if session.operation is START_MEDICAL_SCRIBE_STREAM and not lease.lost:
@@ -167,7 +179,9 @@ class TranscriptionService:
             self._names_logged.update(new)
             logger.warning(text, ", ".join(new))
 
-    async def _transcribe(self, session: ServerSession, lease: Lease, exchange: Exchange) -> None:
+    async def _transcribe(
+        self, session: ServerSession, lease: Lease, exchange: Exchange, record: StreamRecord
+    ) -> None:
         stream: _Stream | None = None
         with closing(AudioTimer(lease, self._audio_timeout)) as timer:
             while not session.input_ended:
@@ -176,8 +190,10 @@ class TranscriptionService:
                     session.receive_end()
                     break
                 audio = b"".join(session.receive(data))
+                record.take_audio(audio)
                 if stream is None and (audio or session.configuration is not None):
-                    stream = await self._open(session, exchange)
+                    record.configuration = session.configuration
+                    stream = await self._open(session, exchange, record)
                 if stream is not None and audio:
                     await self._recognise(stream, stream.pipeline.accept, audio)
                     while stream.pipeline.behind:
@@ -186,7 +202,9 @@ class TranscriptionService:
         if stream is not None:
             await self._recognise(stream, stream.pipeline.finish)
 
-    async def _open(self, session: ServerSession, exchange: Exchange) -> _Stream:
+    async def _open(
+        self, session: ServerSession, exchange: Exchange, record: StreamRecord
+    ) -> _Stream:
         """Set up the recognition, now that the configuration is there."""
         configuration = session.configuration
         if configuration is not None:
@@ -203,16 +221,18 @@ class TranscriptionService:
         quick = self.engine.quick and options.encoding == "pcm"
         arguments = (self.engine, options, self._max_seconds)
         pipeline = Pipeline(*arguments) if quick else await self._in_thread(Pipeline, *arguments)
-        return _Stream(session, exchange, pipeline, to_events, quick)
+        return _Stream(session, exchange, pipeline, to_events, record, quick)
 
     async def _recognise(
         self, stream: _Stream, call: Callable[..., list[Result]], *audio: bytes
     ) -> None:
         """Call the pipeline, and send the events of its results."""
         results = call(*audio) if stream.quick else await self._in_thread(call, *audio)
+        stream.record.audio_seconds = stream.pipeline.seconds
         for result in results:
             for event in stream.to_events(result):
                 await stream.exchange.write(stream.session.send_event(event), WRITE_TIMEOUT)
+            stream.record.take_result(result)
 
     async def _in_thread(self, call: Callable[..., _T], *arguments: object) -> _T:
         job = self._workers.submit(call, *arguments)
@@ -231,4 +251,5 @@ class _Stream(NamedTuple):
     exchange: Exchange
     pipeline: Pipeline
     to_events: EventMapper
+    record: StreamRecord
     quick: bool

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..._protocol.constraints import members_of
+from ..._protocol.constraints import Member, members_of
 from ...exceptions import BadRequestException
 from ..engines import Engine
 from ..recognition.decoders import unsupported_reason
@@ -15,7 +15,7 @@ from ..recognition.pipeline import CHANNELS, PipelineOptions
 from .phrases import Phrases
 from .vocabulary import DEFAULT_METHOD, VocabularyFilter
 
-__all__ = ["HONOURED", "check_parameters", "open_filter", "pipeline_options"]
+__all__ = ["HONOURED", "check_parameters", "keywords_of", "open_filter", "pipeline_options"]
 
 HONOURED = frozenset(
     """
@@ -78,6 +78,11 @@ def check_parameters(
     return list(unsupported)
 
 
+def keywords_of(request: Struct) -> dict[str, Any]:
+    """Return the parameters that are set, by the names of the client's keyword arguments."""
+    return {member.name: value for member, value in _set_members(request)}
+
+
 def pipeline_options(request: Struct, configuration: Struct | None) -> PipelineOptions:
     """Return the options of the pipeline for a request and its configuration, if any.
 
@@ -107,12 +112,14 @@ def _parameters_of(shape: Struct | None) -> dict[str, Any]:
     """Return the parameters that are set, by the service's names."""
     if shape is None:
         return {}
-    values = ((member, getattr(shape, member.name)) for member in members_of(type(shape)))
-    return {
-        member.model_name: value
-        for member, value in values
-        if value is not None and value is not False and not member.rule.is_unset(value)
-    }
+    return {member.model_name: value for member, value in _set_members(shape)}
+
+
+def _set_members(shape: Struct) -> Iterator[tuple[Member, Any]]:
+    for member in members_of(type(shape)):
+        value = getattr(shape, member.name)
+        if value is not None and value is not False and not member.rule.is_unset(value):
+            yield member, value
 
 
 def _unsupported(parameters: Mapping[str, Any], engine: Engine) -> Iterator[tuple[str, str]]:
