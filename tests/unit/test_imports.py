@@ -22,7 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("limiter", "audio"),
     ("_stream",),
     ("transcription", "call_analytics", "medical", "medical_scribe"),
-    ("model", "captions"),
+    ("model", "results", "captions", "live_captions"),
     ("client", "handlers", "local", "utils"),
     ("resume", "cli", "pytest_plugin", "__main__"),
 )
