@@ -19,6 +19,7 @@ from itertools import groupby, pairwise
 
 import msgspec
 
+from ._protocol.shapes import Keys, Shape
 from .exceptions import ValidationException
 from .medical import MedicalTranscriptEvent
 from .results import Said, results_of
@@ -107,14 +108,16 @@ def to_text(results: Iterable[Said], *, names: Mapping[str, str] | None = None) 
     return "".join(f"{line}\n" for line in _named_lines(_finals(results), names))
 
 
-def to_json(results: Iterable[Said]) -> str:
+def to_json(results: Iterable[Said], keys: Keys = "service") -> str:
     """Write the transcript as one JSON document.
 
-    Its keys are `transcript`, the whole text, and `results`, the final results in the
-    service's own JSON, with the service's names (`ResultId`, `StartTime`, `Alternatives`, …).
+    Its keys are `transcript`, the whole text, and `results`, the final results, in the
+    service's own JSON (`ResultId`, `StartTime`, `Alternatives`, …) by default.
 
     :param results: The results in the order in which they came, or the events; partial
         results are skipped, and of events that have results only these are written.
+    :param keys: Whose names the results' fields have: `"service"` or `"python"`.
+    :raises ValidationException: for any other `keys`.
     """
     said = [
         part
@@ -122,7 +125,10 @@ def to_json(results: Iterable[Said]) -> str:
         for part in _parts(each)
         if any(not result.is_partial for result in results_of(part))
     ]
-    document = {"transcript": " ".join(_texts(said)), "results": said}
+    document = {
+        "transcript": " ".join(_texts(said)),
+        "results": [part.to_dict(keys) for part in said if isinstance(part, Shape)],
+    }
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
 
 
