@@ -192,19 +192,23 @@ async def _converse(
     results: list[Result] = []
     sending = asyncio.create_task(sender.run())
     try:
-        async for event in stream:
+        while True:
+            try:
+                event = await anext(stream, None)
+                if event is None:
+                    await sending
+                    return Transcription(results, sender.seconds)
+            except SDKError as error:
+                heard = Transcription(results, sender.seconds)
+                raise IncompleteTranscription(heard, error) from error
             if isinstance(event, TranscriptEvent):
                 results += [each for each in event.transcript.results if not each.is_partial]
+                # Not above: what it raises is the program's own.
                 if on_event is not None and inspect.isawaitable(told := on_event(event)):
                     await told
-        await sending
-    except SDKError as error:
-        transcription = Transcription(results, sender.seconds)
-        raise IncompleteTranscription(transcription, error) from error
     finally:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
-    return Transcription(results, sender.seconds)
 
 
 class _Sender:
