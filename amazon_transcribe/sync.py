@@ -128,6 +128,10 @@ class SyncStream:
     One thread may send while another one iterates; or one thread does first the one and
     then the other, as up to 10,000 events are kept until they are read. Leaving the context
     aborts a stream that has not ended: iterate to its end first.
+
+    :param background: The thread that it lives in.
+    :param stream: The stream itself, just started there.
+    :param resources: What is closed with it.
     """
 
     def __init__(

@@ -27,7 +27,7 @@ from .transcription import Result, TranscriptEvent, TranscriptionClient, Transcr
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["IncompleteTranscription", "OnEvent", "Source", "SourceParameters", "Transcription"]
+__all__ = ["IncompleteTranscription", "OnEvent", "Source", "Transcription"]
 
 Source: TypeAlias = Recording | tuple[Recording, Recording] | AudioSource
 """What is transcribed: whatever `audio.open_audio` takes, or what it gave."""
@@ -111,9 +111,9 @@ class IncompleteTranscription(SDKError):
         super().__init__(transcription, reason)
         self.transcription = transcription
         self.reason = reason
-        self.request_id = reason.request_id
-        self.session_id = reason.session_id
-        self.audio_bytes_sent = reason.audio_bytes_sent
+        self.request_id: str | None = reason.request_id
+        self.session_id: str | None = reason.session_id
+        self.audio_bytes_sent: int = reason.audio_bytes_sent
 
     def __str__(self) -> str:
         return f"{self.reason} (the transcription is incomplete)"

@@ -110,6 +110,12 @@ def test_readme_program(environment):
     assert output("-c", program, environment=environment).startswith("This is")
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/one-call.md"])
+def test_one_call(page):
+    program = next(block for block in blocks(ROOT / page) if "sync.transcribe_file" in block)
+    assert output("-c", program) == "Go forward ten meters.\n"
+
+
 @pytest.mark.parametrize("number", [0, 1])
 def test_programs_of_the_migration_page(number, environment):
     program = blocks(ROOT / "docs/how-to/migrate.md")[number]
