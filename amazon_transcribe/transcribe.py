@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -37,8 +37,9 @@ OnEvent: TypeAlias = Callable[[TranscriptEvent], object]
 
 # In audio sent ahead of the results, as its signatures are good for five minutes.
 _REPLAY_SECONDS = 240.0
+_RESULT_TIMEOUT = 30.0
 # For a recogniser on a busy machine, which has all that audio before it.
-_RESULT_TIMEOUT = 120.0
+_AHEAD_RESULT_TIMEOUT = 120.0
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,12 @@ async def transcribe(
     """Transcribe a recording; see `TranscribeStreamingClient.transcribe`."""
     if not (parameters.get("identify_language") or parameters.get("identify_multiple_languages")):
         parameters.setdefault("language_code", "en-US")
-    async with _opened(source, sample_rate_hz, channels) as audio:
+    opening: AbstractAsyncContextManager[AudioSource]
+    if isinstance(source, AudioSource):
+        opening = nullcontext(source)  # the caller's to close
+    else:
+        opening = open_audio(source, sample_rate_hz=sample_rate_hz, channels=channels)
+    async with opening as audio:
         if audio.channels > 1:
             parameters["enable_channel_identification"] = True
             parameters["number_of_channels"] = audio.channels
@@ -158,24 +164,11 @@ async def transcribe(
             session_id=session_id,
             session_resume_window=session_resume_window,
             replay_seconds=_REPLAY_SECONDS,
-            result_timeout=_RESULT_TIMEOUT,
+            result_timeout=_RESULT_TIMEOUT if realtime else _AHEAD_RESULT_TIMEOUT,
             **parameters,
         )
         async with stream:
             return await _converse(stream, audio, realtime, on_event)
-
-
-@asynccontextmanager
-async def _opened(
-    source: Source, sample_rate_hz: int | None, channels: Channels
-) -> AsyncIterator[AudioSource]:
-    """Open audio; audio that is open already is the caller's to close."""
-    if isinstance(source, AudioSource):
-        yield source
-        return
-    async with AsyncExitStack() as stack:
-        opening = open_audio(source, sample_rate_hz=sample_rate_hz, channels=channels)
-        yield await stack.enter_async_context(opening)
 
 
 async def _converse(

@@ -24,7 +24,7 @@ from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.transcribe import IncompleteTranscription, Transcription
 from amazon_transcribe.transcription import TranscriptEvent
 from amazon_transcribe.transports.memory import MemoryTransport
-from tests.support.callers import client_of, leftovers
+from tests.support.callers import client_of, leftovers, until
 from tests.support.recordings import DIRECTORY
 from tests.support.sounds import interleaved, recording
 
@@ -122,7 +122,7 @@ async def test_what_on_event_raises_ends_the_call(server: LocalTranscribe) -> No
     async with client_of(server) as client:
         with pytest.raises(KeyError, match="enough"):
             await client.transcribe(SHORT, on_event=stop)
-        assert leftovers() == []
+        await until(lambda: not leftovers())
 
 
 async def test_a_call_that_is_cancelled_leaves_nothing(server: LocalTranscribe) -> None:
@@ -141,7 +141,18 @@ async def test_a_call_that_is_cancelled_leaves_nothing(server: LocalTranscribe) 
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        assert leftovers() == []
+        await until(lambda: not leftovers())
+
+
+async def test_a_call_can_be_cancelled_anywhere(server: LocalTranscribe) -> None:
+    async with client_of(server) as client:
+        for steps in range(0, 150, 4):
+            call = asyncio.create_task(client.transcribe(SHORT))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            call.cancel()
+            await asyncio.wait({call})
+            await until(lambda: not leftovers())
 
 
 # Failures
@@ -166,7 +177,7 @@ async def test_what_was_heard_before_a_failure_is_not_lost() -> None:
     async with LocalTranscribe("scripted", faults=[fault]) as server, client_of(server) as client:
         with pytest.raises(IncompleteTranscription, match="bad.*incomplete") as failed:
             await client.transcribe(source(pcm, rate))
-        assert leftovers() == []
+        await until(lambda: not leftovers())
     error = failed.value
     assert error.transcription.text.startswith("This is the scripted engine")
     assert isinstance(error.reason, BadRequestException)
@@ -182,7 +193,7 @@ async def test_audio_that_fails_gives_what_came_before(server: LocalTranscribe) 
             await client.transcribe(torn)
         with pytest.raises(ZeroDivisionError):  # a program's own
             await client.transcribe(source(bytes(3_200), end=ZeroDivisionError()))
-        assert leftovers() == []
+        await until(lambda: not leftovers())
     assert failed.value.transcription.text.startswith("This is the scripted engine")
     assert failed.value.transcription.seconds == 10
 
