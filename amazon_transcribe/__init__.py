@@ -1,9 +1,9 @@
 """Streaming speech to text on Amazon Transcribe's protocol.
 
-The public modules are `client`, `handlers`, `model`, `exceptions`, `auth`, `endpoints`,
-`audio`, `captions`, `utils`, `limiter`, `observe`, `otel`, `resume`, `transports`, `local`
-and `eventstream`. The names that most programs use can be imported from here; a module is
-loaded when it is first used.
+The public modules are `files`, `sync`, `client`, `handlers`, `model`, `exceptions`, `auth`,
+`endpoints`, `audio`, `transcribe`, `results`, `captions`, `live_captions`, `utils`, `limiter`,
+`observe`, `otel`, `resume`, `transports`, `local` and `eventstream`. The names that most
+programs use can be imported from here; a module is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ __all__ = [
     "TranscribeStreamingClient",
     "TranscriptEvent",
     "TranscriptResultStreamHandler",
+    "Transcription",
     "__version__",
+    "transcribe_file",
 ]
 
 _MODULES = {
@@ -26,12 +28,16 @@ _MODULES = {
     "TranscribeStreamingClient": "client",
     "TranscriptEvent": "model",
     "TranscriptResultStreamHandler": "handlers",
+    "Transcription": "transcribe",
+    "transcribe_file": "files",
 }
 
 if TYPE_CHECKING:
     from .client import TranscribeStreamingClient
+    from .files import transcribe_file
     from .handlers import TranscriptResultStreamHandler
     from .model import TranscriptEvent
+    from .transcribe import Transcription
     from .transports.crt_event_loop import AWSCRTEventLoop
 else:  # hidden from type checkers, for which any name would exist
 

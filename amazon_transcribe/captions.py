@@ -1,6 +1,8 @@
-"""Results as text, captions and JSON.
+"""Results as text, words, captions and JSON.
 
     srt = to_srt(results, duration=28.7)
+
+The results may be those of any operation, and its events.
 
 Captions follow the usual rules: at most two lines of 42 columns, at most seven seconds, at
 least one second where the next cue leaves room, and breaks at sentences, clauses and pauses
@@ -12,16 +14,30 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
 
 import msgspec
 
+from ._protocol.shapes import Keys, Shape
 from ._protocol.times import LATEST, believable
 from .exceptions import ValidationException
-from .transcription import Item, Result
+from .medical import MedicalTranscriptEvent
+from .results import Said, results_of
+from .transcription import Item, Result, TranscriptEvent
 
-__all__ = ["Cue", "cues", "text_width", "to_json", "to_srt", "to_text", "to_vtt"]
+__all__ = [
+    "Cue",
+    "Word",
+    "cues",
+    "text_width",
+    "to_json",
+    "to_srt",
+    "to_text",
+    "to_vtt",
+    "vtt_cue",
+    "words",
+]
 
 LINE_WIDTH = 42
 MAX_LINES = 2
@@ -45,63 +61,156 @@ class Cue(msgspec.Struct, frozen=True):
     :param start: The time at which it appears, in seconds from the beginning of the audio.
     :param end: The time at which it disappears, in seconds; later than `start`.
     :param lines: One or two lines of at most 42 columns.
+    :param speaker: The name of who speaks, else the label of the speaker or of the channel;
+        None if they are not told apart.
     """
 
     number: int
     start: float
     end: float
     lines: tuple[str, ...]
+    speaker: str | None = None
 
 
-def to_text(results: Iterable[Result]) -> str:
+class Word(msgspec.Struct, frozen=True):
+    """One word, with the punctuation that belongs to it.
+
+    :param text: The word.
+    :param start: The time at which it begins, in seconds from the beginning of the audio.
+    :param end: The time at which it ends, in seconds.
+    :param confidence: How sure the recogniser is, from 0 to 1; None if it does not say.
+    :param speaker: The label of the speaker, such as `"0"`; None if speakers are not told
+        apart.
+    :param channel: The channel, such as `"ch_0"`, or the role of a call's participant;
+        None if channels are not told apart.
+    :param stable: True if the word will not change any more; None without stabilisation.
+    """
+
+    text: str
+    start: float
+    end: float
+    confidence: float | None = None
+    speaker: str | None = None
+    channel: str | None = None
+    stable: bool | None = None
+
+
+def to_text(results: Iterable[Said], *, names: Mapping[str, str] | None = None) -> str:
     """Write the transcript as plain text, one line for each final result.
 
-    :param results: The results in the order in which they came; partial ones and ones
-        without text are skipped.
+    :param results: The results or events in the order in which they came; partial ones and
+        ones without text are skipped.
+    :param names: The names of speakers, channels or roles by their labels. Each turn of a
+        speaker then has a line of its own, which begins with the name, or with the label
+        if it has none: `Anna: Hello.`
     """
-    return "".join(f"{text}\n" for text in _texts(results))
+    if names is None:
+        return "".join(f"{text}\n" for text in _texts(results))
+    return "".join(f"{line}\n" for line in _named_lines(_finals(results), names))
 
 
-def to_json(results: Iterable[Result]) -> str:
+def to_json(results: Iterable[Said], keys: Keys = "service") -> str:
     """Write the transcript as one JSON document.
 
-    Its keys are `transcript`, the whole text, and `results`, the final results in the
-    service's own JSON, with the service's names (`ResultId`, `StartTime`, `Alternatives`, …).
+    Its keys are `transcript`, the whole text, and `results`, the final results, in the
+    service's own JSON (`ResultId`, `StartTime`, `Alternatives`, …) by default.
 
-    :param results: The results in the order in which they came; partial ones are skipped.
+    :param results: The results in the order in which they came, or the events; partial
+        results are skipped, and of events that have results only these are written.
+    :param keys: Whose names the results' fields have: `"service"` or `"python"`.
+    :raises ValidationException: for any other `keys`.
     """
-    final = [result for result in results if not result.is_partial]
-    document = {"transcript": " ".join(_texts(final)), "results": final}
+    said = [
+        part
+        for each in results
+        for part in _parts(each)
+        if any(not result.is_partial for result in results_of(part))
+    ]
+    document = {
+        "transcript": " ".join(_texts(said)),
+        "results": [part.to_dict(keys) for part in said if isinstance(part, Shape)],
+    }
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
 
 
-def to_srt(results: Iterable[Result], duration: float | None = None) -> str:
+def to_srt(
+    results: Iterable[Said],
+    duration: float | None = None,
+    *,
+    names: Mapping[str, str] | None = None,
+) -> str:
     """Write the transcript as SubRip captions.
 
-    :param results: The results; partial ones are passed over.
+    :param results: The results or events; partial ones are passed over.
     :param duration: The length of the audio in seconds; see `cues`.
+    :param names: The names of speakers, channels or roles by their labels. Each turn of a
+        speaker then begins with the name, or with the label if it has none: `Anna: Hello.`
     """
     return "\n".join(
         f"{cue.number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n"
         + "".join(f"{line}\n" for line in cue.lines)
-        for cue in cues(results, duration)
+        for cue in _laid_out(results, duration, names, is_prefixed=names is not None)
     )
 
 
-def to_vtt(results: Iterable[Result], duration: float | None = None) -> str:
+def to_vtt(
+    results: Iterable[Said],
+    duration: float | None = None,
+    *,
+    names: Mapping[str, str] | None = None,
+) -> str:
     """Write the transcript as WebVTT captions, with `&`, `<` and `>` escaped.
 
-    :param results: The results; partial ones are passed over.
+    Where speakers, channels or roles are told apart, each cue has its speaker in a voice
+    tag: `<v Anna>Hello.`
+
+    :param results: The results or events; partial ones are passed over.
     :param duration: The length of the audio in seconds; see `cues`.
+    :param names: The names of speakers, channels or roles by their labels; those without
+        a name have their label in the tag.
     """
     return "WEBVTT\n" + "".join(
-        f"\n{cue.number}\n{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n"
-        + "".join(f"{_escape(line)}\n" for line in cue.lines)
-        for cue in cues(results, duration)
+        f"\n{cue.number}\n{vtt_cue(cue)}" for cue in cues(results, duration, names=names)
     )
 
 
-def cues(results: Iterable[Result], duration: float | None = None) -> list[Cue]:
+def vtt_cue(cue: Cue) -> str:
+    """Write a cue for WebVTT: its times, and its lines with the speaker in a voice tag.
+
+    :param cue: The cue.
+    """
+    voice = f"<v {_escape(cue.speaker)}>" if cue.speaker else ""
+    return f"{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n{voice}" + "".join(
+        f"{_escape(line)}\n" for line in cue.lines
+    )
+
+
+def words(results: Iterable[Said], duration: float | None = None) -> list[Word]:
+    """Return the words of the transcript in the order of their start.
+
+    The words are those of the first alternatives. Words without times of their own are
+    spread between their neighbours.
+
+    :param results: The results or events; partial ones are skipped.
+    :param duration: The length of the audio in seconds; see `cues`.
+    :raises ValidationException: If `duration` is outside its limits.
+    """
+    _check_duration(duration)
+    found = [
+        Word(word.text, word.start, word.end, word.confidence, word.speaker, channel, word.stable)
+        for channel, of_channel in _by_channel(_finals(results)).items()
+        for of_result in _spoken(of_channel, duration)
+        for word in of_result
+    ]
+    return sorted(found, key=lambda word: word.start)
+
+
+def cues(
+    results: Iterable[Said],
+    duration: float | None = None,
+    *,
+    names: Mapping[str, str] | None = None,
+) -> list[Cue]:
     """Lay the transcript out as captions.
 
     The cues are numbered from 1 in the order of their start, lie within the audio and have
@@ -109,36 +218,15 @@ def cues(results: Iterable[Result], duration: float | None = None) -> list[Cue]:
     without overlap, with the words in order. Words without times of their own are spread
     between their neighbours.
 
-    :param results: The results; partial ones are skipped, and the others are sorted by
-        their start.
+    :param results: The results or events; partial ones are skipped, and the others are sorted
+        by their start.
     :param duration: The length of the audio in seconds, at least 0.001 and at most
         1,000,000; by default the audio ends with the last word. A speaker with more cues
         than the audio has milliseconds gets a single cue with everything.
+    :param names: The names of speakers, channels or roles by their labels, for `Cue.speaker`.
     :raises ValidationException: If `duration` is outside its limits.
     """
-    if duration is not None and not 0.001 <= duration <= LATEST:
-        raise ValidationException(f"duration must be 0.001 to {LATEST} seconds, not {duration}")
-    channels: dict[str | None, list[Result]] = {}
-    for result in results:
-        if not result.is_partial:
-            channels.setdefault(result.channel_id, []).append(result)
-    voices = [voice for channel in channels.values() for voice in _voices(channel, duration)]
-    if not voices:
-        return []
-    if duration is None:
-        duration = max(max(voice[-1][-1].end, len(voice) / 1000) for voice in voices)
-    length = math.floor(duration * 1000 + 1e-6)
-    found: list[tuple[int, int, list[_Word]]] = []
-    for voice in voices:
-        if length < len(voice):
-            voice = [[word for group in voice for word in group]]
-        spans = _spans([(group[0].start, group[-1].end) for group in voice], length)
-        found += [(start, end, group) for (start, end), group in zip(spans, voice, strict=True)]
-    found.sort(key=lambda cue: cue[0])
-    return [
-        Cue(number, start / 1000, end / 1000, tuple(_lines(group)))
-        for number, (start, end, group) in enumerate(found, 1)
-    ]
+    return _laid_out(results, duration, names, is_prefixed=False)
 
 
 def text_width(text: str) -> int:
@@ -152,13 +240,52 @@ def text_width(text: str) -> int:
     return sum(_character_width(character) for character in text)
 
 
+# Results
+
+
+def _parts(said: Said) -> Sequence[Said]:
+    """Return the results of an event of several, else the event or result itself."""
+    if isinstance(said, (TranscriptEvent, MedicalTranscriptEvent)):
+        return said.transcript.results
+    return (said,)
+
+
+def _finals(results: Iterable[Said]) -> list[Result]:
+    return [result for said in results for result in results_of(said) if not result.is_partial]
+
+
+def _by_channel(results: Iterable[Result]) -> dict[str | None, list[Result]]:
+    channels: dict[str | None, list[Result]] = {}
+    for result in results:
+        channels.setdefault(result.channel_id, []).append(result)
+    return channels
+
+
+def _name(names: Mapping[str, str] | None, speaker: str | None, channel: str | None) -> str | None:
+    """Return the name of who speaks, else the label; None if there is none."""
+    for label in (speaker, channel):
+        if label is not None and names is not None and label in names:
+            return _clean(names[label])
+    label = channel if speaker is None else speaker
+    return None if label is None else _clean(label)
+
+
 # Text
 
 
-def _texts(results: Iterable[Result]) -> Iterator[str]:
-    for result in results:
-        if not result.is_partial and (text := _text(result)):
+def _texts(results: Iterable[Said]) -> Iterator[str]:
+    for result in _finals(results):
+        if text := _text(result):
             yield text
+
+
+def _named_lines(results: Iterable[Result], names: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each turn of a speaker, with the name before it."""
+    for result in results:
+        said = _timed_words(result, {}, None, LATEST)
+        for speaker, turn in groupby(said, lambda word: word.speaker):
+            name = _name(names, speaker, result.channel_id)
+            yield (f"{name}: " if name else "") + _join([*turn])
 
 
 def _text(result: Result) -> str:
@@ -212,6 +339,8 @@ class _Word(msgspec.Struct):
     start: float
     end: float
     speaker: str | None
+    confidence: float | None = None
+    stable: bool | None = None
 
 
 def _in_order(results: list[Result], heard: float) -> list[Result]:
@@ -253,9 +382,11 @@ def _timed_words(
         if last and (is_mark or not any(map(str.isalnum, last.text))):
             last.text += text
             last.end = end
+            if not is_mark:  # after an opening mark
+                last.confidence, last.stable = item.confidence, item.stable
         else:
-            words.append(_Word(text, spaced, start, end, speaker))
-    return [piece for word in words for piece in _pieces(word)]
+            words.append(_Word(text, spaced, start, end, speaker, item.confidence, item.stable))
+    return words
 
 
 def _speakers(tokens: Sequence[tuple[str, bool, Item]]) -> list[str | None]:
@@ -351,18 +482,81 @@ def _join(words: Sequence[_Word]) -> str:
     return "".join((" " if n and word.spaced else "") + word.text for n, word in enumerate(words))
 
 
-def _voices(results: list[Result], duration: float | None) -> list[list[list[_Word]]]:
-    """Return the words of each speaker of a channel, grouped into cues."""
+def _laid_out(
+    results: Iterable[Said],
+    duration: float | None,
+    names: Mapping[str, str] | None,
+    *,
+    is_prefixed: bool,
+) -> list[Cue]:
+    """Lay the transcript out; see `cues`.
+
+    :param is_prefixed: Whether each turn begins with the name of who speaks.
+    """
+    _check_duration(duration)
+    voices = [
+        (_name(names, speaker, channel), groups)
+        for channel, of_channel in _by_channel(_finals(results)).items()
+        for speaker, groups in _voices(
+            of_channel, duration, names if is_prefixed else None, channel
+        ).items()
+    ]
+    if not voices:
+        return []
+    if duration is None:
+        duration = max(max(groups[-1][-1].end, len(groups) / 1000) for _, groups in voices)
+    length = math.floor(duration * 1000 + 1e-6)
+    found: list[tuple[int, int, list[_Word], str | None]] = []
+    for name, groups in voices:
+        if length < len(groups):
+            groups = [[word for group in groups for word in group]]
+        spans = _spans([(group[0].start, group[-1].end) for group in groups], length)
+        found += [(*span, group, name) for span, group in zip(spans, groups, strict=True)]
+    found.sort(key=lambda cue: cue[0])
+    return [
+        Cue(number, start / 1000, end / 1000, tuple(_lines(group)), name)
+        for number, (start, end, group, name) in enumerate(found, 1)
+    ]
+
+
+def _check_duration(duration: float | None) -> None:
+    if duration is not None and not 0.001 <= duration <= LATEST:
+        raise ValidationException(f"duration must be 0.001 to {LATEST} seconds, not {duration}")
+
+
+def _spoken(results: list[Result], duration: float | None) -> Iterator[list[_Word]]:
+    """Yield the words of each result of a channel, in the order of the audio."""
     heard = LATEST if duration is None else duration
     results = _in_order(results, heard)
     starts = [believable(result.start_time, heard) for result in results]
-    voices: dict[str | None, list[list[_Word]]] = {}
     clocks: dict[str | None, float] = {}
     for n, result in enumerate(results):
         latest = next((start for start in starts[n + 1 :] if start is not None), duration)
-        for turn in _turns(_timed_words(result, clocks, latest, heard)):
-            voices.setdefault(turn[0].speaker, []).extend(_grouped(turn))
-    return list(voices.values())
+        yield _timed_words(result, clocks, latest, heard)
+
+
+def _voices(
+    results: list[Result],
+    duration: float | None,
+    names: Mapping[str, str] | None,
+    channel: str | None,
+) -> dict[str | None, list[list[_Word]]]:
+    """Return the words of each speaker of a channel, grouped into cues.
+
+    :param names: Written before each turn, if there are any.
+    """
+    voices: dict[str | None, list[list[_Word]]] = {}
+    for of_result in _spoken(results, duration):
+        for turn in _turns(of_result):
+            speaker = turn[0].speaker
+            name = None if names is None else _name(names, speaker, channel)
+            said = turn
+            if name:  # as a word of the turn, so that the lines have room for it
+                turn[0].spaced = True
+                said = [_Word(f"{name}:", False, turn[0].start, turn[0].start, speaker), *turn]
+            pieces = [piece for word in said for piece in _pieces(word)]
+            voices.setdefault(speaker, []).extend(_grouped(pieces))
+    return voices
 
 
 def _turns(words: Sequence[_Word]) -> list[list[_Word]]:

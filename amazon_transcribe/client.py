@@ -19,7 +19,8 @@ from ._protocol.constants import (
     TranscriptFormat,
     VocabularyFilterMethod,
 )
-from ._protocol.constraints import check_above_zero
+from ._protocol.constraints import Integer, check_above_zero
+from ._protocol.operation import Operation
 from ._stream.idle import IDLE_AFTER, Idle
 from ._stream.live import MAX_UNREAD, RESULT_TIMEOUT
 from ._stream.open_stream import AudioStream
@@ -67,7 +68,17 @@ from .transports.h2 import H2Transport
 from .transports.websocket import WebSocketTransport
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
+
+    from .transcribe import Source, SourceParameters, Transcription
+
+
+_OPERATIONS: dict[type, Operation] = {
+    StartStreamTranscriptionRequest: START_STREAM_TRANSCRIPTION,
+    StartCallAnalyticsStreamTranscriptionRequest: START_CALL_ANALYTICS_STREAM_TRANSCRIPTION,
+    StartMedicalStreamTranscriptionRequest: START_MEDICAL_STREAM_TRANSCRIPTION,
+    StartMedicalScribeStreamRequest: START_MEDICAL_SCRIBE_STREAM,
+}
 
 
 class TranscribeStreamingClient:
@@ -623,6 +634,82 @@ class TranscribeStreamingClient:
             GET_MEDICAL_SCRIBE_STREAM, request
         )
         return answer
+
+    async def transcribe(
+        self,
+        source: Source,
+        *,
+        realtime: bool | None = None,
+        **parameters: Unpack[SourceParameters],
+    ) -> Transcription:
+        """Transcribe a whole recording.
+
+        A connection that breaks is made again, with nothing lost and nothing doubled; see
+        `resume`. A call that is cancelled leaves nothing behind.
+
+        :param source: Whatever `audio.open_audio` takes: a path, bytes, a file, an upload,
+            two of them as the two sides of a call; or audio that it has opened.
+        :param realtime: Send the recording at the speed of speech, as the service wants it,
+            or faster, up to 240 s ahead of the results. By default faster only to an
+            endpoint on this machine, such as a local server's.
+        :param parameters: `sample_rate_hz` and `channels` as `audio.open_audio` has them:
+            two channels are identified. `on_event` is called with each `TranscriptEvent`,
+            and awaited if it returns something to wait for; what it raises ends the call.
+            `session_id` and all others are the service's, as
+            `start_stream_transcription` has them. The language is `"en-US"` unless another
+            one is named or to be identified.
+        :returns: The text, the words, the results, captions.
+        :raises AudioFileException: if the audio cannot be opened.
+        :raises InvalidParameterException: for what the service would refuse.
+        :raises SDKError: if the stream cannot be started; see `start_stream_transcription`.
+        :raises IncompleteTranscription: if it fails later: the service ends it, connections
+            break again and again, the audio cannot be read further. It has what was heard in
+            `transcription` and the failure in `reason`.
+        """
+        from ._net.proxy import is_local  # here, as most programs need neither
+        from .transcribe import transcribe
+
+        if realtime is None:
+            realtime = not is_local((await self._starter.origin(is_stream=True)).host)
+        return await transcribe(self, source, realtime=realtime, **parameters)
+
+    async def presigned_url(
+        self,
+        request: (
+            StartStreamTranscriptionRequest
+            | StartCallAnalyticsStreamTranscriptionRequest
+            | StartMedicalStreamTranscriptionRequest
+            | StartMedicalScribeStreamRequest
+        ),
+        *,
+        expires: int = 300,
+    ) -> str:
+        """Sign a URL by which a browser, or any other program, opens a stream by WebSocket.
+
+        Whoever has the URL can open streams with these parameters, at the account's expense,
+        until it expires: hand it out like a password. It holds the access key's id and the
+        session token, never the secret key. The events sent need no signatures.
+
+        :param request: The stream's parameters, of any operation. Without a `session_id`
+            the URL has one, made here.
+        :param expires: Seconds in which the stream must be opened, 1–300. The stream may
+            last longer.
+        :returns: `wss://…`, or `ws://…` where the client's endpoint has no TLS.
+        :raises InvalidParameterException: for what the service would refuse.
+        :raises ValidationException: for another number of seconds, or no request.
+        :raises CredentialsException: when there are no credentials.
+        :raises TimeoutException: when a resolver takes longer than `start_timeout`.
+        :raises StreamClosedException: when the client is closed.
+        """
+        operation = _OPERATIONS.get(type(request))
+        if operation is None:
+            raise ValidationException(
+                "presigned_url takes the request of a stream, such as a"
+                f" StartStreamTranscriptionRequest, not a {type(request).__name__}"
+            )
+        if problem := Integer(1, 300, " seconds").violation(expires):
+            raise InvalidParameterException("expires", f"expires {problem}")
+        return await self._starter.presigned_url(operation, request, expires)
 
     async def prewarm(self, connections: int = 1) -> None:
         """Open connections beforehand, so that the next streams start without that wait.

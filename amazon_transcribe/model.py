@@ -17,6 +17,7 @@ from ._protocol.events import (
     UnknownEvent,
     service_exception,
 )
+from ._protocol.shapes import Json, Keys
 from ._stream.open_stream import AudioStream, OpenStream, ResultStream
 from .call_analytics import (
     CALL_ANALYTICS_EVENTS,
@@ -122,6 +123,8 @@ __all__ = [
     "GetMedicalScribeStreamResponse",
     "IssueDetected",
     "Item",
+    "Json",
+    "Keys",
     "LanguageWithScore",
     "MedicalAlternative",
     "MedicalEntity",

@@ -5,8 +5,8 @@ Times are offsets in seconds from the beginning of the stream.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal, TypedDict, get_args
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Annotated, Literal, Protocol, TypedDict, get_args
 
 from msgspec import field
 
@@ -43,6 +43,7 @@ from ._protocol.events import EventParser
 from ._protocol.operation import Operation
 from ._protocol.shapes import EventShape, Fields, Shape
 from ._stream.open_stream import AudioStream, OpenStream, ResultStream
+from .observe import Observer
 
 # Results
 
@@ -323,6 +324,22 @@ class StartStreamTranscriptionEventStream(
     def output_stream(self) -> TranscriptResultStream:
         """The events from the service."""
         return self._response.transcript_result_stream
+
+
+class TranscriptionClient(Protocol):
+    """What starts transcriptions: a `TranscribeStreamingClient`, or an object like one."""
+
+    @property
+    def observer(self) -> Observer:
+        """Told what happens."""
+        ...
+
+    @property
+    def start_stream_transcription(
+        self,
+    ) -> Callable[..., Awaitable[StartStreamTranscriptionEventStream]]:
+        """Starts a transcription with the keywords of the client's method."""
+        ...
 
 
 def _check_combinations(request: StartStreamTranscriptionRequest) -> Iterator[tuple[str, str]]:

@@ -48,7 +48,7 @@ def proxy_for(origin: Origin) -> Proxy | None:
 
     :raises ConnectException: when what it names is not the URL of an HTTP proxy.
     """
-    if _is_local(origin.host) or _is_excepted(origin):
+    if is_local(origin.host) or _is_excepted(origin):
         return None
     own = "https_proxy" if origin.is_secure else "http_proxy"
     for name in (own, own.upper(), "all_proxy", "ALL_PROXY"):
@@ -75,7 +75,8 @@ def _parse(name: str, value: str) -> Proxy:
     return Proxy(host, port, user)
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Tell whether a host is this machine: localhost or a loopback address."""
     address = _address(host)
     return host == "localhost" if address is None else address.is_loopback
 

@@ -116,12 +116,14 @@ class ClientSession:
         self._begin_chain(signature)
         return [*headers, ("authorization", value)]
 
-    def presigned(self) -> str:
+    def presigned(self, expires: int = int(SIGNATURE_LIFETIME)) -> str:
         """Return the same request for WebSocket: the target of a GET, signed in its query.
 
         Parameters are named as their headers without the prefix. The service answers
         them with no headers, so the session id is made here and the response repeats
         the request, as AWS's own clients do.
+
+        :param expires: Seconds in which the request must be made.
         """
         credentials = self._credentials
         self._sent_parameters = dict(self._parameters)
@@ -137,7 +139,7 @@ class ClientSession:
             ),
             headers=[("host", self._authority)],
             stamp=timestamp(datetime.fromtimestamp(self._clock(), timezone.utc)),
-            expires=int(SIGNATURE_LIFETIME),
+            expires=expires,
             access_key_id=credentials.access_key_id,
             secret_access_key=credentials.secret_access_key,
             session_token=credentials.session_token,

@@ -145,6 +145,39 @@ class Starter:
         """
         return await _Start(self, operation, self._check(operation, request), None).run()
 
+    async def presigned_url(self, operation: Operation, request: Any, expires: int) -> str:
+        """Return the URL by which anyone may open a stream by WebSocket.
+
+        :param request: The operation's parameters.
+        :param expires: Seconds in which it must be opened.
+        """
+        written = self._check(operation, request)
+        origin = await self.origin(is_stream=True, by_websocket=True)
+        credentials = await self.credentials(self.start_timeout)
+        session = self.session(operation, written, credentials, origin, self.clock_skew)
+        return f"{origin.scheme}://{origin.authority}{session.presigned(expires)}"
+
+    def session(
+        self,
+        operation: Operation,
+        request: WrittenRequest,
+        credentials: Credentials,
+        origin: Origin,
+        skew: float,
+    ) -> ClientSession:
+        """Make the client's end of a conversation.
+
+        :param skew: Seconds by which the clock that it is signed by is ahead of ours.
+        """
+        return ClientSession(
+            operation,
+            request,
+            credentials,
+            region=self.region,
+            authority=origin.authority,
+            clock=(lambda: time.time() + skew) if skew else time.time,
+        )
+
     def _check(self, operation: Operation, request: Any) -> WrittenRequest:
         if self.closed:
             raise StreamClosedException("the client is closed")
@@ -154,10 +187,11 @@ class Starter:
     def _is_observed(self) -> bool:
         return type(self.observer) is not Observer  # the base does nothing
 
-    async def origin(self, *, is_stream: bool) -> Origin:
+    async def origin(self, *, is_stream: bool, by_websocket: bool = False) -> Origin:
         """Resolve the endpoint.
 
         :param is_stream: Whether a stream goes there, which may be by WebSocket.
+        :param by_websocket: Whether it goes by WebSocket even where the client's do not.
         """
         resolver = self.endpoint_resolver
         resolving = resolver.resolve(self.region)
@@ -168,7 +202,7 @@ class Starter:
         else:
             endpoint = await self._within(self.start_timeout, "endpoint", resolving)
         if is_stream:
-            return Origin.parse(endpoint, websocket=self.by_websocket)
+            return Origin.parse(endpoint, websocket=self.by_websocket or by_websocket)
         return Origin.parse(re.sub("^ws", "http", endpoint))  # no stream, so no WebSocket
 
     async def credentials(self, timeout: float) -> Credentials:
@@ -284,7 +318,9 @@ class _Start:
                 slot = await starter.limiter.acquire(self._left, starter.closing())
             if self._credentials is None:
                 self._credentials = await starter.credentials(self._left)
-            session = self._new_session(self._credentials)
+            session = starter.session(
+                self._operation, self._request, self._credentials, self._origin, self._skew
+            )
             self._stream = stream = await self._send_request(session)
             headers = await self._await_answer(session, stream)
             if not self._is_stream:
@@ -296,17 +332,6 @@ class _Start:
             if slot is not None:
                 slot.release()
             raise
-
-    def _new_session(self, credentials: Credentials) -> ClientSession:
-        skew = self._skew
-        return ClientSession(
-            self._operation,
-            self._request,
-            credentials,
-            region=self._starter.region,
-            authority=self._origin.authority,
-            clock=(lambda: time.time() + skew) if skew else time.time,
-        )
 
     async def _send_request(self, session: ClientSession) -> Stream:
         """Open a stream by sending the request's headers."""

@@ -56,6 +56,7 @@ from ..transcription import (
     START_STREAM_TRANSCRIPTION,
     StartStreamTranscriptionResponse,
     TranscriptEvent,
+    TranscriptionClient,
     TranscriptionParameters,
 )
 from ._buffer import ReplayBuffer
@@ -66,8 +67,6 @@ from ._results import LAG, LogicalResults
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
-
-    from ..client import TranscribeStreamingClient
 
 __all__ = ["Reconnected", "Reconnecting", "ResumableTranscription"]
 
@@ -156,7 +155,7 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
 
     def __init__(
         self,
-        client: TranscribeStreamingClient,
+        client: TranscriptionClient,
         *,
         media_sample_rate_hz: int,
         media_encoding: str = "pcm",

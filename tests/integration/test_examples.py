@@ -97,6 +97,12 @@ def test_readme_program(local_transcribe):
     assert output("-c", program).startswith("This is")
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/one-call.md"])
+def test_one_call(page):
+    program = next(block for block in blocks(ROOT / page) if "sync.transcribe_file" in block)
+    assert output("-c", program) == "Go forward ten meters.\n"
+
+
 @pytest.mark.parametrize("number", [0, 1])
 def test_programs_of_the_migration_page(number, local_transcribe):
     program = blocks(ROOT / "docs/how-to/migrate.md")[number]

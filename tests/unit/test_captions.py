@@ -14,14 +14,33 @@ from hypothesis import strategies as st
 from amazon_transcribe.captions import (
     LINE_WIDTH,
     Cue,
+    Word,
     cues,
     text_width,
     to_json,
     to_srt,
     to_text,
     to_vtt,
+    words,
 )
 from amazon_transcribe.exceptions import ValidationException
+from amazon_transcribe.model import (
+    CallAnalyticsItem,
+    CategoryEvent,
+    MedicalAlternative,
+    MedicalItem,
+    MedicalResult,
+    MedicalScribeTranscriptEvent,
+    MedicalScribeTranscriptItem,
+    MedicalScribeTranscriptSegment,
+    MedicalTranscript,
+    MedicalTranscriptEvent,
+    Transcript,
+    TranscriptEvent,
+    UnknownEvent,
+    UtteranceEvent,
+)
+from amazon_transcribe.results import Said
 from amazon_transcribe.transcription import Alternative, Item, Result
 
 
@@ -234,8 +253,8 @@ class TestSeveralVoices:
     def test_speakers_who_overlap_in_one_result_have_cues_of_their_own(self) -> None:
         said = labelled(("0", "How can I help you today?", 0.0), ("1", "I lost my card.", 1.2))
         assert cues([said], 5) == [
-            Cue(1, 0.0, 1.8, ("How can I help you today?",)),
-            Cue(2, 1.2, 2.4, ("I lost my card.",)),
+            Cue(1, 0.0, 1.8, ("How can I help you today?",), "0"),
+            Cue(2, 1.2, 2.4, ("I lost my card.",), "1"),
         ]
 
     def test_speakers_of_overlapping_results_have_a_clock_each(self) -> None:
@@ -258,8 +277,8 @@ class TestSeveralVoices:
     def test_word_of_another_speaker_does_not_interrupt_who_goes_on(self) -> None:
         said = labelled(("0", "I lost", 0.0), ("1", "Oh.", 0.4), ("0", "my card.", 0.6))
         assert cues([said], 3) == [
-            Cue(1, 0.0, 1.2, ("I lost my card.",)),
-            Cue(2, 0.4, 1.4, ("Oh.",)),
+            Cue(1, 0.0, 1.2, ("I lost my card.",), "0"),
+            Cue(2, 0.4, 1.4, ("Oh.",), "1"),
         ]
 
     def test_opening_mark_goes_with_the_speaker_of_its_word(self) -> None:
@@ -399,3 +418,137 @@ def test_readable_speech_makes_readable_cues(said_words: list[str], length: floa
     assert " ".join(" ".join(cue.lines) for cue in found) == " ".join(said_words)
     assert all(len(cue.lines) <= 2 and cue.end - cue.start <= 7.0005 for cue in found)
     assert found[-1].end <= length + 1
+
+
+# Words, names and the events of every operation
+
+EVENTS: dict[str, list[Said]] = {
+    "transcription": [
+        TranscriptEvent(Transcript([Result("r", 0.0, 0.5, True)])),
+        TranscriptEvent(
+            Transcript(
+                [
+                    Result(
+                        *("r", 0.0, 1.0, False),
+                        [
+                            Alternative(
+                                "Hello.",
+                                [
+                                    Item(0.0, 0.9, "pronunciation", "Hello", None, None, 0.5),
+                                    Item(0.9, 0.9, "punctuation", "."),
+                                ],
+                            )
+                        ],
+                        "ch_0",
+                    )
+                ]
+            )
+        ),
+        UnknownEvent("News", b"", {}),
+    ],
+    "call": [
+        UtteranceEvent("u", True, "AGENT", 0, 500, "Hell"),
+        UtteranceEvent(
+            *("u", False, "AGENT", 0, 1000, "Hello."),
+            [
+                CallAnalyticsItem(0, 900, "pronunciation", "Hello", 0.5),
+                CallAnalyticsItem(900, 900, "punctuation", "."),
+            ],
+        ),
+        CategoryEvent(["Greetings"]),
+    ],
+    "medical": [
+        MedicalTranscriptEvent(
+            MedicalTranscript(
+                [
+                    MedicalResult(
+                        *("r", 0.0, 1.0, False),
+                        [
+                            MedicalAlternative(
+                                "Hello.",
+                                [
+                                    MedicalItem(0.0, 0.9, "pronunciation", "Hello", 0.5, "1"),
+                                    MedicalItem(0.9, 0.9, "punctuation", "."),
+                                ],
+                            )
+                        ],
+                    )
+                ]
+            )
+        ),
+    ],
+    "scribe": [
+        MedicalScribeTranscriptEvent(),
+        MedicalScribeTranscriptEvent(
+            MedicalScribeTranscriptSegment(
+                *("s", 0.0, 1.0, "Hello."),
+                [
+                    MedicalScribeTranscriptItem(0.0, 0.9, "pronunciation", 0.5, "Hello"),
+                    MedicalScribeTranscriptItem(0.9, 0.9, "punctuation", None, "."),
+                ],
+                False,
+                "ch_1",
+            )
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("operation", "speaker", "channel", "results"),
+    [
+        ("transcription", None, "ch_0", 1),
+        ("call", "AGENT", "AGENT", 1),
+        ("medical", "1", None, 1),
+        ("scribe", None, "ch_1", 1),
+    ],
+)
+def test_events_of_every_operation(
+    operation: str, speaker: str | None, channel: str | None, results: int
+) -> None:
+    events = EVENTS[operation]
+    assert to_text(events) == "Hello.\n"
+    assert words(events) == [Word("Hello.", 0.0, 0.9, 0.5, speaker, channel)]
+    assert cues(events, 1) == [Cue(1, 0.0, 1.0, ("Hello.",), speaker or channel)]
+    label = speaker or channel or ""
+    assert f"--> 00:00:01.000\n<v {label}>Hello.\n" in to_vtt(events, 1)
+    assert "<v Anna &amp; Ben>Hello." in to_vtt(events, names={label: "Anna & Ben"})
+    assert to_text(events, names={label: "Anna"}) == "Anna: Hello.\n"
+    assert to_srt(events, 1, names={}).endswith(f"\n{label}: Hello.\n")
+    document = json.loads(to_json(events))
+    assert document["transcript"] == "Hello."
+    assert len(document["results"]) == results
+
+
+def test_an_opening_mark_belongs_to_the_word_behind_it() -> None:
+    said = result(
+        '"Go" now.', 0, 2, mark('"'), word("Go", 0.0, 0.5), mark('"'), word("now", 1, 2), mark(".")
+    )
+    assert [(each.text, each.start, each.end) for each in words([said])] == [
+        ('"Go"', 0.0, 0.5),
+        ("now.", 1.0, 2.0),
+    ]
+
+
+def test_words_of_all_channels_come_in_the_order_of_their_start() -> None:
+    first, second = spoken("One three.", 0, 4), spoken("Two.", 1, 2)
+    first.channel_id, second.channel_id = "ch_0", "ch_1"
+    assert [each.text for each in words([first, second])] == ["One", "Two.", "three."]
+    with pytest.raises(ValidationException):
+        words([first], 0)
+
+
+def test_each_turn_of_a_speaker_begins_with_the_name() -> None:
+    said = labelled(("0", "Hello.", 0.0), ("1", "Good day.", 1.0), ("0", "Well?", 2.0))
+    assert to_text([said], names={"0": "Anna"}) == "Anna: Hello.\n1: Good day.\nAnna: Well?\n"
+    texts = [cue.split("\n")[2] for cue in to_srt([said], names={"0": "Anna"}).split("\n\n")]
+    assert texts == ["Anna: Hello.", "1: Good day.", "Anna: Well?"]
+
+
+@given(st.text(max_size=60), st.text(st.characters(categories=["L", "P", "Zs"]), max_size=200))
+def test_names_leave_lines_within_their_width(name: str, text: str) -> None:
+    said = result(text, 0, 3)
+    said.channel_id = "ch_0"
+    for line in to_srt([said], 3, names={"ch_0": name}).splitlines():
+        assert text_width(line) <= LINE_WIDTH
+    assert "-->" not in re.sub(r"(?m)^\d\d:.*$", "", to_vtt([said], 3, names={"ch_0": name}))

@@ -22,9 +22,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("limiter", "audio"),
     ("_stream",),
     ("transcription", "call_analytics", "medical", "medical_scribe"),
-    ("model", "captions"),
+    ("model", "results", "captions", "live_captions", "resume"),
+    ("transcribe",),
     ("client", "handlers", "local", "utils"),
-    ("resume", "cli", "pytest_plugin", "__main__"),
+    ("files",),
+    ("sync", "cli", "pytest_plugin", "__main__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 

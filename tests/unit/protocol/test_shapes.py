@@ -10,12 +10,14 @@ from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import fields
 
 from amazon_transcribe import model
 from amazon_transcribe._protocol.shapes import Fields, Shape
-from amazon_transcribe.exceptions import InvalidEventException
+from amazon_transcribe.exceptions import InvalidEventException, ValidationException
 from amazon_transcribe.model import (
     Alternative,
     CategoryEvent,
@@ -152,7 +154,6 @@ def test_maps_and_times() -> None:
 @pytest.mark.parametrize(
     ("shape", "values", "reason"),
     [
-        (TranscriptEvent, {"Transcript": {}}, "Transcript: TranscriptEvent has no such field"),
         (TranscriptEvent, {"transcript": [1]}, "transcript: must be a mapping"),
         (TranscriptEvent, "text", "must be a mapping of fields, not 'text'"),
         (
@@ -161,6 +162,7 @@ def test_maps_and_times() -> None:
             "transcript.results[1].start_time: Expected `float`, got `str`",
         ),
         (ChannelDefinition, {"channel_id": 0}, "participant_role: is required"),
+        (CategoryEvent, {"matched_details": {1: {}}}, "matched_details: must have text as its"),
         (
             ConfigurationEvent,
             {"channel_definitions": [{"channel_id": 0, "participant_role": 1}]},
@@ -173,3 +175,72 @@ def test_a_dict_that_does_not_fit_says_where(shape: Any, values: Any, reason: st
         shape.from_dict(values)
     assert fault.value.event_type == shape.__name__
     assert reason in fault.value.reason
+
+
+def test_a_fault_in_the_service_s_names_says_where() -> None:
+    with pytest.raises(InvalidEventException) as fault:
+        TranscriptEvent.from_dict({"Transcript": {"Results": [{"StartTime": "now"}]}}, "service")
+    assert "Transcript.Results[0].StartTime: Expected `float`" in fault.value.reason
+
+
+def test_unknown_names_are_passed_over() -> None:
+    values = {"transcript": {"results": [{"result_id": "r", "new": [1]}], "New": 1}, "more": None}
+    assert TranscriptEvent.from_dict(values) == TranscriptEvent(Transcript([Result("r")]))
+
+
+def test_names_of_another_kind_are_refused() -> None:
+    for refused in (EVENT.to_dict, EVENT.to_json):
+        with pytest.raises(ValidationException, match="'python' or 'service', not 'java'"):
+            refused("java")
+    with pytest.raises(ValidationException):
+        TranscriptEvent.from_dict({}, keys="java")
+
+
+def test_the_service_s_names() -> None:
+    assert EVENT.to_dict("service")["Transcript"] == {
+        "Results": [
+            {
+                "ResultId": "r1",
+                "StartTime": 0.0,
+                "EndTime": 1.0,
+                "IsPartial": False,
+                "Alternatives": [
+                    {"Transcript": "Hello.", "Items": [{"StartTime": 0.0, "EndTime": 0.4}]}
+                ],
+            }
+        ]
+    }
+
+
+def values_of(kind: Any) -> st.SearchStrategy[Any]:
+    """Return a strategy for values of a type, with fields set or not at every depth."""
+    if get_origin(kind) is Annotated:
+        return values_of(get_args(kind)[0])
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        of = {field.name: values_of(field.type) for field in fields(kind)}
+        required = {f.name: of.pop(f.name) for f in fields(kind) if f.required}
+        return st.fixed_dictionaries(required, optional=of).map(lambda given: kind(**given))
+    if get_origin(kind) is list:
+        return st.lists(values_of(get_args(kind)[0]), max_size=2)
+    if get_origin(kind) is dict:
+        return st.dictionaries(st.text(max_size=3), values_of(get_args(kind)[1]), max_size=2)
+    if NoneType in get_args(kind):
+        return st.none() | values_of(next(p for p in get_args(kind) if p is not NoneType))
+    plain: dict[Any, st.SearchStrategy[Any]] = {
+        str: st.text(max_size=5),
+        int: st.integers(-(2**53), 2**53),
+        float: st.floats(allow_nan=False, allow_infinity=False),
+        bool: st.booleans(),
+        datetime: st.datetimes(timezones=st.just(timezone.utc)),
+    }
+    return plain[kind]
+
+
+ANY_SHAPE = st.sampled_from(SHAPES).flatmap(values_of)
+
+
+@given(ANY_SHAPE, st.sampled_from(get_args(model.Keys)))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_every_value_comes_back_from_its_json(value: Shape, keys: Any) -> None:
+    assert json.loads(value.to_json(keys)) == json.loads(json.dumps(value.to_dict(keys)))
+    assert type(value).from_dict(json.loads(value.to_json(keys)), keys) == value

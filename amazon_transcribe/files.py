@@ -1,0 +1,104 @@
+"""A file in, a transcription out, in one call.
+
+    transcription = await transcribe_file("talk.wav", local=True)
+    print(transcription.text)
+
+`amazon_transcribe.sync` has the same call for programs without asyncio.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from .client import TranscribeStreamingClient
+from .endpoints import StaticEndpointResolver, default_resolver
+from .exceptions import ValidationException
+from .transcribe import Source, SourceParameters, Transcription
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["open_client", "transcribe_file"]
+
+# For a recogniser on a busy machine, which may have minutes of audio before it.
+_LOCAL_IDLE_TIMEOUT = 120.0
+
+
+async def transcribe_file(
+    path: Source,
+    *,
+    local: bool = False,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    realtime: bool | None = None,
+    **parameters: Unpack[SourceParameters],
+) -> Transcription:
+    """Transcribe a recording, by Amazon Transcribe or on this machine.
+
+    :param path: The recording's path, or anything else that `client.transcribe` takes.
+    :param local: Recognise on this machine, in English, without an AWS account: a local
+        server runs for this call. It needs the extra `local`.
+    :param region: The AWS region; by default that of AWS_REGION or AWS_DEFAULT_REGION.
+    :param endpoint_url: Another endpoint, such as a local server's that runs already.
+    :param realtime: See `client.transcribe`: by default the speed of speech to AWS, and as
+        fast as possible on this machine.
+    :param parameters: The other keywords of `client.transcribe`: `language_code`, `on_event`,
+        `channels`, `show_speaker_label` and so on.
+    :returns: The text, the words, the results, captions.
+    :raises AudioFileException: if the audio cannot be opened.
+    :raises EngineUnavailable: with `local`, if the recogniser's packages are missing.
+    :raises ValidationException: for a parameter that cannot be, or without a region.
+    :raises SDKError: as `client.transcribe`.
+    """
+    opening = open_client(local=local, region=region, endpoint_url=endpoint_url)
+    async with opening as client:
+        return await client.transcribe(path, realtime=realtime, **parameters)
+
+
+@asynccontextmanager
+async def open_client(
+    *, local: bool = False, region: str | None = None, endpoint_url: str | None = None
+) -> AsyncIterator[TranscribeStreamingClient]:
+    """Make a client for a while, of AWS or of a local server that runs as long.
+
+    :param local: Run a local server; it needs the extra `local`.
+    :param region: As in `transcribe_file`.
+    :param endpoint_url: As in `transcribe_file`.
+    :raises ValidationException: for `local` together with `endpoint_url`, and without a region.
+    :raises EngineUnavailable: with `local`, if the recogniser's packages are missing.
+    """
+    if not local:
+        name = _region(region, endpoint_url)
+        async with TranscribeStreamingClient(region=name, endpoint_url=endpoint_url) as client:
+            yield client
+        return
+    if endpoint_url is not None:
+        raise ValidationException("local starts a server of its own: leave out endpoint_url")
+    from .local import LocalTranscribe
+
+    async with (
+        LocalTranscribe() as server,
+        TranscribeStreamingClient(
+            region=region or "us-east-1",
+            endpoint_url=server.endpoint_url,
+            credential_resolver=server.credentials,
+            idle_timeout=_LOCAL_IDLE_TIMEOUT,
+        ) as client,
+    ):
+        yield client
+
+
+def _region(region: str | None, endpoint_url: str | None) -> str:
+    """Return the region that is named, or any for an endpoint that is named."""
+    named = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if named:
+        return named
+    if endpoint_url is not None or isinstance(default_resolver(), StaticEndpointResolver):
+        return "us-east-1"
+    raise ValidationException(
+        "no region: name one with region= or AWS_REGION, or recognise on this machine with"
+        " local=True"
+    )

@@ -1,0 +1,231 @@
+"""A whole recording in one call: audio in, a `Transcription` out.
+
+    transcription = await client.transcribe("talk.wav")
+    print(transcription.text)
+
+`client.transcribe`, `transcribe_file` and `sync.transcribe_file` are made of this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from . import captions
+from ._protocol.shapes import Keys
+from .audio import AudioSource, open_audio, paced
+from .audio._audio import Channels, Recording
+from .captions import Word
+from .exceptions import SDKError
+from .resume import ResumableTranscription
+from .transcription import Result, TranscriptEvent, TranscriptionClient, TranscriptionParameters
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["IncompleteTranscription", "OnEvent", "Source", "Transcription"]
+
+Source: TypeAlias = Recording | tuple[Recording, Recording] | AudioSource
+"""What is transcribed: whatever `audio.open_audio` takes, or what it gave."""
+
+OnEvent: TypeAlias = Callable[[TranscriptEvent], object]
+"""Called with each event; what it returns is awaited if it can be."""
+
+# In audio sent ahead of the results, as its signatures are good for five minutes.
+_REPLAY_SECONDS = 240.0
+_RESULT_TIMEOUT = 30.0
+# For a recogniser on a busy machine, which has all that audio before it.
+_AHEAD_RESULT_TIMEOUT = 120.0
+
+
+@dataclass(frozen=True)
+class Transcription:
+    """What was said in a recording.
+
+    :param results: The final results in the order in which they came.
+    :param seconds: The length of the audio that was sent, in seconds; None if unknown.
+    """
+
+    results: list[Result] = field(default_factory=list)
+    seconds: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The whole text in one line."""
+        return " ".join(self.to_text().splitlines())
+
+    @property
+    def words(self) -> list[Word]:
+        """The words with their times, in the order of their start."""
+        return captions.words(self.results, self._duration)
+
+    def to_text(self, *, names: Mapping[str, str] | None = None) -> str:
+        """Return the text with a line for each result.
+
+        :param names: The names of speakers and channels by their labels, such as
+            `{"0": "Anna"}` or `{"ch_0": "Anna"}`. Each turn then has a line of its own,
+            which begins with the name.
+        """
+        return captions.to_text(self.results, names=names)
+
+    def to_srt(self, *, names: Mapping[str, str] | None = None) -> str:
+        """Return SubRip captions.
+
+        :param names: As in `to_text`; each turn then begins with the name.
+        """
+        return captions.to_srt(self.results, self._duration, names=names)
+
+    def to_vtt(self, *, names: Mapping[str, str] | None = None) -> str:
+        """Return WebVTT captions, with voice tags where speakers or channels are told apart.
+
+        :param names: As in `to_text`.
+        """
+        return captions.to_vtt(self.results, self._duration, names=names)
+
+    def to_json(self, keys: Keys = "service") -> str:
+        """Return one JSON document, with `transcript`, the whole text, and `results`.
+
+        :param keys: Whose names the results' fields have: the service's, or with
+            `"python"` those in Python.
+        :raises ValidationException: for any other `keys`.
+        """
+        return captions.to_json(self.results, keys)
+
+    @property
+    def _duration(self) -> float | None:
+        return self.seconds or None
+
+
+class IncompleteTranscription(SDKError):
+    """A transcription that failed after its start; what was heard until then is not lost.
+
+    :param transcription: What was heard: the final results that had come.
+    :param reason: Why it failed: the stream's end, as `docs/how-to/ends` has them, or audio
+        that cannot be read further. It is the `__cause__` too.
+    """
+
+    def __init__(self, transcription: Transcription, reason: SDKError) -> None:
+        super().__init__(transcription, reason)
+        self.transcription = transcription
+        self.reason = reason
+        self.request_id: str | None = reason.request_id
+        self.session_id: str | None = reason.session_id
+        self.audio_bytes_sent: int = reason.audio_bytes_sent
+
+    def __str__(self) -> str:
+        return f"{self.reason} (the transcription is incomplete)"
+
+
+class SourceParameters(TranscriptionParameters, total=False):
+    """The keywords of `client.transcribe` that `transcribe_file` hands on.
+
+    Those of the service are described at `start_stream_transcription`.
+    """
+
+    session_id: str | None
+    session_resume_window: int | None
+    sample_rate_hz: int | None
+    channels: Channels
+    on_event: OnEvent | None
+
+
+async def transcribe(
+    client: TranscriptionClient,
+    source: Source,
+    *,
+    realtime: bool,
+    sample_rate_hz: int | None = None,
+    channels: Channels = "mix",
+    on_event: OnEvent | None = None,
+    session_id: str | None = None,
+    session_resume_window: int | None = 300,
+    **parameters: Unpack[TranscriptionParameters],
+) -> Transcription:
+    """Transcribe a recording; see `TranscribeStreamingClient.transcribe`."""
+    if not (parameters.get("identify_language") or parameters.get("identify_multiple_languages")):
+        parameters.setdefault("language_code", "en-US")
+    opening: AbstractAsyncContextManager[AudioSource]
+    if isinstance(source, AudioSource):
+        opening = nullcontext(source)  # the caller's to close
+    else:
+        opening = open_audio(source, sample_rate_hz=sample_rate_hz, channels=channels)
+    async with opening as audio:
+        if audio.channels > 1:
+            parameters["enable_channel_identification"] = True
+            parameters["number_of_channels"] = audio.channels
+        stream = ResumableTranscription(
+            client,
+            media_sample_rate_hz=audio.sample_rate_hz,
+            media_encoding=audio.media_encoding,
+            session_id=session_id,
+            session_resume_window=session_resume_window,
+            replay_seconds=_REPLAY_SECONDS,
+            result_timeout=_RESULT_TIMEOUT if realtime else _AHEAD_RESULT_TIMEOUT,
+            **parameters,
+        )
+        async with stream:
+            return await _converse(stream, audio, realtime, on_event)
+
+
+async def _converse(
+    stream: ResumableTranscription,
+    audio: AudioSource,
+    realtime: bool,
+    on_event: OnEvent | None,
+) -> Transcription:
+    """Send all audio and take all results.
+
+    Audio that fails ends the input, so that the last results still come.
+    """
+    sender = _Sender(stream, audio, realtime)
+    results: list[Result] = []
+    sending = asyncio.create_task(sender.run())
+    try:
+        while True:
+            try:
+                event = await anext(stream, None)
+                if event is None:
+                    await sending
+                    return Transcription(results, sender.seconds)
+            except SDKError as error:
+                heard = Transcription(results, sender.seconds)
+                raise IncompleteTranscription(heard, error) from error
+            if isinstance(event, TranscriptEvent):
+                results += [each for each in event.transcript.results if not each.is_partial]
+                # Not above: what it raises is the program's own.
+                if on_event is not None and inspect.isawaitable(told := on_event(event)):
+                    await told
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
+class _Sender:
+    """Sends the audio and ends the input, whatever becomes of the audio."""
+
+    def __init__(self, stream: ResumableTranscription, audio: AudioSource, realtime: bool) -> None:
+        self._stream = stream
+        self._audio = audio
+        self._is_paced = realtime and audio.stop is None  # a microphone has its own pace
+        self._bytes = 0
+
+    @property
+    def seconds(self) -> float:
+        """The seconds of audio that were sent."""
+        return self._bytes / (2 * self._audio.channels * self._audio.sample_rate_hz)
+
+    async def run(self) -> None:
+        chunks = self._audio.chunks
+        if self._is_paced:
+            chunks = paced(chunks, self._audio.sample_rate_hz * self._audio.channels)
+        try:
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    await self._stream.send_audio_event(chunk)
+                    self._bytes += len(chunk)
+        finally:
+            await self._stream.end_stream()

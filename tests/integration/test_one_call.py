@@ -1,0 +1,284 @@
+"""A whole recording in one call: `client.transcribe` and `transcribe_file`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+import amazon_transcribe
+from amazon_transcribe import files, transcribe_file
+from amazon_transcribe import transcribe as one_call
+from amazon_transcribe.audio import AudioFileException, AudioSource, paced
+from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.exceptions import (
+    BadRequestException,
+    InvalidParameterException,
+    SDKError,
+    ValidationException,
+)
+from amazon_transcribe.local import Fault, LocalTranscribe
+from amazon_transcribe.transcribe import IncompleteTranscription, Transcription
+from amazon_transcribe.transcription import TranscriptEvent
+from amazon_transcribe.transports.memory import MemoryTransport
+from tests.support.callers import client_of, leftovers, until
+from tests.support.recordings import DIRECTORY
+from tests.support.sounds import interleaved, recording
+
+SHORT = DIRECTORY / "goforward.wav"
+LONG = "sense_and_sensibility_all"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[LocalTranscribe]:
+    async with LocalTranscribe("scripted") as running:
+        yield running
+
+
+def source(
+    pcm: bytes, rate: int = 16_000, channels: int = 1, end: Exception | None = None
+) -> AudioSource:
+    """Return open audio.
+
+    :param end: What reading it ends with.
+    """
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        for at in range(0, len(pcm), 3_200):
+            yield pcm[at : at + 3_200]
+        if end is not None:
+            raise end
+
+    return AudioSource(rate, chunks(), channels=channels)
+
+
+# What comes out
+
+
+async def test_a_file_on_this_machine_without_an_account() -> None:
+    said = await transcribe_file(SHORT, local=True)
+    assert said.text == "Go forward ten meters."
+    assert said.text == " ".join(word.text for word in said.words)
+    assert said.seconds == pytest.approx(2.786, abs=0.01)
+    assert [result.is_partial for result in said.results] == [False]
+    assert said.to_text() == "Go forward ten meters.\n"
+    assert "Go forward ten meters.\n" in said.to_srt()
+    assert said.to_vtt().startswith("WEBVTT\n\n1\n00:00:00.")
+    assert json.loads(said.to_json())["results"][0]["Alternatives"][0]["Transcript"] == said.text
+    assert json.loads(said.to_json("python"))["results"] == [said.results[0].to_dict()]
+    assert leftovers() == []
+
+
+async def test_two_channels_are_told_apart_and_have_names() -> None:
+    pcm, rate = recording("sense_and_sensibility_0870")
+    other, _ = recording("sense_and_sensibility_0920")
+    async with LocalTranscribe() as server, client_of(server) as client:
+        said = await client.transcribe(source(interleaved(pcm, other), rate, channels=2))
+    assert {word.channel for word in said.words} == {"ch_0", "ch_1"}
+    assert "<v Ben>Had he married" in said.to_vtt(names={"ch_1": "Ben"})
+    assert any(line.startswith("ch_0: And") for line in said.to_text(names={}).splitlines())
+    assert said.seconds == pytest.approx(max(len(pcm), len(other)) / 2 / rate)
+
+
+def test_a_transcription_of_nothing() -> None:
+    nothing = Transcription()
+    assert (nothing.text, nothing.words, nothing.to_srt(), nothing.to_vtt()) == (
+        *("", [], "", "WEBVTT\n"),
+    )
+    assert Transcription([], 0.0).to_srt() == ""
+
+
+def test_the_names_at_the_top() -> None:
+    assert amazon_transcribe.transcribe_file is files.transcribe_file
+    assert amazon_transcribe.Transcription is Transcription
+
+
+# Events
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_each_event_is_told(is_async: bool, server: LocalTranscribe) -> None:
+    events: list[TranscriptEvent] = []
+
+    async def later(event: TranscriptEvent) -> None:
+        await asyncio.sleep(0)
+        events.append(event)
+
+    on_event: Callable[[TranscriptEvent], object] = later if is_async else events.append
+    async with client_of(server) as client:
+        said = await client.transcribe(SHORT, on_event=on_event)
+    results = [result for event in events for result in event.transcript.results]
+    assert any(result.is_partial for result in results)
+    assert said.results == [result for result in results if not result.is_partial]
+
+
+async def test_what_on_event_raises_ends_the_call(server: LocalTranscribe) -> None:
+    def stop(event: TranscriptEvent) -> None:
+        raise KeyError("enough")
+
+    async with client_of(server) as client:
+        with pytest.raises(KeyError, match="enough"):
+            await client.transcribe(SHORT, on_event=stop)
+        await until(lambda: not leftovers())
+
+
+async def test_a_call_that_is_cancelled_leaves_nothing(server: LocalTranscribe) -> None:
+    heard = asyncio.Event()
+    never = asyncio.Event()
+
+    async def endless() -> AsyncGenerator[bytes, None]:
+        yield bytes(32_000)
+        await never.wait()
+
+    async with client_of(server) as client:
+        call = asyncio.create_task(
+            client.transcribe(AudioSource(16_000, endless()), on_event=lambda event: heard.set())
+        )
+        await asyncio.wait_for(heard.wait(), 30)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await until(lambda: not leftovers())
+
+
+async def test_a_call_can_be_cancelled_anywhere(server: LocalTranscribe) -> None:
+    async with client_of(server) as client:
+        for steps in range(0, 150, 4):
+            call = asyncio.create_task(client.transcribe(SHORT))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            call.cancel()
+            await asyncio.wait({call})
+            await until(lambda: not leftovers())
+
+
+# Failures
+
+
+async def test_a_broken_connection_loses_nothing() -> None:
+    pcm, rate = recording(LONG)
+    async with LocalTranscribe("scripted") as server, client_of(server) as client:
+        whole = await client.transcribe(source(pcm, rate))
+    faults = [Fault("reset", after_events=9, times=1)]
+    async with LocalTranscribe("scripted", faults=faults) as server, client_of(server) as client:
+        said = await client.transcribe(source(pcm, rate))
+    assert said.seconds == whole.seconds
+    # The scripted engine begins its text anew with each connection.
+    assert len(said.results) >= len(whole.results)
+    assert said.results[-1].end_time == pytest.approx(whole.results[-1].end_time, abs=2)
+
+
+async def test_what_was_heard_before_a_failure_is_not_lost() -> None:
+    pcm, rate = recording(LONG)
+    fault = Fault("exception", after_seconds=20, error="BadRequest", message="The audio is bad.")
+    async with LocalTranscribe("scripted", faults=[fault]) as server, client_of(server) as client:
+        with pytest.raises(IncompleteTranscription, match="bad.*incomplete") as failed:
+            await client.transcribe(source(pcm, rate))
+        await until(lambda: not leftovers())
+    error = failed.value
+    assert error.transcription.text.startswith("This is the scripted engine")
+    assert isinstance(error.reason, BadRequestException)
+    assert error.__cause__ is error.reason
+    assert error.session_id is not None
+    assert isinstance(error, SDKError)
+
+
+async def test_audio_that_fails_gives_what_came_before(server: LocalTranscribe) -> None:
+    torn = source(bytes(320_000), end=AudioFileException("it is torn"))
+    async with client_of(server) as client:
+        with pytest.raises(IncompleteTranscription, match="it is torn") as failed:
+            await client.transcribe(torn)
+        with pytest.raises(ZeroDivisionError):  # a program's own
+            await client.transcribe(source(bytes(3_200), end=ZeroDivisionError()))
+        await until(lambda: not leftovers())
+    assert failed.value.transcription.text.startswith("This is the scripted engine")
+    assert failed.value.transcription.seconds == 10
+
+
+async def test_what_cannot_start_is_raised_as_it_is(server: LocalTranscribe) -> None:
+    async with client_of(server) as client:
+        with pytest.raises(AudioFileException):
+            await client.transcribe(DIRECTORY / "none.wav")
+        with pytest.raises(InvalidParameterException) as refused:
+            await client.transcribe(SHORT, vocabulary_name="?")
+        assert refused.value.parameter == "vocabulary_name"
+        with pytest.raises(BadRequestException, match="ShowSpeakerLabel"):
+            await client.transcribe(SHORT, show_speaker_label=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({}, "no region: name one"),
+        ({"local": True, "endpoint_url": "http://127.0.0.1:1"}, "leave out endpoint_url"),
+        ({"region": "not a region"}, "region must be"),
+    ],
+)
+async def test_where_it_cannot_go(options: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValidationException, match=reason):
+        await transcribe_file(SHORT, **options)
+
+
+# Requests
+
+
+async def test_the_request_and_its_defaults(
+    server: LocalTranscribe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests: list[dict[str, Any]] = []
+    start = TranscribeStreamingClient.start_stream_transcription
+
+    async def noted(client: Any, **parameters: Any) -> Any:
+        requests.append(parameters)
+        return await start(client, **parameters)
+
+    monkeypatch.setattr(TranscribeStreamingClient, "start_stream_transcription", noted)
+    keys = server.credentials
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys.access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys.secret_access_key)
+    session = "c0ffee00-0000-4000-8000-000000000000"
+    await transcribe_file(SHORT, endpoint_url=server.endpoint_url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING", server.endpoint_url)
+    await transcribe_file(
+        SHORT, session_id=session, language_code="en-US", partial_results_stability="high"
+    )
+    with pytest.raises(BadRequestException):  # the local server cannot
+        await transcribe_file(SHORT, identify_language=True, language_options=["en-US", "de-DE"])
+    first, second, third = requests
+    assert (first["language_code"], first["media_sample_rate_hz"]) == ("en-US", 16_000)
+    assert (second["session_id"], second["partial_results_stability"]) == (session, "high")
+    assert "language_code" not in third
+
+
+@pytest.mark.parametrize(
+    ("url", "realtime", "is_paced"),
+    [
+        ("http://127.0.0.1:1", None, False),
+        ("https://localhost", None, False),
+        ("https://localhost", True, True),
+        (None, None, True),
+        (None, False, False),
+    ],
+)
+async def test_recordings_are_paced_for_the_service(
+    url: str | None,
+    realtime: bool | None,
+    is_paced: bool,
+    server: LocalTranscribe,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+    monkeypatch.setattr(one_call, "paced", lambda *given: calls.append(given) or paced(*given))
+    client = TranscribeStreamingClient(
+        region="us-east-1",
+        endpoint_url=url,
+        credential_resolver=server.credentials,
+        transport=MemoryTransport(server._service.serve),
+    )
+    async with client:
+        said = await client.transcribe(source(bytes(16_000)), realtime=realtime)
+    assert said.text
+    assert bool(calls) is is_paced
