@@ -102,7 +102,7 @@ class Decoder:
         :raises AudioFileException: If the recording cannot be decoded, or has no sound.
         """
         source = self._source
-        if source.file is None and await _has_index_at_end(source):
+        if source.file is None and await _needs_seeking(source):
             self._spool = await self._spooled()
             self._file = _SeekableFile(self._spool, 0)
         elif source.file is not None:
@@ -152,8 +152,8 @@ class Decoder:
             if size > self._max_spooled:
                 raise AudioFileException(
                     f"{self._source.name} has its index behind more than"
-                    f" {self._max_spooled:,} bytes; move it: ffmpeg -i in.mp4 -vn -c copy"
-                    " -movflags +faststart out.mp4"
+                    f" {self._max_spooled:,} bytes; give the file itself, or move its index:"
+                    " ffmpeg -i in.mp4 -vn -c copy -movflags +faststart out.mp4"
                 )
             await asyncio.wrap_future(self._thread.submit(spool.write, block))
         return spool
@@ -224,16 +224,14 @@ class _LoopFile:
         return await self._source.take_some(size)
 
 
-async def _has_index_at_end(source: Source) -> bool:
-    """Tell whether this is an MP4 whose index comes behind its sound."""
+async def _needs_seeking(source: Source) -> bool:
+    """Tell whether this is an MP4 whose index comes behind its sound, or WavPack."""
     at = 0
-    while len(head := await source.peek(16, at)) == 16:
+    while len(head := await source.peek(16, at)) == 16 and at <= _MAX_BOXES:
         size, kind = int.from_bytes(head[:4], "big"), head[4:8]
-        if kind == b"mdat":
+        if kind == b"mdat" or head[:4] == b"wvpk":
             return True
-        if kind not in (b"ftyp", b"free", b"skip", b"wide", b"uuid", b"pnot"):
-            return False
-        if size < 8 or at > _MAX_BOXES:
+        if kind not in (b"ftyp", b"free", b"skip", b"wide", b"uuid", b"pnot") or size < 8:
             return False
         at += size
     return False
@@ -273,7 +271,8 @@ def _decode(
                 f"{name} is no recording that FFmpeg knows; raw PCM needs its sample rate named"
             ) from error
         reason = getattr(error, "strerror", None) or str(error)
-        raise AudioFileException(f"{name} cannot be decoded: {reason}") from error
+        what = f"{name} cannot be decoded" + (f" as {kind}" if kind else "")
+        raise AudioFileException(f"{what}: {reason}") from error
 
 
 class _Sound:
@@ -284,7 +283,7 @@ class _Sound:
     ) -> None:
         codec = stream.codec_context
         if codec is None or not codec.sample_rate:
-            raise AudioFileException(f"{name} cannot be decoded: its codec is not known")
+            raise ValueError("its codec is not known")
         self.rate = rate or _nearest(codec.sample_rate)
         self._stream = stream
         self._name = name
