@@ -26,29 +26,11 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.utils import apply_realtime_delay
+from tests.support.wav import chunk, fmt, riff, wav
 
 T = TypeVar("T")
 
 PCM_SUBFORMAT = bytes.fromhex("0100000000001000800000aa00389b71")
-
-
-def chunk(name: bytes, body: bytes, length: int | None = None, padding: bytes = b"\0") -> bytes:
-    size = len(body) if length is None else length
-    return name + struct.pack("<I", size) + body + padding * (len(body) % 2)
-
-
-def fmt(tag: int = 1, channels: int = 1, rate: int = 16_000, bits: int = 16) -> bytes:
-    width = channels * bits // 8
-    return struct.pack("<HHIIHH", tag, channels, rate, rate * width & 0xFFFFFFFF, width, bits)
-
-
-def riff(*chunks: bytes, length: int | None = None) -> bytes:
-    body = b"WAVE" + b"".join(chunks)
-    return b"RIFF" + struct.pack("<I", len(body) if length is None else length) + body
-
-
-def wav(pcm: bytes, **format_fields: int) -> bytes:
-    return riff(chunk(b"fmt ", fmt(**format_fields)), chunk(b"data", pcm))
 
 
 def pcm(samples: int) -> bytes:
