@@ -41,7 +41,10 @@ class Batcher:
         self._frames = bytearray()
 
     def add(self, frame: bytes) -> list[bytes]:
-        """Take a frame of any size and return the events that it completes, often none."""
+        """Take a frame and return the events that it completes, often none.
+
+        :param frame: Audio of any size.
+        """
         self._frames += frame
         size = self._size
         whole = len(self._frames) - len(self._frames) % size
