@@ -89,7 +89,9 @@ def _rate_of(samples: Samples, wanted: Wanted) -> int | None:
 
 def _raw(source: Source, wanted: Wanted, media_encoding: RawEncoding) -> Samples:
     if wanted.rate is None:
-        raise AudioFileException(f"{source.name} is raw audio, which needs its sample rate named")
+        raise AudioFileException(
+            f"{source.name} is raw audio, which needs its sample rate named (--sample-rate)"
+        )
     return Samples("raw", media_encoding, wanted.rate, 2 if wanted.channels == "split" else 1)
 
 
