@@ -25,8 +25,9 @@ from ._source import BYTES_PER_SAMPLE, AudioFileException, Source
 
 if TYPE_CHECKING:
     import av
+    from av.container import InputContainer
 
-_BLOCK_SECONDS = 0.5
+_BLOCK_SECONDS = 0.2
 _MAX_SPOOLED = 2 * 1024**3
 _SPOOL_STEP = 1024 * 1024
 _MAX_BOXES = 1024 * 1024  # bytes before the sound of an MP4 that are looked through
@@ -86,7 +87,7 @@ class Decoder:
         max_spooled: int = _MAX_SPOOLED,
     ) -> None:
         self._source = source
-        self._channels = channels
+        self._channels: Channels = channels
         self._rate = rate
         self._kind = kind
         self._max_spooled = max_spooled
@@ -296,7 +297,7 @@ class _Sound:
         self._size = 0  # bytes that came out
         self._start: float | None = None
 
-    def track(self, container: av.container.InputContainer) -> Track:
+    def track(self, container: InputContainer) -> Track:
         if container.start_time is not None:
             self._start = container.start_time / 1_000_000
         duration = None
@@ -389,9 +390,9 @@ def _audio_codecs() -> str:
 
 
 def _decodes_sound(name: str) -> bool:
-    import av
+    from av.codec.codec import Codec, UnknownCodecError
 
     try:
-        return av.Codec(name, "r").type == "audio"
-    except av.codec.codec.UnknownCodecError:  # an encoder
+        return Codec(name, "r").type == "audio"
+    except UnknownCodecError:  # an encoder
         return False

@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
@@ -190,12 +190,12 @@ def _open_object(audio: object) -> Source:
     if inspect.iscoroutinefunction(read):
         return Source(name, lambda: cast("Awaitable[bytes]", read(_BLOCK)))
     if read is None and hasattr(audio, "__aiter__"):
-        blocks = audio.__aiter__()
+        blocks = aiter(cast("AsyncIterable[bytes]", audio))
 
         async def next_block() -> bytes:
             async for block in blocks:
                 if block:
-                    return cast("bytes", block)
+                    return block
             return b""
 
         return Source(name, next_block)
@@ -215,10 +215,11 @@ def _open_standard_input() -> Source:
         raise AudioFileException("standard input is a terminal: pipe audio into it")
     try:
         fd = file.fileno()
-        regular = stat.S_ISREG(os.fstat(fd).st_mode)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return _pipe_source(file, fd, name, close=False)
     except OSError:
-        regular = True
-    return _file_source(file, name) if regular else _pipe_source(file, fd, name, close=False)
+        pass  # it has no descriptor, as in a test that replaces it
+    return _file_source(file, name)
 
 
 def _file_source(file: BinaryIO, name: str, close: Callable[[], None] | None = None) -> Source:

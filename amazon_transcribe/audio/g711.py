@@ -10,6 +10,7 @@ from collections.abc import Mapping
 def expand(data: bytes, media_encoding: str) -> bytes:
     """Return G.711 audio as 16-bit little-endian PCM.
 
+    :param data: One byte for each sample.
     :param media_encoding: `"g711-alaw"` or `"g711-ulaw"`.
     """
     low, high = _TABLES[media_encoding]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
+from typing import overload
 
 from ..exceptions import InvalidParameterException
 from ._audio import AudioSource
@@ -15,6 +16,16 @@ MAX_LOOKAHEAD_SECONDS = 240.0
 _MAX_WAIT_SECONDS = 12.0
 
 
+@overload
+def paced(audio: AudioSource) -> AsyncGenerator[bytes, None]: ...
+@overload
+def paced(
+    audio: AsyncIterable[bytes],
+    sample_rate_hz: int,
+    *,
+    media_encoding: str = "pcm",
+    channels: int = 1,
+) -> AsyncGenerator[bytes, None]: ...
 async def paced(
     audio: AudioSource | AsyncIterable[bytes],
     sample_rate_hz: int | None = None,
@@ -112,6 +123,17 @@ class Lookahead:
             self.position = position
             self._advanced.set()
 
+    @overload
+    def limit(self, audio: AudioSource) -> AsyncGenerator[bytes, None]: ...
+    @overload
+    def limit(
+        self,
+        audio: AsyncIterable[bytes],
+        sample_rate_hz: int,
+        *,
+        media_encoding: str = "pcm",
+        channels: int = 1,
+    ) -> AsyncGenerator[bytes, None]: ...
     async def limit(
         self,
         audio: AudioSource | AsyncIterable[bytes],
