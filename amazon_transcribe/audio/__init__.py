@@ -120,7 +120,7 @@ async def _open_call(
     stack: AsyncExitStack, sides: tuple[Recording, Recording], wanted: Wanted
 ) -> AudioSource:
     """Open two recordings as the two channels of one."""
-    if len(sides) != 2 or "mic" in sides:
+    if len(sides) != 2 or any(isinstance(side, str) and side == "mic" for side in sides):
         raise InvalidParameterException("audio", "a call has two sides, each of them a recording")
     if wanted.channels == "split":
         raise InvalidParameterException(

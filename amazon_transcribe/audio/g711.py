@@ -21,7 +21,11 @@ def expand(data: bytes, media_encoding: str) -> bytes:
 
 
 def quiet_bytes(media_encoding: str, limit: int) -> bytes:
-    """Return the bytes of all samples from `-limit` up to `limit`, of 16 bits."""
+    """Return the bytes of all samples that are quiet.
+
+    :param media_encoding: `"g711-alaw"` or `"g711-ulaw"`.
+    :param limit: The largest of them, of 16 bits.
+    """
     samples = array("h", expand(bytes(range(256)), media_encoding))
     if sys.byteorder == "big":
         samples.byteswap()
