@@ -315,7 +315,7 @@ class TranscribeStreamingClient:
         :param transcript_format: `"spoken"` or `"written"`.
         :param idle: What to do when the program sends no audio for `idle_after` seconds:
             `"wait"`, until the service ends the stream after 15 s; `"silence"` sends a
-            tenth of a second of it, again and again, with pcm only (it counts as audio:
+            tenth of a second of it, again and again, in pcm and G.711 (it counts as audio:
             in the transcript's times, in `audio_bytes_sent` and on the bill); `"end"`
             ends the input, so that the stream ends cleanly with its last results.
         :param idle_after: Above 0 and under 15 s.
@@ -434,7 +434,7 @@ class TranscribeStreamingClient:
             characters of `[A-Z_, ]`; needs one of the two above.
         :param idle: What to do when the program sends no audio for `idle_after` seconds:
             `"wait"`, until the service ends the stream after 15 s; `"silence"` sends a
-            tenth of a second of it, again and again, with pcm only (it counts as audio:
+            tenth of a second of it, again and again, in pcm and G.711 (it counts as audio:
             in the transcript's times, in `audio_bytes_sent` and on the bill); `"end"`
             ends the input, so that the stream ends cleanly with its last results.
         :param idle_after: Above 0 and under 15 s.
@@ -519,7 +519,7 @@ class TranscribeStreamingClient:
         :param content_identification_type: `"PHI"` marks personal health information.
         :param idle: What to do when the program sends no audio for `idle_after` seconds:
             `"wait"`, until the service ends the stream after 15 s; `"silence"` sends a
-            tenth of a second of it, again and again, with pcm only (it counts as audio:
+            tenth of a second of it, again and again, in pcm and G.711 (it counts as audio:
             in the transcript's times, in `audio_bytes_sent` and on the bill); `"end"`
             ends the input, so that the stream ends cleanly with its last results.
         :param idle_after: Above 0 and under 15 s.
@@ -580,7 +580,7 @@ class TranscribeStreamingClient:
         :param session_id: A UUID of 36 characters; by default the service makes one.
         :param idle: What to do when the program sends no audio for `idle_after` seconds:
             `"wait"`, until the service ends the stream after 15 s; `"silence"` sends a
-            tenth of a second of it, again and again, with pcm only (it counts as audio:
+            tenth of a second of it, again and again, in pcm and G.711 (it counts as audio:
             in the transcript's times, in `audio_bytes_sent` and on the bill); `"end"`
             ends the input, so that the stream ends cleanly with its last results.
         :param idle_after: Above 0 and under 15 s.

@@ -134,7 +134,7 @@ class Observer:
     def audio_lag(self, stream: StreamInfo, seconds: float) -> None:
         """Record how far a result is behind the audio sent.
 
-        Only called for pcm, in which a number of bytes has a duration.
+        Only called for pcm and G.711, in which a number of bytes has a duration.
 
         :param stream: The stream.
         :param seconds: Audio that was sent beyond the result's end.

@@ -32,8 +32,8 @@ async def apply_realtime_delay(
     bytes_per_second = bytes_per_sample * sample_rate * channel_nums
     if not bytes_per_second > 0:
         raise ValidationException("bytes_per_sample, sample_rate and channel_nums must be above 0")
-    pace = RealTime(bytes_per_second)
+    pace = RealTime()
     async for chunk in reader:
-        await pace.wait(len(chunk))
+        await pace.wait(len(chunk) / bytes_per_second)
         await stream.input_stream.send_audio_event(audio_chunk=chunk)
     await pace.wait(0)

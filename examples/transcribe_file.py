@@ -25,7 +25,7 @@ async def transcribe(path: str) -> None:
         )
 
         async def send() -> None:
-            async for chunk in paced(audio.chunks, audio.sample_rate_hz):
+            async for chunk in paced(audio):
                 await stream.input_stream.send_audio_event(audio_chunk=chunk)
             await stream.input_stream.end_stream()
 

@@ -35,7 +35,7 @@ async def transcribe(path: str) -> list[Result]:
         lookahead = Lookahead()
 
         async def send() -> None:
-            async for chunk in lookahead.limit(audio.chunks, audio.sample_rate_hz):
+            async for chunk in lookahead.limit(audio):
                 await stream.input_stream.send_audio_event(audio_chunk=chunk)
             await stream.input_stream.end_stream()
 

@@ -52,6 +52,10 @@ LanguageCode = Literal[
 
 MediaEncoding = Literal["pcm", "ogg-opus", "flac", "g711-alaw", "g711-ulaw", "g729"]
 ScribeMediaEncoding = Literal["pcm", "ogg-opus", "flac"]
+
+SILENT_SAMPLE: Mapping[str, bytes] = {"pcm": b"\0\0", "g711-alaw": b"\xd5", "g711-ulaw": b"\xff"}
+"""A sample of silence in each encoding whose samples all have the same size."""
+
 VocabularyFilterMethod = Literal["remove", "mask", "tag"]
 PartialResultsStability = Literal["high", "medium", "low"]
 TranscriptFormat = Literal["spoken", "written"]

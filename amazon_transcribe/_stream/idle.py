@@ -6,7 +6,7 @@ import asyncio
 import weakref
 from typing import Any, Literal, Protocol
 
-from .._protocol.constants import AUDIO_TIMEOUT, MAX_AUDIO_CHUNK
+from .._protocol.constants import AUDIO_TIMEOUT, MAX_AUDIO_CHUNK, SILENT_SAMPLE
 from ..exceptions import InvalidParameterException, TimeoutException
 
 Idle = Literal["wait", "silence", "end"]
@@ -21,7 +21,7 @@ def check_idle(idle: object, idle_after: float, media_encoding: object) -> None:
     """Refuse an idle policy that cannot be kept.
 
     :raises InvalidParameterException: for a word or a time that is not allowed, and for
-        silence in anything but pcm.
+        silence in anything but pcm and G.711.
     """
     if idle not in ("wait", "silence", "end"):
         raise InvalidParameterException(
@@ -33,18 +33,20 @@ def check_idle(idle: object, idle_after: float, media_encoding: object) -> None:
             f"idle_after must be above 0 and under the service's {AUDIO_TIMEOUT:g} s,"
             f" not {idle_after!r}",
         )
-    if idle == "silence" and media_encoding != "pcm":
+    if idle == "silence" and media_encoding not in SILENT_SAMPLE:
         raise InvalidParameterException(
-            "idle", f"silence can be sent as pcm only, not as {media_encoding}"
+            "idle",
+            f"silence can be sent as {', '.join(SILENT_SAMPLE)} only, not as {media_encoding}",
         )
 
 
 def silence_of(request: Any) -> bytes:
-    """Return a tenth of a second of silence for a request's audio, which is pcm."""
+    """Return a tenth of a second of silence for a request's audio, pcm or G.711."""
+    silent_sample = SILENT_SAMPLE[request.media_encoding]
     channels = getattr(request, "number_of_channels", None) or 1
     # Whole samples of two channels where the request names none: right for one too.
     samples = int(request.media_sample_rate_hz * _SILENCE_SECONDS) // 2 * 2
-    return bytes(min(samples * 2 * channels, MAX_AUDIO_CHUNK // 4 * 4))
+    return (silent_sample * samples * channels)[: MAX_AUDIO_CHUNK // 4 * 4]
 
 
 class IdleStream(Protocol):

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .._protocol.constants import SILENT_SAMPLE
 from .._protocol.events import UnknownEvent
 from .._protocol.times import believable
 from ..eventstream import BaseEvent
@@ -103,7 +104,6 @@ class Telemetry:
 
 def byte_rate(request: Any) -> int:
     """Return the bytes in a second of a request's audio, 0 where its encoding varies."""
-    if request.media_encoding != "pcm":
-        return 0
     channels = getattr(request, "number_of_channels", None) or 1
-    return int(request.media_sample_rate_hz) * 2 * channels
+    size = len(SILENT_SAMPLE.get(request.media_encoding, b""))
+    return int(request.media_sample_rate_hz) * size * channels

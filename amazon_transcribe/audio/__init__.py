@@ -1,48 +1,54 @@
-"""Audio for a stream: WAV files, raw PCM, standard input and the microphone, paced.
+"""Audio for a stream: recordings of any kind, raw audio, the microphone, frames; paced.
 
-    async with open_audio("talk.wav") as audio:
+    async with open_audio("talk.mp4") as audio:
         stream = await client.start_stream_transcription(
             language_code="en-US",
             media_sample_rate_hz=audio.sample_rate_hz,
             media_encoding="pcm",
         )
-        async for chunk in paced(audio.chunks, audio.sample_rate_hz):
+        async for chunk in paced(audio):
             await stream.input_stream.send_audio_event(audio_chunk=chunk)
         await stream.input_stream.end_stream()
 
-This module reads 16-bit little-endian mono PCM at 8,000 to 48,000 Hz. The service wants it
-in chunks of equal length, best 50 to 200 ms, at most 32,768 bytes and one second. It ends a
-stream that sends no audio for 15 seconds. The signature of an event is valid for five
-minutes, so audio must not run much further ahead of the recogniser than that.
+Unless it is asked otherwise, this module gives 16-bit little-endian mono PCM at 8,000 to
+48,000 Hz. The service wants it in chunks of equal length, best 50 to 200 ms, at most 32,768
+bytes and one second. It ends a stream that sends no audio for 15 seconds. The signature of an
+event is valid for five minutes, so audio must not run much further ahead of the recogniser
+than that.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import replace
+from typing import cast
 
-from .._protocol.constants import MAX_AUDIO_CHUNK
+from .._protocol.constants import SILENT_SAMPLE
 from .._protocol.constraints import SAMPLE_RATE
 from ..exceptions import InvalidParameterException
 from ._audio import AsyncReader, AudioSource, Channels, RawEncoding, Recording
+from ._channels import interleave
 from ._microphone import MICROPHONE_SAMPLE_RATE, import_sounddevice, record
-from ._source import BYTES_PER_SAMPLE, AudioFileException, open_source
-from ._wav import AudioReader, read_header
+from ._recording import Wanted, open_recording
+from ._source import AudioFileException
+from .batches import CHUNK_SECONDS, Batcher, batched, chunk_size
 from .pacing import Lookahead, paced
 
 __all__ = [
     "AsyncReader",
     "AudioFileException",
     "AudioSource",
+    "Batcher",
+    "Channels",
     "Lookahead",
+    "RawEncoding",
+    "Recording",
+    "batched",
     "open_audio",
     "paced",
 ]
-
-CHUNK_SECONDS = 0.1
-MAX_CHUNK_SECONDS = 1.0
 
 
 @asynccontextmanager
@@ -90,48 +96,76 @@ async def open_audio(
         audio.
     :raises InvalidParameterException: If a parameter is outside its limits.
     """
-    sample_rate_hz = SAMPLE_RATE.normalised(sample_rate_hz)
-    if sample_rate_hz is not None and (violation := SAMPLE_RATE.violation(sample_rate_hz)):
-        raise InvalidParameterException("sample_rate_hz", f"the sample rate {violation}")
-    if not 0 < chunk_seconds <= MAX_CHUNK_SECONDS:
-        raise InvalidParameterException(
-            "chunk_seconds",
-            f"a chunk must be longer than 0 and at most 1 second long, not {chunk_seconds}",
-        )
-    if audio == "mic":
-        import_sounddevice()
-        rate = sample_rate_hz or MICROPHONE_SAMPLE_RATE
-        blocks: asyncio.Queue[bytes] = asyncio.Queue()
-        chunks = record(rate, _chunk_bytes(rate, chunk_seconds), blocks)
-        async with aclosing(chunks):
-            yield AudioSource(rate, chunks, stop=lambda: blocks.put_nowait(b""))
-        return
+    rate = _checked_rate(sample_rate_hz)
+    _check_choices(channels, raw)
+    wanted = Wanted(rate, chunk_seconds, channels, raw, passthrough)
     async with AsyncExitStack() as stack:
-        source = open_source(audio)  # type: ignore[arg-type]
-        stack.callback(source.close)
-        rate, reader = await read_header(source, sample_rate_hz)
-        if await reader.is_empty():
-            raise AudioFileException(f"{source.name} holds no audio")
-        chunks = _chunks(reader, _chunk_bytes(rate, chunk_seconds))
-        await stack.enter_async_context(aclosing(chunks))
-        yield AudioSource(rate, chunks)
+        if isinstance(audio, tuple):
+            yield await _open_call(stack, audio, wanted)
+        elif isinstance(audio, str) and audio == "mic":
+            yield await _open_microphone(stack, rate or MICROPHONE_SAMPLE_RATE, chunk_seconds)
+        else:
+            yield await open_recording(stack, audio, wanted)
 
 
-async def _chunks(reader: AudioReader, size: int) -> AsyncGenerator[bytes, None]:
-    while chunk := await reader.take(size):
-        whole = len(chunk) - len(chunk) % BYTES_PER_SAMPLE
-        if whole:
-            yield chunk[:whole]
-        if len(chunk) < size:
-            break
+async def _open_microphone(stack: AsyncExitStack, rate: int, seconds: float) -> AudioSource:
+    import_sounddevice()
+    blocks: asyncio.Queue[bytes] = asyncio.Queue()
+    chunks = record(rate, chunk_size(rate, seconds), blocks)
+    await stack.enter_async_context(aclosing(chunks))
+    return AudioSource(rate, chunks, stop=lambda: blocks.put_nowait(b""))
 
 
-def _chunk_bytes(rate: int, seconds: float) -> int:
-    size = max(1, round(rate * seconds)) * BYTES_PER_SAMPLE
-    if size > MAX_AUDIO_CHUNK:
+async def _open_call(
+    stack: AsyncExitStack, sides: tuple[Recording, Recording], wanted: Wanted
+) -> AudioSource:
+    """Open two recordings as the two channels of one."""
+    if len(sides) != 2 or any(isinstance(side, str) and side == "mic" for side in sides):
+        raise InvalidParameterException("audio", "a call has two sides, each of them a recording")
+    if wanted.channels == "split":
         raise InvalidParameterException(
-            "chunk_seconds",
-            f"a chunk may have at most {MAX_AUDIO_CHUNK} bytes; "
-            f"{seconds} s at {rate} Hz are {size}",
+            "channels", "two recordings are two channels already: mix each of them, or pick one"
         )
-    return size
+    wanted = replace(wanted, passthrough=False)
+    first = await open_recording(stack, sides[0], wanted)
+    second = await open_recording(stack, sides[1], replace(wanted, rate=first.sample_rate_hz))
+    chunk_size(first.sample_rate_hz, wanted.chunk_seconds, channels=2)
+    durations = (first.duration, second.duration)
+    chunks = _joined(first.chunks, second.chunks)
+    await stack.enter_async_context(aclosing(chunks))
+    return AudioSource(
+        first.sample_rate_hz,
+        chunks,
+        channels=2,
+        duration=None if None in durations else max(d or 0.0 for d in durations),
+    )
+
+
+async def _joined(
+    first: AsyncGenerator[bytes, None], second: AsyncGenerator[bytes, None]
+) -> AsyncGenerator[bytes, None]:
+    while True:
+        left, right = await anext(first, b""), await anext(second, b"")
+        if not left and not right:
+            return
+        yield interleave(left, right)
+
+
+def _checked_rate(sample_rate_hz: int | None) -> int | None:
+    rate = SAMPLE_RATE.normalised(sample_rate_hz)
+    if rate is not None and (violation := SAMPLE_RATE.violation(rate)):
+        raise InvalidParameterException("sample_rate_hz", f"the sample rate {violation}")
+    return cast("int | None", rate)
+
+
+def _check_choices(channels: object, raw: object) -> None:
+    is_number = isinstance(channels, int) and not isinstance(channels, bool) and channels >= 0
+    if channels not in ("mix", "split") and not is_number:
+        raise InvalidParameterException(
+            "channels",
+            f"channels must be 'mix', 'split' or the number of one, from 0, not {channels!r}",
+        )
+    if raw is not None and raw not in SILENT_SAMPLE:
+        raise InvalidParameterException(
+            "raw", f"raw audio must be one of {', '.join(SILENT_SAMPLE)}, not {raw!r}"
+        )

@@ -14,7 +14,10 @@ class AsyncReader(Protocol):
     """What reads without blocking: an upload, an `asyncio.StreamReader`, an aiofiles file."""
 
     async def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes; none at the end."""
+        """Return the next bytes as soon as there are some, none at the end.
+
+        :param size: The most bytes to return.
+        """
         ...
 
 

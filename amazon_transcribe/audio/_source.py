@@ -1,19 +1,25 @@
-"""Sources of bytes: files, pipes and standard input, read without blocking the event loop."""
+"""Sources of bytes: files, pipes, uploads and more, read without blocking the event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
+import io
 import os
+import re
 import stat
 import sys
+from collections.abc import AsyncIterable, Awaitable, Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, cast
 
 from ..exceptions import SDKError
+from ._audio import Recording
 
-BYTES_PER_SAMPLE = 2  # of 16-bit mono PCM
+BYTES_PER_SAMPLE = 2  # of 16-bit PCM
 
 _BLOCK = 65_536
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # one letter before the colon is a drive
 
 
 class AudioFileException(SDKError):
@@ -23,39 +29,83 @@ class AudioFileException(SDKError):
     """
 
 
+class Readable(Protocol):
+    """Bytes that are read in order."""
+
+    async def peek(self, size: int) -> bytes:
+        """Return the next bytes without taking them; fewer than `size` only at the end."""
+        ...
+
+    async def take(self, size: int) -> bytes:
+        """Return the next bytes; fewer than `size` only at the end."""
+        ...
+
+    async def skip(self, size: int) -> None:
+        """Drop the next bytes."""
+        ...
+
+
 class Source:
     """Bytes that are read without blocking the event loop.
 
     A regular file is read in a thread, where a read cannot take long. A pipe, socket or
     device is read when the loop finds it readable, so that no thread hangs in a read; its
     flags are left alone, as other processes may share it.
+
+    :ivar path: The regular file that is read, if it was opened here.
+    :ivar file: The file that can be read at any position, from any thread; None for others.
+    :ivar start: The position in it at which the audio begins.
     """
 
-    def __init__(self, file: BinaryIO, name: str, fd: int | None, close: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        read_block: Callable[[], Awaitable[bytes]],
+        close: Callable[[], None] | None = None,
+    ) -> None:
         self.name = name
         self.path: Path | None = None
-        self._file = file
-        self._fd = fd
+        self.file: BinaryIO | None = None
+        self.start = 0
+        self._read_block = read_block
         self._close = close
         self._ahead = bytearray()
 
     def close(self) -> None:
         """Close the file, unless it is the caller's."""
         if self._close:
-            self._file.close()
+            self._close()
 
-    async def peek(self, size: int) -> bytes:
-        """Return the next bytes without taking them; fewer than `size` only at the end."""
-        while len(self._ahead) < size:
-            block = await self._read_block()
-            if not block:
-                break
-            self._ahead += block
+    async def size(self) -> int | None:
+        """Return the number of bytes, if all can be read at any position."""
+        if self.file is None:
+            return None
+        return await asyncio.to_thread(_size, self.file) - self.start
+
+    def ahead(self, size: int) -> bytes:
+        """Return the bytes that were read already without being taken, at most `size`."""
         return bytes(self._ahead[:size])
+
+    async def peek(self, size: int, at: int = 0) -> bytes:
+        """Return the next bytes without taking them; fewer than `size` only at the end.
+
+        :param at: How many bytes to leave out before.
+        """
+        while len(self._ahead) < at + size and await self._read_ahead():
+            pass
+        return bytes(self._ahead[at : at + size])
 
     async def take(self, size: int) -> bytes:
         """Return the next bytes; fewer than `size` only at the end."""
         data = await self.peek(size)
+        del self._ahead[: len(data)]
+        return data
+
+    async def take_some(self, size: int) -> bytes:
+        """Return the next bytes as soon as there are any, at most `size`; none at the end."""
+        if not self._ahead:
+            await self._read_ahead()
+        data = bytes(self._ahead[:size])
         del self._ahead[: len(data)]
         return data
 
@@ -67,44 +117,93 @@ class Source:
                 break
             size -= len(data)
 
-    async def _read_block(self) -> bytes:
+    async def _read_ahead(self) -> bool:
         try:
-            if self._fd is not None:
-                try:
-                    return await _read_when_ready(self._fd)
-                except (NotImplementedError, PermissionError):
-                    self._fd = None  # the loop cannot watch it, as epoll cannot /dev/null
-            return await asyncio.to_thread(self._file.read, _BLOCK)
+            block = await self._read_block()
         except OSError as error:
-            raise AudioFileException(f"cannot read {self.name}: {error.strerror}") from error
+            raise _unreadable(self.name, error) from error
+        if not isinstance(block, (bytes, bytearray, memoryview)):
+            raise AudioFileException(f"{self.name} gives no bytes: open it in binary mode")
+        self._ahead += block
+        return bool(block)
 
 
-def open_source(audio: str | os.PathLike[str] | BinaryIO) -> Source:
-    """Open a path, `"-"` for standard input, or a binary file that is open already.
+class Preview:
+    """The bytes of a source, read without taking them from it.
+
+    :ivar position: How many bytes were passed.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.position = 0
+
+    async def peek(self, size: int) -> bytes:
+        return await self._source.peek(size, self.position)
+
+    async def take(self, size: int) -> bytes:
+        data = await self.peek(size)
+        self.position += len(data)
+        return data
+
+    async def skip(self, size: int) -> None:
+        await self.take(size)
+
+
+def open_source(audio: Recording) -> Source:
+    """Open a path, `"-"` for standard input, or what gives bytes.
 
     :raises AudioFileException: If it cannot be opened.
     """
+    if isinstance(audio, (bytes, bytearray, memoryview)):
+        return _file_source(io.BytesIO(audio), "the audio")
     if not isinstance(audio, (str, os.PathLike)):
-        return Source(audio, str(getattr(audio, "name", "the audio")), None, close=False)
+        return _open_object(audio)
     if audio == "-":
         return _open_standard_input()
     path = os.fspath(audio)
+    if _URL.match(path):
+        raise AudioFileException(
+            f"{path} is a URL, and only files are opened: download it, or read it with ffmpeg"
+        )
     try:
         # Non-blocking: opening a named pipe would wait for its writer.
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise AudioFileException(f"cannot read {path}: {reason}") from error
+        raise _unreadable(path, error) from error
     mode = os.fstat(fd).st_mode
     if stat.S_ISDIR(mode):
         os.close(fd)
         raise AudioFileException(f"cannot read {path}: it is a directory")
     if stat.S_ISREG(mode):
         # Buffered: the file's lock makes close() wait for a cancelled task's read in a thread.
-        source = Source(os.fdopen(fd, "rb"), path, None, close=True)
+        file = os.fdopen(fd, "rb")
+        source = _file_source(file, path, file.close)
         source.path = Path(path)
         return source
-    return Source(os.fdopen(fd, "rb", buffering=0), path, fd, close=True)
+    return _pipe_source(os.fdopen(fd, "rb", buffering=0), fd, path, close=True)
+
+
+def _open_object(audio: object) -> Source:
+    name = str(getattr(audio, "filename", None) or getattr(audio, "name", None) or "the audio")
+    read = getattr(audio, "read", None)
+    if inspect.iscoroutinefunction(read):
+        return Source(name, lambda: cast("Awaitable[bytes]", read(_BLOCK)))
+    if read is None and hasattr(audio, "__aiter__"):
+        blocks = aiter(cast("AsyncIterable[bytes]", audio))
+
+        async def next_block() -> bytes:
+            async for block in blocks:
+                if block:
+                    return block
+            return b""
+
+        return Source(name, next_block)
+    if read is None:
+        raise AudioFileException(
+            f"audio must be a path, bytes, or what gives bytes, not {type(audio).__name__}"
+        )
+    return _file_source(cast("BinaryIO", audio), name)
 
 
 def _open_standard_input() -> Source:
@@ -116,10 +215,37 @@ def _open_standard_input() -> Source:
         raise AudioFileException("standard input is a terminal: pipe audio into it")
     try:
         fd = file.fileno()
-        regular = stat.S_ISREG(os.fstat(fd).st_mode)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return _pipe_source(file, fd, name, close=False)
     except OSError:
-        return Source(file, name, None, close=False)
-    return Source(file, name, None if regular else fd, close=False)
+        pass  # it has no descriptor, as in a test that replaces it
+    return _file_source(file, name)
+
+
+def _file_source(file: BinaryIO, name: str, close: Callable[[], None] | None = None) -> Source:
+    source = Source(name, lambda: asyncio.to_thread(file.read, _BLOCK), close)
+    try:
+        if file.seekable():
+            source.start = file.tell()
+            source.file = file
+    except (AttributeError, OSError):
+        pass  # the file can only be read in order
+    return source
+
+
+def _pipe_source(file: BinaryIO, fd: int, name: str, *, close: bool) -> Source:
+    can_be_watched = True
+
+    async def read_block() -> bytes:
+        nonlocal can_be_watched
+        if can_be_watched:
+            try:
+                return await _read_when_ready(fd)
+            except (NotImplementedError, PermissionError):
+                can_be_watched = False  # as epoll cannot watch /dev/null
+        return await asyncio.to_thread(file.read, _BLOCK)
+
+    return Source(name, read_block, file.close if close else None)
 
 
 async def _read_when_ready(fd: int) -> bytes:
@@ -135,3 +261,15 @@ async def _read_when_ready(fd: int) -> bytes:
             return os.read(fd, _BLOCK)
         except BlockingIOError:
             pass
+
+
+def _size(file: BinaryIO) -> int:
+    position = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(position)
+    return size
+
+
+def _unreadable(name: str, error: OSError | ValueError) -> AudioFileException:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return AudioFileException(f"cannot read {name}: {reason}")

@@ -8,11 +8,13 @@ length of the file is ignored, and the bytes after a chunk decide where the next
 from __future__ import annotations
 
 import re
-import shlex
 import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from .._protocol.constraints import SAMPLE_RATE
-from ._source import BYTES_PER_SAMPLE, AudioFileException, Source
+from .._protocol.constants import SILENT_SAMPLE
+from ._audio import RawEncoding
+from ._source import AudioFileException, Preview, Readable, Source
 
 _LENGTH_UNKNOWN = 0xFFFFFFFF
 _MAX_BYTES_BEFORE_DATA = 16 * 1024**2
@@ -35,42 +37,68 @@ _NO_AUDIO = re.compile(rb"\0?[ -~]{0,7}\Z|TAG|ID3")
 
 # KSDATAFORMAT_SUBTYPE_…: the format tag, then this constant.
 _SUBFORMAT_TAIL = bytes.fromhex("000000001000800000aa00389b71")
+_ENCODINGS: Mapping[tuple[int, int], RawEncoding] = {
+    (_WAVE_FORMAT_PCM, 16): "pcm",
+    (6, 8): "g711-alaw",
+    (7, 8): "g711-ulaw",
+}
 _FORMAT_NAMES = {2: "ADPCM", 3: "floating point", 6: "A-law", 7: "µ-law", 17: "ADPCM", 85: "MP3"}
 
-_OTHER_FORMATS = {
-    b"fLaC": "FLAC",
-    b"OggS": "Ogg",
-    b"FORM": "AIFF",
-    b"caff": "CAF",
-    b".snd": "AU",
-    b"RF64": "RF64",
-    b"RIFX": "big-endian WAV",
-    b"ID3\x02": "MP3",
-    b"ID3\x03": "MP3",
-    b"ID3\x04": "MP3",
-    b"\x1aE\xdf\xa3": "Matroska or WebM",
-}
+
+@dataclass(frozen=True)
+class Samples:
+    """Audio that needs no codec, with or without a header.
+
+    :param name: What it is called.
+    :param media_encoding: Its encoding as the service calls it; None if the service has none.
+    :param rate: The sample rate.
+    :param channels: How many there are.
+    :param start: The position of the first sample.
+    :param length: The bytes of the first data chunk; None for raw audio.
+    """
+
+    name: str
+    media_encoding: RawEncoding | None
+    rate: int
+    channels: int
+    start: int = 0
+    length: int | None = None
+
+    @property
+    def frame_size(self) -> int:
+        """Bytes of one instant: a sample of each channel."""
+        return len(SILENT_SAMPLE[self.media_encoding or "pcm"]) * self.channels
+
+    def duration(self, size: int | None) -> float | None:
+        """Return the length in seconds of a file with so many bytes, if that is known."""
+        if size is None:
+            return None
+        left = max(0, size - self.start)
+        stated = self.length or left
+        return (min(stated, left)) / self.frame_size / self.rate
 
 
 class AudioReader:
     """The audio of a source: the data chunks of a WAV file, or everything.
 
-    :param data_length: The length of the data chunk that begins here; None for raw PCM.
+    :param source: The source, at its first sample.
     """
 
-    def __init__(self, source: Source, data_length: int | None = None) -> None:
+    def __init__(self, source: Source, samples: Samples) -> None:
         self._source = source
+        self._frame_size = samples.frame_size
         self._left: int | None = None  # bytes of this chunk; None: all that follows is audio
-        self._odd = 0  # bytes after them, of half a sample
+        self._part = 0  # bytes after them, of an instant that is not whole
+        self._odd = 0  # 1 in a chunk of odd length, which may have a pad byte
         self._at_end = False
-        if data_length is not None:
-            self._begin_data(data_length)
+        if samples.length is not None:
+            self._begin_data(samples.length)
 
     async def is_empty(self) -> bool:
-        """Return whether not even one sample is left."""
+        """Return whether not even one instant is left."""
         if not await self._find_audio():
             return True
-        return len(await self._source.peek(BYTES_PER_SAMPLE)) < BYTES_PER_SAMPLE
+        return len(await self._source.peek(self._frame_size)) < self._frame_size
 
     async def take(self, size: int) -> bytes:
         """Return the next bytes of audio; fewer than `size` only at the end."""
@@ -90,16 +118,17 @@ class AudioReader:
     def _begin_data(self, length: int) -> None:
         # A length that is not known is treated as 0: what follows decides whether it is audio.
         known = 0 if length == _LENGTH_UNKNOWN else length
-        self._odd = known % BYTES_PER_SAMPLE
-        self._left = known - self._odd
+        self._part = known % self._frame_size
+        self._odd = known % 2
+        self._left = known - self._part
 
     async def _find_audio(self) -> bool:
         """Move on to the next data chunk where one ends; return False where none follows."""
         while self._left == 0 and not self._at_end:
-            rest = (await self._source.peek(self._odd + 9))[self._odd :]
+            rest = await self._source.peek(9, self._part)
             padding = _padding(rest, self._odd)
             if padding is not None:
-                await self._source.skip(self._odd + padding)
+                await self._source.skip(self._part + padding)
                 await self._find_data()
             elif _NO_AUDIO.match(rest):
                 self._at_end = True
@@ -119,68 +148,38 @@ class AudioReader:
         self._at_end = True
 
 
-async def read_header(source: Source, sample_rate_hz: int | None) -> tuple[int, AudioReader]:
-    """Read up to the first byte of audio; without a WAV header, the audio is raw PCM.
+async def read_wav_header(source: Source) -> Samples:
+    """Read up to the first data chunk of a WAV file, without taking anything from the source.
 
-    :param sample_rate_hz: The sample rate that the caller names, if it does.
-    :returns: The sample rate and the audio.
-    :raises AudioFileException: If the audio is not 16-bit mono PCM at a sample rate that
-        the service accepts, or raw PCM without a named sample rate.
+    :raises AudioFileException: If the header is cut off or damaged.
     """
-    head = await source.peek(12)
-    if not head:
-        raise AudioFileException(f"{source.name} is empty")
-    if head[:4] == b"RIFF":
-        if head[8:12] != b"WAVE":
-            raise AudioFileException(f"{source.name} is a RIFF file but not a WAV file")
-        await source.skip(12)
-        rate, length = await _read_wav_header(source)
-        if sample_rate_hz not in (None, rate):
-            raise AudioFileException(
-                f"{source.name} has a sample rate of {rate} Hz, not {sample_rate_hz} Hz"
-            )
-        return rate, AudioReader(source, length)
-    name = "MP4" if head[4:8] == b"ftyp" else _OTHER_FORMATS.get(head[:4])
-    if name:
-        raise AudioFileException(
-            f"{source.name} is {name}, not WAV or raw PCM; {_conversion(source)}"
-        )
-    if sample_rate_hz is None:
-        raise AudioFileException(
-            f"{source.name} is not a WAV file, and raw PCM needs its sample rate named; "
-            f"for a WAV file, {_conversion(source)}"
-        )
-    return sample_rate_hz, AudioReader(source)
-
-
-async def _read_wav_header(source: Source) -> tuple[int, int]:
-    """Read up to the first data chunk; return the sample rate and the chunk's length."""
-    rate: int | None = None
-    passed = 0
-    while passed < _MAX_BYTES_BEFORE_DATA:
-        head = await source.take(8)
+    header = Preview(source)
+    await header.skip(12)
+    fmt = b""
+    while header.position < _MAX_BYTES_BEFORE_DATA:
+        head = await header.take(8)
         if len(head) < 8:
             raise AudioFileException(f"{source.name} is cut off before its audio")
         chunk_id, length = struct.unpack("<4sI", head)
         if chunk_id == b"data":
-            if rate is None:
+            if not fmt:
                 raise AudioFileException(f"{source.name} names no format before its audio")
-            return rate, length
-        passed += 8 + length
-        if chunk_id == b"fmt " and rate is None:
+            return _samples(source, fmt, header.position, length)
+        if chunk_id == b"fmt " and not fmt:
             if not 16 <= length <= _MAX_FORMAT_LENGTH:
                 raise AudioFileException(f"{source.name} has a format chunk of {length} bytes")
-            body = await source.take(length)
-            if len(body) < length:
+            fmt = await header.take(length)
+            if len(fmt) < length:
                 raise AudioFileException(f"{source.name} is cut off before its audio")
-            rate = _sample_rate(source, body)
-        elif passed <= _MAX_BYTES_BEFORE_DATA:
-            await source.skip(length)
-        await _skip_padding(source, length)
+        elif header.position + length > _MAX_BYTES_BEFORE_DATA:
+            break
+        else:
+            await header.skip(length)
+        await _skip_padding(header, length)
     raise AudioFileException(f"{source.name} has no audio in its first 16 MiB")
 
 
-async def _skip_padding(source: Source, length: int) -> None:
+async def _skip_padding(source: Readable, length: int) -> None:
     """Skip the pad byte after a chunk of this length, if the file has it."""
     if odd := length % 2:
         padding = _padding(await source.peek(9), odd)
@@ -211,33 +210,14 @@ def _is_possible(head: bytes) -> bool:
     return int.from_bytes(head[4:], "little") <= _MAX_BYTES_BEFORE_DATA
 
 
-def _sample_rate(source: Source, fmt: bytes) -> int:
-    """Return the sample rate of a format chunk, after checking that the service accepts it."""
+def _samples(source: Source, fmt: bytes, start: int, length: int) -> Samples:
+    """Read a format chunk."""
     tag, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", fmt)
     if tag == _WAVE_FORMAT_EXTENSIBLE and fmt[26:40] == _SUBFORMAT_TAIL:
         (tag,) = struct.unpack_from("<H", fmt, 24)
-    if tag != _WAVE_FORMAT_PCM:
-        name = _FORMAT_NAMES.get(tag, f"of format 0x{tag:04X}")
-        raise AudioFileException(
-            f"{source.name} is {name}, only 16-bit PCM is accepted; {_conversion(source)}"
-        )
-    if bits != 16:
-        raise AudioFileException(
-            f"{source.name} has {bits} bits per sample, only 16 are accepted; {_conversion(source)}"
-        )
-    if channels != 1:
-        count = {0: "no", 2: "2 (stereo)"}.get(channels, channels)
-        raise AudioFileException(
-            f"{source.name} has {count} channels, only mono is accepted; {_conversion(source)}"
-        )
-    if violation := SAMPLE_RATE.violation(rate):
-        raise AudioFileException(
-            f"the sample rate of {source.name} {violation}; {_conversion(source, '-ar 16000 ')}"
-        )
-    return int(rate)
-
-
-def _conversion(source: Source, option: str = "") -> str:
-    """Return the command that converts the audio."""
-    name = shlex.quote(source.path.name) if source.path else "in.wav"
-    return f"convert it: ffmpeg -i {name} -ac 1 {option}-c:a pcm_s16le out.wav"
+    if not channels:
+        raise AudioFileException(f"{source.name} has no channels")
+    kind = _FORMAT_NAMES.get(tag, f"of format 0x{tag:04X}")
+    if tag == _WAVE_FORMAT_PCM:
+        kind = f"of {bits} bits"
+    return Samples(f"WAV {kind}", _ENCODINGS.get((tag, bits)), rate, channels, start, length)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
+from typing import overload
 
 from .._protocol.times import believable
 from ..exceptions import InvalidParameterException
-from ._source import BYTES_PER_SAMPLE
+from ._audio import AudioSource
+from ._clock import Clock, clock_of
 
 MAX_LOOKAHEAD_SECONDS = 240.0
 
@@ -15,39 +17,70 @@ MAX_LOOKAHEAD_SECONDS = 240.0
 _MAX_WAIT_SECONDS = 12.0
 
 
-async def paced(chunks: AsyncIterable[bytes], sample_rate_hz: int) -> AsyncGenerator[bytes, None]:
-    """Yield chunks of 16-bit mono PCM at the speed of the speech in them.
+@overload
+def paced(audio: AudioSource) -> AsyncGenerator[bytes, None]: ...
+@overload
+def paced(
+    audio: AsyncIterable[bytes],
+    sample_rate_hz: int,
+    *,
+    media_encoding: str = "pcm",
+    channels: int = 1,
+) -> AsyncGenerator[bytes, None]: ...
+async def paced(
+    audio: AudioSource | AsyncIterable[bytes],
+    sample_rate_hz: int | None = None,
+    *,
+    media_encoding: str = "pcm",
+    channels: int = 1,
+) -> AsyncGenerator[bytes, None]:
+    """Yield audio at the speed of the speech in it.
 
     Each chunk has its time on the loop's clock, counted from the first chunk, so delays do
-    not add up: late chunks follow each other at once until they have caught up.
+    not add up: late chunks follow each other at once until they have caught up. FLAC and Opus
+    in Ogg are paced by the times that they hold.
 
-    :param chunks: The audio.
-    :param sample_rate_hz: The sample rate in hertz.
+    :param audio: What `open_audio` gives, which has the other parameters; or its chunks.
+    :param sample_rate_hz: The sample rate in hertz; chunks need it.
+    :param media_encoding: The encoding of the chunks.
+    :param channels: The number of channels in the chunks.
+    :raises InvalidParameterException: If chunks come without a sample rate, or in an encoding
+        that the service does not know.
     """
-    pace = RealTime(BYTES_PER_SAMPLE * sample_rate_hz)
+    chunks, clock = _timed(audio, sample_rate_hz, media_encoding, channels)
+    pace = RealTime()
     async for chunk in chunks:
-        await pace.wait(len(chunk))
+        await pace.wait(clock.seconds(chunk))
         yield chunk
 
 
+def _timed(
+    audio: AudioSource | AsyncIterable[bytes],
+    sample_rate_hz: int | None,
+    media_encoding: str,
+    channels: int,
+) -> tuple[AsyncIterable[bytes], Clock]:
+    if isinstance(audio, AudioSource):
+        return audio.chunks, clock_of(audio.media_encoding, audio.sample_rate_hz, audio.channels)
+    if sample_rate_hz is None:
+        raise InvalidParameterException("sample_rate_hz", "chunks need their sample rate named")
+    return audio, clock_of(media_encoding, sample_rate_hz, channels)
+
+
 class RealTime:
-    """The pace of audio at the speed of speech, on the event loop's clock.
+    """The pace of audio at the speed of speech, on the event loop's clock."""
 
-    :param bytes_per_second: The size of a second of audio.
-    """
-
-    def __init__(self, bytes_per_second: float) -> None:
-        self._bytes_per_second = bytes_per_second
+    def __init__(self) -> None:
         self._due: float | None = None
 
-    async def wait(self, size: int) -> None:
-        """Wait until the audio so far has been spoken, then count `size` bytes more.
+    async def wait(self, seconds: float) -> None:
+        """Wait until the audio so far has been spoken, then count so many seconds more.
 
         The first call starts the clock.
         """
         now = asyncio.get_running_loop().time()
         due = now if self._due is None else self._due
-        self._due = due + size / self._bytes_per_second
+        self._due = due + seconds
         if due > now:
             await asyncio.sleep(due - now)
 
@@ -94,20 +127,42 @@ class Lookahead:
             self.position = position
             self._advanced.set()
 
+    @overload
+    def limit(self, audio: AudioSource) -> AsyncGenerator[bytes, None]: ...
+    @overload
+    def limit(
+        self,
+        audio: AsyncIterable[bytes],
+        sample_rate_hz: int,
+        *,
+        media_encoding: str = "pcm",
+        channels: int = 1,
+    ) -> AsyncGenerator[bytes, None]: ...
     async def limit(
-        self, chunks: AsyncIterable[bytes], sample_rate_hz: int
+        self,
+        audio: AudioSource | AsyncIterable[bytes],
+        sample_rate_hz: int | None = None,
+        *,
+        media_encoding: str = "pcm",
+        channels: int = 1,
     ) -> AsyncGenerator[bytes, None]:
-        """Yield chunks of 16-bit mono PCM as far as the lookahead allows.
+        """Yield audio as far as the lookahead allows.
 
-        :param chunks: The audio.
-        :param sample_rate_hz: The sample rate in hertz.
+        :param audio: What `open_audio` gives, which has the other parameters; or its chunks.
+        :param sample_rate_hz: The sample rate in hertz; chunks need it.
+        :param media_encoding: The encoding of the chunks.
+        :param channels: The number of channels in the chunks.
+        :raises InvalidParameterException: If chunks come without a sample rate, or in an
+            encoding that the service does not know.
         """
+        chunks, clock = _timed(audio, sample_rate_hz, media_encoding, channels)
         loop = asyncio.get_running_loop()
-        samples = 0
+        sent = 0.0
         max_wait = _MAX_WAIT_SECONDS
         async for chunk in chunks:
-            samples += len(chunk) // BYTES_PER_SAMPLE
-            while samples / sample_rate_hz > self.position + self.seconds:
+            seconds = clock.seconds(chunk)
+            sent += seconds
+            while round(sent, 6) > self.position + self.seconds:
                 position = self.position
                 self._advanced.clear()
                 # Not wait_for, which up to Python 3.11 can swallow a cancellation.
@@ -117,8 +172,8 @@ class Lookahead:
                 finally:
                     timer.cancel()
                 if self.position == position:
-                    max_wait = len(chunk) / (BYTES_PER_SAMPLE * sample_rate_hz)
+                    max_wait = seconds
                     break
                 max_wait = _MAX_WAIT_SECONDS
-            self._sent = samples / sample_rate_hz
+            self._sent = sent
             yield chunk

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
+from .._protocol.constants import SILENT_SAMPLE
 from .._protocol.constraints import SAMPLE_RATE
 from ..audio import open_audio
 from .arguments import HelpFormatter, whole
@@ -36,7 +37,8 @@ def add_transcribe(commands: Any) -> None:
         epilog="""examples:
   amazon-transcribe transcribe --local talk.wav
   amazon-transcribe transcribe --local --format srt -o talk.srt talk.wav
-  ffmpeg -i talk.mp4 -ac 1 -ar 16000 -f wav - |
+  amazon-transcribe transcribe --local --format vtt -o film.vtt film.mp4
+  curl -s https://example.com/talk.mp3 |
       amazon-transcribe transcribe --local -
   arecord -f S16_LE -r 16000 |
       amazon-transcribe transcribe --region eu-west-1 -
@@ -48,8 +50,7 @@ def add_transcribe(commands: Any) -> None:
     parser.add_argument(
         "audio",
         metavar="AUDIO",
-        help="16-bit mono audio: a WAV file or raw PCM, '-' for standard input, 'mic' for the "
-        "microphone",
+        help="a recording of any kind or raw PCM, '-' for standard input, 'mic' for the microphone",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
@@ -81,7 +82,12 @@ def add_transcribe(commands: Any) -> None:
         "--sample-rate",
         type=whole(SAMPLE_RATE),
         metavar="HZ",
-        help="sample rate of raw PCM, 8000 to 48000; a WAV file has its own",
+        help="sample rate, 8000 to 48000: raw audio needs it, recordings have their own",
+    )
+    parser.add_argument(
+        "--raw",
+        choices=tuple(SILENT_SAMPLE),
+        help="the audio has no header and is encoded so, whatever its first bytes look like",
     )
     parser.add_argument(
         "--no-realtime",
@@ -111,7 +117,7 @@ async def _transcribe_audio(
     with output_file(arguments.output, arguments.audio) as write_document:
         async with AsyncExitStack() as stack:
             audio = await stack.enter_async_context(
-                open_audio(arguments.audio, sample_rate_hz=arguments.sample_rate)
+                open_audio(arguments.audio, sample_rate_hz=arguments.sample_rate, raw=arguments.raw)
             )
             client = await _connect(arguments, region, stack)
             stream = await client.start_stream_transcription(

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._net.loops import check_loop
 from .._net.waiting import Waiters
+from .._protocol.constants import SILENT_SAMPLE
 from .._protocol.constraints import (
     CHANNELS,
     ENCODING,
@@ -132,7 +133,7 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
 
     :param client: Makes the connections. The program closes it.
     :param media_sample_rate_hz: The sample rate, 8,000–48,000 Hz.
-    :param media_encoding: `"pcm"`.
+    :param media_encoding: `"pcm"`, `"g711-alaw"` or `"g711-ulaw"`.
     :param session_id: One UUID for all connections; None makes one.
     :param session_resume_window: Minutes from a connection's start for which the service
         keeps the session; at most 300, longer than a connection lives. None leaves it to
@@ -147,9 +148,9 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
         sound of half that time, or of half the replay buffer, is unanswered. After the end
         of the input the client's `idle_timeout` holds.
     :param parameters: The other ones of `start_stream_transcription`.
-    :raises InvalidParameterException: for an encoding other than pcm, for a number of
-        channels or a sample rate that is not a positive integer, and for an idle policy: a
-        resumed stream bridges pauses by itself.
+    :raises InvalidParameterException: for another encoding, for a number of channels or a
+        sample rate that is not a positive integer, and for an idle policy: a resumed stream
+        bridges pauses by itself.
     :raises ValidationException: for a number that is not allowed.
     """
 
@@ -194,7 +195,7 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
             "session_resume_window": session_resume_window,
             **parameters,
         }
-        self._pcm = PcmFormat(media_sample_rate_hz, channels)
+        self._pcm = PcmFormat(media_sample_rate_hz, channels, media_encoding)
         self._buffer = ReplayBuffer(replay_seconds, self._pcm.bytes_per_second)
         self._results = LogicalResults(
             channels if by_channel else 1,
@@ -510,11 +511,11 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
 
 def _check_audio(encoding: str, sample_rate: object, channels: object) -> None:
     """Refuse audio that cannot be cut at a given time."""
-    if encoding != "pcm":
+    if encoding not in SILENT_SAMPLE:
         raise InvalidParameterException(
             "media_encoding",
-            f"media_encoding must be 'pcm' to be resumed, not {encoding!r}: other encodings"
-            " cannot be cut at a given time",
+            f"media_encoding must be one of {', '.join(SILENT_SAMPLE)} to be resumed, not"
+            f" {encoding!r}: other encodings cannot be cut at a given time",
         )
     for name, number in (("media_sample_rate_hz", sample_rate), ("number_of_channels", channels)):
         if not isinstance(number, int) or not number > 0:

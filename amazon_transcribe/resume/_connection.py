@@ -10,7 +10,7 @@ from .._protocol.events import UnknownEvent
 from ..exceptions import SDKError, StreamException, TimeoutException, UnreadResultsException
 from ..transcription import StartStreamTranscriptionEventStream, TranscriptEvent
 from ._buffer import ReplayBuffer
-from ._pcm import PcmFormat, has_sound
+from ._pcm import PcmFormat
 from ._policy import RetryPolicy, is_pause
 
 RENEWAL_GRACE = 300.0
@@ -123,7 +123,7 @@ class Connection:
             self._break(error)
         else:
             if not self.has_ended:
-                sound = self._pcm.seconds(len(data)) if has_sound(data) else 0.0
+                sound = self._pcm.seconds(len(data)) if self._pcm.has_sound(data) else 0.0
                 self._buffer.mark_sent(self.sent, self._loop.time(), sound)
 
     async def end_input(self) -> None:

@@ -31,6 +31,7 @@ from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.exceptions import BadRequestException, SDKError, StreamClosedException
 from amazon_transcribe.transcription import Alternative, Result, Transcript, TranscriptEvent
+from tests.support.media import encode
 
 COMMAND = [sys.executable, "-W", "error", "-m", "amazon_transcribe"]
 EXAMPLES = Path(__file__).parents[2] / "examples" / "audio"
@@ -271,6 +272,16 @@ class TestTranscribe:
         done = run("transcribe", *local, "-", stdin=wav(12))
         assert done.stdout.decode() == SCRIPT
 
+    def test_any_recording_from_standard_input(self, local: list[object]) -> None:
+        recording = encode(bytes(12 * 32_000), "mp3", "libmp3lame", 44_100, "stereo")
+        done = run("transcribe", *local, "-", stdin=recording)
+        assert done.stdout.decode() == SCRIPT
+
+    def test_whoever_insists_has_raw_audio(self, local: list[object]) -> None:
+        options = ("--sample-rate", "8000", "--raw", "g711-ulaw")
+        done = run("transcribe", *local, *options, "-", stdin=b"any text. " * 10_000)
+        assert done.stdout.decode() == SCRIPT
+
     @POSIX
     def test_wav_redirected_to_standard_input(self, talk: Path, local: list[object]) -> None:
         with talk.open("rb") as file:
@@ -286,11 +297,11 @@ class TestTranscribe:
         ("stdin", "words"),
         [
             (b"", ["standard input is empty"]),
-            (wav(1, channels=2), ["stereo", "ffmpeg", "-ac 1"]),
+            (b"<!doctype html><title>404</title>", ["text", "not audio", "--raw pcm"]),
             (wav(0), ["no audio"]),
             (bytes(1000), ["sample rate"]),
         ],
-        ids=["empty", "stereo", "no audio", "raw without rate"],
+        ids=["empty", "text", "no audio", "raw without rate"],
     )
     def test_unreadable_input_is_one_line_and_exit_code_2(
         self, stdin: bytes, words: list[str]

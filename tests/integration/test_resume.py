@@ -43,6 +43,7 @@ from amazon_transcribe.resume import Reconnected, Reconnecting, ResumableTranscr
 from amazon_transcribe.transcription import Item, Result, TranscriptEvent
 from tests.support.callers import client_of, until
 from tests.support.peers import Peer, peer_server
+from tests.support.sounds import encoded, recording, said_in, share_heard
 from tests.support.word_codes import BYTES_PER_SECOND, FRAME, RATE, WordCodes, audio, two_channels
 
 CHUNK = BYTES_PER_SECOND // 10
@@ -638,6 +639,19 @@ async def test_real_speech_survives_cuts() -> None:
     same = sum(block.size for block in matcher.get_matching_blocks())
     assert len(words[0]) - same <= 2 * len(cut.losses)
     assert len(words[1]) - same <= 2 * len(cut.losses)
+
+
+async def test_telephony_survives_a_cut() -> None:
+    name = "sense_and_sensibility_0870"
+    call = encoded(*recording(name), "g711-ulaw")
+    cut = Fault("reset", after_seconds=3, times=1)
+    async with LocalTranscribe("moonshine", faults=[cut]) as running, client_of(running) as client:
+        options = {"media_encoding": "g711-ulaw", "media_sample_rate_hz": 16_000}
+        result = await heard(resumable(client, **options), call)
+    assert len(result.losses) == 1
+    text = " ".join(item.content for item in result.items)
+    assert share_heard(text, said_in(name)) >= 0.85
+    assert result.items[-1].end_time == pytest.approx(7.1, abs=1)
 
 
 def test_parameters_that_cannot_be() -> None:

@@ -23,7 +23,7 @@ async def audio(source: AudioSource) -> None:
         print(opened)
     open_audio("talk.wav", sample_rate=16000)  # error: call-arg
     source.stop()  # error: misc
-    async for chunk in paced(source.chunks):  # error: call-arg
+    async for chunk in paced(source.chunks):  # error: call-overload
         print(chunk)
 
 

@@ -12,12 +12,19 @@ from typing import BinaryIO
 from typing_extensions import assert_type
 
 from amazon_transcribe.audio import (
+    AsyncReader,
     AudioFileException,
     AudioSource,
+    Batcher,
+    Channels,
     Lookahead,
+    RawEncoding,
+    Recording,
+    batched,
     open_audio,
     paced,
 )
+from amazon_transcribe.audio.g711 import expand
 from amazon_transcribe.captions import Cue, cues, text_width, to_json, to_srt, to_text, to_vtt
 from amazon_transcribe.exceptions import SDKError
 from amazon_transcribe.model import Result, StartStreamTranscriptionEventStream
@@ -33,9 +40,32 @@ async def pace(path: str | Path | BinaryIO, stream: StartStreamTranscriptionEven
         async for chunk in paced(audio.chunks, audio.sample_rate_hz):
             assert_type(chunk, bytes)
             await stream.input_stream.send_audio_event(chunk)
+    async with open_audio((b"", path), channels=0, passthrough=True, raw="g711-ulaw") as audio:
+        print(audio.media_encoding == "g711-ulaw")
+        assert_type((audio.channels, audio.duration), tuple[int, float | None])
+        async for chunk in paced(audio):
+            assert_type(chunk, bytes)
     async with open_audio("mic", sample_rate_hz=16000, chunk_seconds=0.2) as audio:
         if audio.stop:
             asyncio.get_running_loop().call_later(5, audio.stop)
+
+
+async def read_uploads(upload: AsyncReader, parts: AsyncIterator[bytes]) -> None:
+    recordings: list[Recording] = [upload, parts, asyncio.StreamReader()]
+    channels: Channels = "split"
+    raw: RawEncoding | None = None
+    for recording in recordings:
+        async with open_audio(recording, channels=channels, raw=raw) as audio:
+            assert_type(audio, AudioSource)
+
+
+async def put_together(frames: AsyncIterator[bytes]) -> None:
+    batcher = Batcher(8000, media_encoding="g711-ulaw", channels=1, seconds=0.2)
+    assert_type(batcher.add(b""), list[bytes])
+    assert_type(batcher.rest(), bytes)
+    async for chunk in batched(frames, 8000, media_encoding="g711-alaw"):
+        assert_type(chunk, bytes)
+    assert_type(expand(b"", "g711-alaw"), bytes)
 
 
 async def run_ahead(audio: AudioSource, results: Iterable[Result]) -> None:

@@ -16,16 +16,15 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
 
+from ...audio.g711 import expand
 from ...exceptions import BadRequestException, missing_extra
 from .containers import FlacFrames, Malformed, OggPackets
 
 if TYPE_CHECKING:
     import av
-    import numpy as np
-    import numpy.typing as npt
 
 __all__ = ["BLOCK_SECONDS", "Decoder", "open_decoder", "unsupported_reason"]
 
@@ -93,47 +92,15 @@ class _Plain:
         return data
 
 
-class _ALaw(_Plain):
+class _G711(_Plain):
     encoded_size = 1
 
-    def _samples(self, data: bytes) -> bytes:
-        return _expanded(data, _a_law())
-
-
-class _MuLaw(_Plain):
-    encoded_size = 1
+    def __init__(self, encoding: str, sample_rate: int, channels: int) -> None:
+        super().__init__(sample_rate, channels)
+        self._encoding = encoding
 
     def _samples(self, data: bytes) -> bytes:
-        return _expanded(data, _mu_law())
-
-
-def _expanded(data: bytes, table: npt.NDArray[np.int16]) -> bytes:
-    import numpy as np
-
-    return table[np.frombuffer(data, np.uint8)].tobytes()
-
-
-@lru_cache(maxsize=1)
-def _a_law() -> npt.NDArray[np.int16]:
-    """Return ITU-T G.711, table 1: every other bit inverted, segments of 16 steps."""
-    import numpy as np
-
-    code = np.arange(256) ^ 0x55
-    segment, step = (code >> 4) & 7, code & 15
-    low = (step << 4) + 8
-    size = np.where(segment == 0, low, (low + 0x100) << np.maximum(segment - 1, 0))
-    return np.where(code & 0x80, size, -size).astype("<i2")
-
-
-@lru_cache(maxsize=1)
-def _mu_law() -> npt.NDArray[np.int16]:
-    """Return ITU-T G.711, table 2: all bits inverted, a bias of 33 (132 of 16 bits)."""
-    import numpy as np
-
-    code = ~np.arange(256) & 0xFF
-    segment, step = (code >> 4) & 7, code & 15
-    size = (((step << 3) + 132) << segment) - 132
-    return np.where(code & 0x80, -size, size).astype("<i2")
+        return expand(data, self._encoding)
 
 
 class _Container:
@@ -212,8 +179,8 @@ class _Container:
 _CONTAINERS = ("flac", "ogg-opus")
 _DECODERS: Mapping[str, Callable[[int, int], Decoder]] = {
     "pcm": _Plain,
-    "g711-alaw": _ALaw,
-    "g711-ulaw": _MuLaw,
+    "g711-alaw": partial(_G711, "g711-alaw"),
+    "g711-ulaw": partial(_G711, "g711-ulaw"),
     "flac": lambda _, channels: _Container("flac", FlacFrames(), channels),
     "ogg-opus": lambda _, channels: _Container("opus", OggPackets(), channels),
 }

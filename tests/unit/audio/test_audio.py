@@ -26,29 +26,11 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.utils import apply_realtime_delay
+from tests.support.wav import chunk, fmt, riff, wav
 
 T = TypeVar("T")
 
 PCM_SUBFORMAT = bytes.fromhex("0100000000001000800000aa00389b71")
-
-
-def chunk(name: bytes, body: bytes, length: int | None = None, padding: bytes = b"\0") -> bytes:
-    size = len(body) if length is None else length
-    return name + struct.pack("<I", size) + body + padding * (len(body) % 2)
-
-
-def fmt(tag: int = 1, channels: int = 1, rate: int = 16_000, bits: int = 16) -> bytes:
-    width = channels * bits // 8
-    return struct.pack("<HHIIHH", tag, channels, rate, rate * width & 0xFFFFFFFF, width, bits)
-
-
-def riff(*chunks: bytes, length: int | None = None) -> bytes:
-    body = b"WAVE" + b"".join(chunks)
-    return b"RIFF" + struct.pack("<I", len(body) if length is None else length) + body
-
-
-def wav(pcm: bytes, **format_fields: int) -> bytes:
-    return riff(chunk(b"fmt ", fmt(**format_fields)), chunk(b"data", pcm))
 
 
 def pcm(samples: int) -> bytes:
@@ -185,31 +167,12 @@ class TestWav:
     async def test_named_sample_rate_may_repeat_the_header(self) -> None:
         assert await read_all(io.BytesIO(wav(pcm(9))), sample_rate_hz=16_000) == pcm(9)
 
-    async def test_contradicting_sample_rate_is_refused(self) -> None:
-        with pytest.raises(AudioFileException, match="16000 Hz, not 8000 Hz"):
-            await read(io.BytesIO(wav(pcm(9))), sample_rate_hz=8_000)
-
     @pytest.mark.parametrize(
         ("data", "reason"),
         [
-            (wav(pcm(8), channels=2), r"2 \(stereo\) channels.* ffmpeg -i in.wav -ac 1 .*out.wav"),
-            (wav(pcm(8), channels=6), "6 channels.* -ac 1 "),
             (wav(pcm(8), channels=0), "no channels"),
-            (wav(pcm(8), bits=8), "8 bits per sample.* -c:a pcm_s16le "),
-            (wav(pcm(8), bits=24), "24 bits per sample.* -c:a pcm_s16le "),
-            (wav(pcm(8), bits=32), "32 bits per sample.* -c:a pcm_s16le "),
-            (
-                wav(pcm(8), tag=3, bits=32),
-                "floating point, only 16-bit PCM.* -c:a pcm_s16le ",
-            ),
-            (wav(pcm(8), tag=7, bits=8), "µ-law, only 16-bit PCM"),
-            (wav(pcm(8), tag=0x1234), "format 0x1234"),
-            (wav(pcm(8), tag=0xFFFE), "format 0xFFFE"),
-            (wav(pcm(8), rate=7_999), "8,000 to 48,000 Hz, not 7999; .* -ar 16000 "),
-            (wav(pcm(8), rate=96_000), "not 96000"),
             (wav(b""), "holds no audio"),
             (b"", "is empty"),
-            (b"RIFF", "not a WAV"),
             (riff(), "cut off before its audio"),
             (riff(chunk(b"fmt ", fmt())), "cut off before its audio"),
             (riff(chunk(b"fmt ", fmt()[:10], 16)), "cut off before its audio"),
@@ -217,24 +180,19 @@ class TestWav:
             (riff(chunk(b"fmt ", fmt(), 0xFFFFFFF0)), "format chunk of 4294967280 bytes"),
             (riff(chunk(b"data", pcm(8))), "no format before its audio"),
             (riff(chunk(b"LIST", b"", 0xFFFFFFFF)), "no audio in its first 16 MiB"),
-            (b"RIFF\4\0\0\0AVI LIST", "not a WAV file"),
-            (b"fLaC\0\0\0\x22", "is FLAC.* ffmpeg"),
-            (b"\0\0\0\x1cftypM4A ", "is MP4"),
-            (pcm(100), "not a WAV file, and raw PCM needs its sample rate"),
+            (wav(pcm(8), tag=0x1234), "decoded as WAV of format 0x1234 at 16000 Hz: its codec"),
+            (wav(pcm(8), tag=0xFFFE), "format 0xFFFE"),
+            (b"RIFF", "no recording that FFmpeg knows"),
+            (b"RIFF\4\0\0\0AVI LIST", "cannot be decoded as AVI"),
+            (b"fLaC\0\0\0\x22", "cannot be decoded as FLAC"),
+            (b"\0\0\0\x1cftypM4A ", "cannot be decoded as MP4"),
+            (pcm(100), "no recording that FFmpeg knows; raw PCM needs its sample rate named"),
         ],
         ids=lambda value: value if isinstance(value, str) else "",
     )
-    async def test_what_the_service_would_not_take_is_refused(
-        self, data: bytes, reason: str
-    ) -> None:
+    async def test_what_holds_no_audio_is_refused(self, data: bytes, reason: str) -> None:
         with pytest.raises(AudioFileException, match=reason):
             await read(io.BytesIO(data))
-
-    async def test_remedy_names_the_file(self, tmp_path: Path) -> None:
-        path = tmp_path / "our meeting.wav"
-        path.write_bytes(wav(pcm(8), channels=2))
-        with pytest.raises(AudioFileException, match=r"ffmpeg -i 'our meeting\.wav' -ac 1 "):
-            await read(path)
 
     @settings(max_examples=150, deadline=None)
     @given(st.data())

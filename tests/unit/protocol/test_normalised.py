@@ -12,6 +12,7 @@ from enum import Enum, IntEnum
 from typing import Any
 from urllib.parse import parse_qs
 
+import msgspec
 import numpy
 import pytest
 from hypothesis import given
@@ -230,6 +231,10 @@ def test_what_the_client_computes_from_a_request_takes_the_plain_values() -> Non
     plain = rest_json.write_request(START_STREAM_TRANSCRIPTION, request).plain
     assert byte_rate(plain) == 64_000
     assert len(silence_of(plain)) == 6_400
+    for encoding, silence in (("g711-alaw", b"\xd5"), ("g711-ulaw", b"\xff")):
+        telephony = msgspec.structs.replace(plain, media_encoding=encoding)
+        assert byte_rate(telephony) == 32_000
+        assert silence_of(telephony) == 3_200 * silence
 
 
 @pytest.mark.parametrize(

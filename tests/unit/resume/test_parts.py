@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from amazon_transcribe.local.engines import RecognitionOptions
 from amazon_transcribe.local.recognition.pipeline import ChannelRecognition
 from amazon_transcribe.resume._buffer import SETTLE_TIME, ReplayBuffer
-from amazon_transcribe.resume._pcm import has_sound
+from amazon_transcribe.resume._pcm import PcmFormat
 from amazon_transcribe.resume._results import LogicalResults
 from amazon_transcribe.transcription import Alternative, Entity, Item, Result
 from tests.support import word_codes
@@ -100,7 +100,17 @@ def test_sound_is_what_is_loud_for_more_than_a_moment(
 ) -> None:
     loud = int(1600 * share)
     pcm = struct.pack("<1600h", *([amplitude] * loud + [0] * (1600 - loud)))
-    assert has_sound(pcm) is sound
+    assert PcmFormat(16_000, 1).has_sound(pcm) is sound
+
+
+@pytest.mark.parametrize(
+    ("encoding", "quiet", "loud"), [("g711-alaw", 0xD5, 0xAA), ("g711-ulaw", 0xFF, 0x80)]
+)
+def test_sound_of_telephony(encoding: str, quiet: int, loud: int) -> None:
+    telephony = PcmFormat(8_000, 1, encoding)
+    assert telephony.bytes_per_second == 8_000
+    assert not telephony.has_sound(bytes([quiet, quiet ^ 0x80]) * 800)
+    assert telephony.has_sound(bytes([quiet, loud]) * 800)
 
 
 # Results
