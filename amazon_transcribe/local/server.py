@@ -21,7 +21,7 @@ from ..auth import StaticCredentialResolver
 from ..exceptions import HTTPException, SDKError, ValidationException
 from .constants import MAX_ALTERNATIVES, MAX_SECONDS
 from .engines import Engine, load_engine
-from .exchange import NetworkExchange
+from .exchange import CLOSE_TIMEOUT, NetworkExchange
 from .faults import Fault
 from .faults.injection import Faults, RefusedConnection
 from .listeners.certificates import server_context, throwaway_context
@@ -34,7 +34,10 @@ from .service.vocabulary import read_phrases
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-CLOSE_TIMEOUT = 4.0  # seconds to wait for connections to end
+DRAIN_TIMEOUT = 4.0
+"""Seconds in which streams may end by themselves when the server drains."""
+
+_LAST_WORDS_TIMEOUT = 2.0  # seconds to tell the other streams why they end
 
 
 class LocalTranscribe:
@@ -193,8 +196,30 @@ class LocalTranscribe:
             await self.close()
             raise
 
+    async def drain(self, timeout: float = DRAIN_TIMEOUT) -> None:
+        """Take no more streams and let those that are open end; `close` comes after it.
+
+        A stream whose input ends in time gets all its results. The others get those of what
+        was recognised, and a `ServiceUnavailableException`.
+
+        :param timeout: Seconds in which streams may end by themselves; the others have 2 s
+            more. With no stream open it returns at once.
+        """
+        self._check_started()
+        for listener in self._listeners:
+            listener.close()
+        self._service.admit_no_more()
+        if self._streams:
+            await asyncio.wait(self._streams, timeout=timeout)
+        self._service.end_streams()
+        if self._streams:
+            await asyncio.wait(self._streams, timeout=_LAST_WORDS_TIMEOUT)
+
     async def close(self) -> None:
-        """Stop listening, end every stream and release the engine."""
+        """Stop listening, end every stream at once and release the engine, within 8 s.
+
+        A call of the engine that takes longer than that goes on in its thread.
+        """
         cleanup, self._cleanup = self._cleanup, None
         if cleanup is not None:
             await cleanup.aclose()
@@ -222,12 +247,12 @@ class LocalTranscribe:
         for task in self._streams:
             task.cancel()
         if self._streams:
-            await asyncio.wait(self._streams)
+            await asyncio.wait(self._streams, timeout=CLOSE_TIMEOUT / 2)
         connections = list(self._connections)
         for connection in connections:
             connection.close()
         if connections:
-            _, late = await asyncio.wait([c.lost for c in connections], timeout=CLOSE_TIMEOUT)
+            _, late = await asyncio.wait([c.lost for c in connections], timeout=CLOSE_TIMEOUT / 2)
             for connection in connections:
                 connection.abort()
             if late:

@@ -509,6 +509,24 @@ def serving(
         process.communicate()
 
 
+@contextmanager
+def talking(url: str, talk: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A transcription in full swing, at the speed of speech."""
+    client = subprocess.Popen(
+        [*COMMAND, "transcribe", "--endpoint-url", url, str(talk)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(**KEYS),
+    )
+    try:
+        assert client.stdout is not None
+        assert client.stdout.readline()
+        yield client
+    finally:
+        client.kill()
+        client.communicate()
+
+
 class TestServe:
     def test_known_keys_are_those_of_its_environment(self, talk: Path) -> None:
         with serving(**KEYS) as (_, (url,)):
@@ -626,21 +644,44 @@ class TestServe:
 
     @POSIX
     def test_ends_cleanly_with_a_stream_open(self, talk: Path) -> None:
-        with serving(**KEYS) as (process, (url,)):
-            client = subprocess.Popen(
-                [*COMMAND, "transcribe", "--endpoint-url", url, str(talk)],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment(**KEYS),
-            )
-            assert client.stdout is not None
-            assert client.stdout.readline()  # the stream is in full swing
+        with serving(**KEYS) as (process, (url,)), talking(url, talk) as client:
             process.send_signal(signal.SIGTERM)
             out, err = process.communicate(timeout=15)
             assert (out, err, process.returncode) == (b"", b"", 0)
             _, complaint = client.communicate(timeout=15)
             assert client.returncode == 1
-            assert_one_line(complaint)
+            assert_one_line(complaint, "ServiceUnavailableException")
+
+    @POSIX
+    def test_second_signal_ends_it_at_once(self, talk: Path) -> None:
+        with serving(**KEYS) as (process, (url,)), talking(url, talk):
+            process.send_signal(signal.SIGTERM)
+            address = ("127.0.0.1", int(url.rpartition(":")[2]))
+            with pytest.raises(ConnectionRefusedError):  # once the first one has come
+                while True:
+                    socket.create_connection(address).close()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=15) == -signal.SIGTERM
+
+    @POSIX
+    def test_call_that_does_not_return_does_not_keep_the_process(self) -> None:
+        program = """
+import asyncio, time
+from amazon_transcribe.cli.signals import run
+
+async def hang():
+    print("ready", flush=True)
+    await asyncio.to_thread(time.sleep, 60)
+
+run(hang(), [], after_signal=7, timeout=0.1)
+"""
+        with subprocess.Popen(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment()
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 7
 
     def test_port_in_use_is_one_line_and_exit_code_1(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -895,14 +936,6 @@ class TestConversation:
 
         with pytest.raises(BadRequestException, match="the reason"):
             await hold(FakeStream(events(), send), silence())
-
-    async def test_service_that_stays_silent_at_the_end_is_a_failure(self) -> None:
-        async def events() -> AsyncIterator[Any]:
-            await asyncio.Event().wait()
-            yield
-
-        with pytest.raises(TimeoutError, match="idle"):
-            await hold(FakeStream(events()), silence(3), result_timeout=0.01)
 
     async def test_audio_stays_240_seconds_ahead_of_the_results(self) -> None:
         async def events() -> AsyncIterator[Any]:
