@@ -17,7 +17,7 @@ from .._protocol.events import AudioChunk
 from ..eventstream import BaseEvent
 from ..exceptions import HTTPException, SDKError, StreamClosedException, TimeoutException
 from ..limiter import Slot
-from ..observe import end_of
+from ..observe import end_of, package_logger
 from ..transports.base import Stream
 from .idle import KeepAlive
 from .telemetry import Telemetry
@@ -30,7 +30,7 @@ RESULT_TIMEOUT = 30.0
 
 _CHECKS_PER_TIMEOUT = 4
 
-logger = logging.getLogger("amazon_transcribe")
+logger = package_logger()
 
 _T = TypeVar("_T")
 

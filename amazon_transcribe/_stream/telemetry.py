@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from .._protocol.events import UnknownEvent
 from ..eventstream import BaseEvent
 from ..exceptions import LimitExceededException, SDKError
-from ..observe import Observer, StreamInfo, end_of
+from ..observe import Observer, StreamInfo, end_of, package_logger
 
-logger = logging.getLogger("amazon_transcribe")
+logger = package_logger()
 
 
 def notify(method: Callable[..., None], *arguments: object) -> None:

@@ -27,6 +27,7 @@ from amazon_transcribe.audio import AudioSource
 from amazon_transcribe.auth import StaticCredentialResolver
 from amazon_transcribe.cli.conversation import Conversation
 from amazon_transcribe.cli.display import Display
+from amazon_transcribe.cli.output import print_document
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.exceptions import BadRequestException, SDKError, StreamClosedException
@@ -308,6 +309,13 @@ class TestTranscribe:
         notice, error = done.stderr.decode().splitlines(keepends=True)
         assert notice == "local: scripted answers\n"
         assert_one_line(error, "BadRequestException: ", "en-US")
+
+    def test_control_characters_of_a_peer_are_shown_escaped(self, talk: Path) -> None:
+        fault = "http:status=409,message=a\x1b]0;b\x07\n\u202ec"
+        with serving("--fault", fault, **KEYS) as (_, (url,)):
+            done = run("transcribe", "--endpoint-url", url, talk, **KEYS)
+        words = "ConflictException: a\\u001b]0;b\\u0007\\n\\u202ec"
+        assert_one_line(done.stderr, words)
 
     def test_nobody_listening_is_one_line_and_exit_code_1(self, talk: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as unused:
@@ -773,6 +781,13 @@ class TestInspect:
         (line,) = self.lines(run("inspect", "-", stdin=event({}, deep)))
         assert line["payload"] == deep.decode()
 
+    def test_control_characters_are_shown_escaped(self) -> None:
+        text = "\x9b\u202e\x7f"
+        done = run("inspect", "-", stdin=event({"name": text}, text.encode()))
+        assert done.stdout.isascii()
+        (line,) = self.lines(done)
+        assert (line["headers"]["name"], line["payload"]) == (text, text)
+
     @POSIX
     def test_lines_come_while_the_input_is_open(self) -> None:
         process = subprocess.Popen(
@@ -825,11 +840,16 @@ class TestDisplay:
         ]
         assert line.rstrip("\r") == "…散歩に行きましょう"
 
-    def test_control_characters_do_not_reach_the_terminal(self) -> None:
-        text = shown(Terminal(), ("a\x1b[2Jb\x9b2J", True), ("c\x1b]0;d\x07", False))
-        assert "\x1b[2J" not in text
-        assert "\x9b" not in text
-        assert "\x1b]" not in text
+    def test_control_characters_do_not_reach_the_terminal(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
+        text = shown(Terminal(), ("a\x1b[2Jb\x9b\u202ec", True), ("d\x1b]0;\u2066e", False))
+        again = "\r\x1b[K"
+        assert text == f"{again}a\\u001b[2Jb\\u009b\\u202ec{again}d]0;\\u2066e\n"
+        monkeypatch.setattr(sys, "stdout", Terminal())
+        print_document("1\n\x9b\u202e\n")
+        assert sys.stdout.getvalue() == "1\n\\u009b\\u202e\n"
 
     def test_nothing_but_final_lines_where_there_is_no_terminal(
         self, monkeypatch: pytest.MonkeyPatch

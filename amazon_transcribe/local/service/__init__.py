@@ -26,6 +26,7 @@ from ...exceptions import (
 )
 from ...medical_scribe import GET_MEDICAL_SCRIBE_STREAM, START_MEDICAL_SCRIBE_STREAM
 from ...model import MedicalScribeConfigurationEvent
+from ...observe import package_logger
 from ...transcription import Result
 from ..constants import MAX_SECONDS
 from ..engines import Engine
@@ -39,7 +40,7 @@ from .parameters import check_parameters, open_filter, pipeline_options
 from .phrases import Phrases
 from .scribe import ScribeSessions
 
-logger: logging.Logger = logging.getLogger("amazon_transcribe.local")
+logger: logging.Logger = package_logger("amazon_transcribe.local")
 
 QUIET_SECONDS = 10.0
 """A third of what this package's client waits for an event."""
