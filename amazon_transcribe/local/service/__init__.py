@@ -164,16 +164,16 @@ class TranscriptionService:
             thread ends when it returns.
         """
         self._workers.shutdown(wait=False, cancel_futures=True)
-        if not self._jobs:
-            return
-        calls = [asyncio.wrap_future(job) for job in self._jobs]
-        done, late = await asyncio.wait(calls, timeout=timeout)
-        for call in done:
-            _ = call.cancelled() or call.exception()  # its stream has gone: nobody asks any more
-        for call in late:
-            call.cancel()  # else it would tell the loop, which may be closed by then
-        if late:
-            logger.warning("left %d calls of the engine behind, after %g s", len(late), timeout)
+        if calls := [asyncio.wrap_future(job) for job in self._jobs]:
+            done, late = await asyncio.wait(calls, timeout=timeout)
+            for call in done:
+                _ = call.cancelled() or call.exception()  # of a stream that has gone
+            for call in late:
+                call.cancel()  # else it would tell the loop, which may be closed by then
+            if late:
+                logger.warning("left %d calls of the engine behind, after %g s", len(late), timeout)
+                return
+        self._workers.shutdown()  # the threads have nothing to do, so this does not wait
 
     def _date(self) -> str:
         """Return the present as HTTP writes it: clients correct their clocks by it."""
