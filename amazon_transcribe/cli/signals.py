@@ -31,6 +31,7 @@ def run(
     :param timeout: Seconds from a signal after which the process ends in any case, as a call
         in a thread cannot be broken off.
     """
+    before = threading.enumerate()
     watchdog: threading.Timer | None = None
     code: int | None = None
 
@@ -49,6 +50,9 @@ def run(
         return code
     finally:
         if watchdog is not None:
+            for thread in threading.enumerate():
+                if not thread.daemon and thread not in before:
+                    thread.join()  # as the interpreter would at its end, without the watchdog
             watchdog.cancel()
             signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -672,14 +672,18 @@ class TestServe:
             assert process.wait(timeout=15) == -signal.SIGTERM
 
     @POSIX
-    def test_call_that_does_not_return_does_not_keep_the_process(self) -> None:
-        program = """
-import asyncio, time
+    @pytest.mark.parametrize(
+        "call", ["await asyncio.to_thread(time.sleep, 60)", "await asyncio.sleep(60)"]
+    )
+    def test_call_that_does_not_return_does_not_keep_the_process(self, call: str) -> None:
+        program = f"""
+import asyncio, threading, time
 from amazon_transcribe.cli.signals import run
 
 async def hang():
+    threading.Thread(target=time.sleep, args=[60]).start()
     print("ready", flush=True)
-    await asyncio.to_thread(time.sleep, 60)
+    {call}
 
 run(hang(), [], after_signal=7, timeout=0.1)
 """
