@@ -12,7 +12,7 @@ from configparser import Error as ConfigParserError
 from configparser import RawConfigParser
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeAlias, cast
 
 from .exceptions import CredentialsException, ValidationException
 
@@ -59,6 +59,58 @@ class CredentialResolver:
         :raises CredentialsException: If there are none; returning None means the same.
         """
         raise NotImplementedError("get_credentials")
+
+
+class AsksForCredentials(Protocol):
+    """What can be asked for credentials.
+
+    A resolver, a session of boto3, botocore, aioboto3 or aiobotocore, or a credentials
+    provider of awscrt.
+    """
+
+    def get_credentials(self) -> object:
+        """Return credentials, or what gives them when it is awaited."""
+        ...
+
+
+class FreezesCredentials(Protocol):
+    """Credentials of botocore or aiobotocore, which refresh themselves."""
+
+    def get_frozen_credentials(self) -> object:
+        """Return the credentials as they are now, or what gives them when it is awaited."""
+        ...
+
+
+class KeyPair(Protocol):
+    """An access key and its secret, by the names of this package and of awscrt."""
+
+    @property
+    def access_key_id(self) -> str:
+        """The access key."""
+        ...
+
+    @property
+    def secret_access_key(self) -> str:
+        """Its secret."""
+        ...
+
+
+class BotoKeyPair(Protocol):
+    """An access key and its secret, by the names of botocore."""
+
+    @property
+    def access_key(self) -> str:
+        """The access key."""
+        ...
+
+    @property
+    def secret_key(self) -> str:
+        """Its secret."""
+        ...
+
+
+CredentialSource: TypeAlias = AsksForCredentials | FreezesCredentials | KeyPair | BotoKeyPair
+"""What a client takes as its `credential_resolver`."""
 
 
 class StaticCredentialResolver(Credentials, CredentialResolver):
@@ -285,11 +337,10 @@ class _GivenCredentials(CredentialResolver):
         return self._credentials
 
 
-def credential_resolver_of(given: Any) -> CredentialResolver:
+def credential_resolver_of(given: CredentialSource | None) -> CredentialResolver:
     """Return the resolver that a program's object is, or stands for.
 
-    :param given: A resolver, a session, credentials, or a provider of awscrt; None for the
-        default chain.
+    :param given: The object; None for the default chain.
     :raises ValidationException: If it is none of them.
     """
     if given is None:
@@ -299,8 +350,9 @@ def credential_resolver_of(given: Any) -> CredentialResolver:
             is_session = {"boto3", "botocore"} & {
                 kind.__module__.partition(".")[0] for kind in type(given).__mro__
             }
-            resolver: CredentialResolver = given
-            return BotoSessionCredentialResolver(given) if is_session else resolver
+            if is_session:
+                return BotoSessionCredentialResolver(given)
+            return cast("CredentialResolver", given)  # or what `ask` takes in its place
         if hasattr(given, "get_frozen_credentials") or _is_credentials(given):
             return _GivenCredentials(given)
     kind = given if isinstance(given, type) else type(given)

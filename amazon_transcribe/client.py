@@ -26,7 +26,7 @@ from ._stream.live import MAX_UNREAD, RESULT_TIMEOUT
 from ._stream.open_stream import AudioStream
 from ._stream.parts import LIMITS, OBSERVES, RESOLVES, TRANSPORTS, check_part
 from ._stream.start import Starter
-from .auth import CredentialResolver, credential_resolver_of
+from .auth import CredentialSource, credential_resolver_of
 from .call_analytics import (
     START_CALL_ANALYTICS_STREAM_TRANSCRIPTION,
     CallAnalyticsInputStream,
@@ -144,7 +144,7 @@ class TranscribeStreamingClient:
         *,
         region: str,
         endpoint_resolver: BaseEndpointResolver | None = None,
-        credential_resolver: CredentialResolver | None = None,
+        credential_resolver: CredentialSource | None = None,
         endpoint_url: str | None = None,
         max_streams_per_connection: int = 1,
         connect_timeout: float = 5.0,

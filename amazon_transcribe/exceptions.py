@@ -32,6 +32,8 @@ its files, and whatever a program's own resolvers, handlers and audio raise.
 
 from __future__ import annotations
 
+import re
+
 __all__ = [
     "BadRequestException",
     "ChecksumMismatch",
@@ -81,11 +83,20 @@ class SDKError(Exception):
     service gave them, and `audio_bytes_sent`, the number of bytes of audio that were queued
     to be sent, so that a program can quote them and resume where the stream broke. A
     refused start carries only the `request_id`.
+
+    Texts of a peer's may be in the message: `str()` shows their control characters escaped,
+    so that it may be printed on a terminal or written into a log.
     """
 
     request_id: str | None = None
     session_id: str | None = None
     audio_bytes_sent: int = 0
+
+    def __str__(self) -> str:
+        return printable(self._text())
+
+    def _text(self) -> str:
+        return Exception.__str__(self)
 
 
 # The wire format: reading
@@ -106,7 +117,7 @@ class ParserError(SDKError):
         self.reason = reason
         self.offset = offset
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.reason} (at byte {self.offset} of the message)"
 
 
@@ -195,7 +206,7 @@ class InvalidHeaderValue(SerializationError):
         self.value = value
         self.reason: str = reason or f"Invalid header value type: {type(value)}"
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return self.reason
 
 
@@ -211,7 +222,7 @@ class _ExceedsMaxLength(SerializationError):
         super().__init__(length)
         self.length = length
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return self._message.format(self.length)
 
 
@@ -281,7 +292,7 @@ class TimeoutException(HTTPException, TimeoutError):
         self.phase = phase
         self.seconds: float = max(seconds, 0.0)  # the deadline may pass before the wait begins
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"timed out after {self.seconds:g} s in phase {self.phase!r}"
 
 
@@ -302,7 +313,7 @@ class UnexpectedAnswerException(HTTPException):
         self.content_type = content_type
         self.body = body
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         kind = f"of type {shown(self.content_type)}" if self.content_type else "of no content type"
         text = shown(self.body.decode("utf-8", "replace"))
         content = f"begins with '{text}'" if text else "empty"
@@ -397,7 +408,7 @@ class ServiceException(SDKError):
     `status_code` is the HTTP status of this kind of failure. One that came inside the
     stream without a status of its own has 400, as in `EventStreamMessage.to_response_dict`.
 
-    :param message: The service's text.
+    :param message: The service's text; `message` keeps it as it came.
     """
 
     status_code: int = 400
@@ -406,7 +417,7 @@ class ServiceException(SDKError):
         super().__init__(message)
         self.message = message
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return self.message
 
 
@@ -426,7 +437,7 @@ class UnknownServiceException(ServiceException):
         self.status_code = status_code
         self.error_code = error_code
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         text = f"{self.error_code}: {self.message}" if self.error_code else self.message
         status = f"HTTP {self.status_code}"
         return text if status in text else f"{text} ({status})".lstrip()
@@ -497,8 +508,30 @@ class InvalidEventException(SDKError):
         self.event_type = event_type
         self.reason = reason
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.event_type}: {self.reason}"
+
+
+# Characters that move a terminal's cursor, reorder a line or begin another one: controls,
+# line and paragraph separators, directions that override; and halves of characters, which
+# no encoding takes.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Return a text from outside with its control characters escaped, as JSON escapes them.
+
+    :param keep: Controls that may stand, such as the line feeds of a document.
+    """
+
+    def escape(match: re.Match[str]) -> str:
+        control = match[0]
+        if control in keep:
+            return control
+        return _SHORT_ESCAPES.get(control) or f"\\u{ord(control):04x}"
+
+    return _CONTROLS.sub(escape, text)
 
 
 def shown(text: str, limit: int = 100) -> str:
@@ -507,8 +540,7 @@ def shown(text: str, limit: int = 100) -> str:
     :param limit: The longest text to return, in characters before escaping.
     """
     line = " ".join(text.split())
-    cut = f"{line[:limit]}…" if len(line) > limit else line
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+    return printable(f"{line[:limit]}…" if len(line) > limit else line)
 
 
 def missing_extra(what: str, extra: str, reason: object) -> str:

@@ -13,6 +13,7 @@ or transcripts.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from .exceptions import (
@@ -25,6 +26,7 @@ from .exceptions import (
     TruncatedStreamException,
     UnknownServiceException,
     UnreadResultsException,
+    printable,
 )
 
 __all__ = ["Observer", "StreamInfo", "end_of"]
@@ -194,3 +196,19 @@ def end_of(error: SDKError | None) -> str:
         if isinstance(error, kind):
             return word
     return "malformed"
+
+
+def package_logger(name: str = "amazon_transcribe") -> logging.Logger:
+    """Return a logger in whose records what comes from outside has its controls escaped."""
+    logger = logging.getLogger(name)
+    logger.addFilter(_escape)
+    return logger
+
+
+def _escape(record: logging.LogRecord) -> bool:
+    if isinstance(record.args, tuple):
+        record.args = tuple(printable(a) if isinstance(a, str) else a for a in record.args)
+    if record.exc_info:
+        # Formatters write a traceback as it is here, if it is.
+        record.exc_text = printable(logging.Formatter().formatException(record.exc_info), "\n")
+    return True

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._protocol.events import UnknownEvent
+from ..observe import package_logger
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _MAX_SKIPPED = 100  # events that are kept
 _MAX_NAMES = 100  # types that are logged
 
-logger = logging.getLogger("amazon_transcribe")
+logger = package_logger()
 
 _Event = TypeVar("_Event", covariant=True)
 

@@ -25,7 +25,7 @@ from ..exceptions import (
     UnreadResultsException,
 )
 from ..limiter import Slot
-from ..observe import end_of
+from ..observe import end_of, package_logger
 from ..transports.base import Stream
 from .idle import KeepAlive
 from .telemetry import Telemetry
@@ -46,7 +46,7 @@ At five partial results a second a minute of speech takes about half a megabyte.
 _MAX_AHEAD = 16 * 1024  # bytes of unread events that are made typed ones at once
 _CHECKS_PER_TIMEOUT = 4
 
-logger = logging.getLogger("amazon_transcribe")
+logger = package_logger()
 
 _T = TypeVar("_T")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -39,7 +38,7 @@ from ..exceptions import (
     ValidationException,
 )
 from ..limiter import Slot, StreamLimiter
-from ..observe import Observer, StreamInfo
+from ..observe import Observer, StreamInfo, package_logger
 from ..transports.base import Request, Stream, Transport
 from .idle import IDLE_AFTER, Idle, check_idle, silence_of
 from .live import MAX_UNREAD, RESULT_TIMEOUT, SEND_TIMEOUT, LiveStream
@@ -57,7 +56,7 @@ _USER_AGENT = ("user-agent", f"amazon-transcribe-python/{__version__}")
 # Resolvers that never wait: a task and a timer for each would be half of a start's calls.
 _NEVER_WAITING = (StaticEndpointResolver, RegionEndpointResolver, StaticCredentialResolver)
 
-logger = logging.getLogger("amazon_transcribe")
+logger = package_logger()
 
 _T = TypeVar("_T")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,9 +10,9 @@ from .._protocol.events import UnknownEvent
 from .._protocol.times import believable
 from ..eventstream import BaseEvent
 from ..exceptions import LimitExceededException, SDKError
-from ..observe import Observer, StreamInfo, end_of
+from ..observe import Observer, StreamInfo, end_of, package_logger
 
-logger = logging.getLogger("amazon_transcribe")
+logger = package_logger()
 
 
 def notify(method: Callable[..., None], *arguments: object) -> None:

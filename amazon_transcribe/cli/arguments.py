@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .._protocol.constraints import Integer
+from ..exceptions import printable
 from .errors import UNUSABLE
 
 
@@ -16,7 +17,7 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(UNUSABLE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(UNUSABLE, f"{self.prog}: {printable(message)} (see {self.prog} --help)\n")
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):

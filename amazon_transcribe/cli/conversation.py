@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from ..audio import AudioSource, Lookahead, paced
-from ..exceptions import SDKError, TimeoutException
+from ..exceptions import SDKError
 
 if TYPE_CHECKING:
     from ..transcription import Result, StartStreamTranscriptionEventStream
@@ -20,7 +20,6 @@ class Conversation:
 
     :param realtime: Send recorded audio at the speed of speech; otherwise faster.
     :param display: Shows the results as they come.
-    :param result_timeout: The longest wait for an event after the last audio, in seconds.
     :param reason_timeout: The longest wait for the service's reason when sending failed, in
         seconds.
     """
@@ -32,7 +31,6 @@ class Conversation:
         realtime: bool,
         display: Display | None,
         *,
-        result_timeout: float = 120.0,
         reason_timeout: float = 5.0,
     ) -> None:
         self.results: list[Result] = []
@@ -40,12 +38,10 @@ class Conversation:
         self._audio = audio
         self._realtime = realtime
         self._display = display
-        self._result_timeout = result_timeout
         self._reason_timeout = reason_timeout
         self._lookahead = Lookahead()
         self._samples = 0
         self._all_sent = False
-        self._events = 0
 
     @property
     def seconds(self) -> float:
@@ -66,7 +62,7 @@ class Conversation:
                 # The service's reason comes in the other direction.
                 await asyncio.wait({receiving}, timeout=self._reason_timeout)
             elif not receiving.done():
-                await self._last_results(receiving)
+                await asyncio.wait({receiving})  # the client limits the silence between results
             if receiving.done():
                 receiving.result()
             if sending.done():
@@ -98,7 +94,6 @@ class Conversation:
         from ..transcription import TranscriptEvent
 
         async for event in self._stream.output_stream:
-            self._events += 1
             if not isinstance(event, TranscriptEvent):
                 continue  # a newer kind of event
             for result in event.transcript.results:
@@ -107,12 +102,3 @@ class Conversation:
                     self.results.append(result)
                 if self._display:
                     self._display.show(result)
-
-    async def _last_results(self, receiving: asyncio.Task[None]) -> None:
-        """Wait for the service's end of the stream, as long as events keep coming."""
-        seen = -1
-        while not receiving.done():
-            if self._events == seen:
-                raise TimeoutException("idle", self._result_timeout)
-            seen = self._events
-            await asyncio.wait({receiving}, timeout=self._result_timeout)

@@ -7,6 +7,7 @@ import shutil
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, TextIO
 
+from ..exceptions import printable
 from .output import write_to
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ class Display:
         self._output = output
         if isinstance(output, TextIOWrapper):
             output.reconfigure(errors="replace")
-        self._in_place = output is not None and output.isatty() and os.environ.get("TERM") != "dumb"
+        self._on_terminal = output is not None and output.isatty()
+        self._in_place = self._on_terminal and os.environ.get("TERM") != "dumb"
         self._open_line = False
 
     def show(self, result: Result) -> None:
@@ -32,11 +34,12 @@ class Display:
 
         if not result.is_partial:
             self.clear()
-            self._write(to_text([result]))
+            text = to_text([result])
+            self._write(printable(text, "\n") if self._on_terminal else text)
         elif self._in_place and result.alternatives:
             columns = shutil.get_terminal_size().columns
             text = " ".join(result.alternatives[0].transcript.split())
-            self._write("\r\x1b[K" + _ending(_printable(text), columns - 1))
+            self._write("\r\x1b[K" + _ending(printable(text), columns - 1))
             self._open_line = True
 
     def clear(self) -> None:
@@ -48,11 +51,6 @@ class Display:
     def _write(self, text: str) -> None:
         if self._output is not None and text:
             write_to(self._output, text)
-
-
-def _printable(text: str) -> str:
-    """Return the text without control characters, which could steer the terminal."""
-    return "".join(c for c in text if c >= " " and not "\x7f" <= c <= "\x9f")
 
 
 def _ending(text: str, columns: int) -> str:

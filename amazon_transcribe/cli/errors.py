@@ -12,6 +12,7 @@ from ..exceptions import (
     ServiceException,
     UnknownServiceException,
     ValidationException,
+    printable,
 )
 
 DONE, FAILED, UNUSABLE = 0, 1, 2
@@ -49,4 +50,4 @@ def notice(line: str) -> None:
     """Print a line on standard error, if there is one."""
     if sys.stderr is not None:
         with suppress(OSError):
-            print(line, file=sys.stderr, flush=True)
+            print(printable(line), file=sys.stderr, flush=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ..exceptions import ParserError
+from ..exceptions import ParserError, printable
 from .errors import DONE, Unusable, reason
 from .output import print_document
 
@@ -99,4 +99,4 @@ def _readable_payload(content_type: object, payload: bytes) -> dict[str, Any]:
 def _json(value: object) -> str:
     import msgspec
 
-    return msgspec.json.encode(value).decode()
+    return printable(msgspec.json.encode(value).decode())

@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
-from ..exceptions import SDKError
+from ..exceptions import SDKError, printable
 from .errors import Unusable, reason
 
 
@@ -39,12 +39,15 @@ def write_to(output: TextIO, text: str) -> None:
 
 
 def print_document(text: str) -> None:
-    """Write a document to standard output, in UTF-8 if the encoding can be set."""
+    """Write a document to standard output, in UTF-8 if the encoding can be set.
+
+    A terminal gets its control characters escaped, which leaves JSON the same.
+    """
     if sys.stdout is None:
         return
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
-    write_to(sys.stdout, text)
+    write_to(sys.stdout, printable(text, "\n") if sys.stdout.isatty() else text)
 
 
 @contextmanager

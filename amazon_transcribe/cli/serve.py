@@ -28,7 +28,8 @@ def add_serve(commands: Any) -> None:
         help="run a local Transcribe server",
         description="Serve Amazon Transcribe's streaming protocol on this machine, over HTTP/2 "
         "and WebSocket, with signatures checked. Prints 'listening on URL' for each port once "
-        "it takes connections, and ends on SIGINT and SIGTERM.",
+        "it takes connections, and ends on SIGINT and SIGTERM; streams that end within 4 s get "
+        "all their results.",
         epilog="""examples:
   amazon-transcribe serve --port 8770 --credentials AKID:secret
   amazon-transcribe serve --tls-port 0 --ca-file ca.pem
@@ -148,8 +149,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     if arguments.key:
         check_readable("--key", arguments.key)
     _allow_many_connections()
-    code = run(_serve_until_cancelled(arguments), [])
-    return DONE if code > 128 else code
+    return run(_serve_until_cancelled(arguments), [], after_signal=DONE)
 
 
 def _allow_many_connections() -> None:
@@ -196,5 +196,8 @@ async def _serve_until_cancelled(arguments: argparse.Namespace) -> int:
                     f"AWS_SECRET_ACCESS_KEY={made.secret_access_key}\n"
                     f"export AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING={server.endpoint_urls[0]}\n",
                 )
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await server.drain()
     return DONE

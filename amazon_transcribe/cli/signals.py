@@ -3,46 +3,76 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-# Longer than an orderly end of any command takes.
-_CANCEL_SECONDS = 6.0
+END_TIMEOUT = 14.5
+"""Seconds from a signal to the end of the process, whatever is under way; 15 are promised."""
 
 
-def run(coroutine: Coroutine[Any, Any, int], interrupts: list[Callable[[], None]]) -> int:
-    """Run a coroutine and return its exit code, or 128 plus the signal that cancelled it.
+def run(
+    coroutine: Coroutine[Any, Any, int],
+    interrupts: list[Callable[[], None]],
+    *,
+    after_signal: int | None = None,
+    timeout: float = END_TIMEOUT,
+) -> int:
+    """Run a coroutine and return its exit code.
 
-    SIGINT or SIGTERM cancels the coroutine, and a second signal ends the process.
+    SIGINT or SIGTERM cancels the coroutine. A second signal ends the process at once.
 
     :param interrupts: Each SIGINT takes the last function off this list and calls it, and
         cancels only if the list is empty.
+    :param after_signal: The exit code after a signal; by default 128 plus its number.
+    :param timeout: Seconds from a signal after which the process ends in any case, as a call
+        in a thread cannot be broken off.
     """
-    return asyncio.run(_until_signalled(coroutine, interrupts))
+    before = threading.enumerate()
+    watchdog: threading.Timer | None = None
+    code: int | None = None
+
+    def stop(number: int) -> None:
+        nonlocal code, watchdog
+        code = 128 + number if after_signal is None else after_signal
+        watchdog = threading.Timer(timeout, os._exit, [code])
+        watchdog.daemon = True
+        watchdog.start()
+
+    try:
+        return asyncio.run(_until_signalled(coroutine, interrupts, stop))
+    except asyncio.CancelledError:
+        if code is None:
+            raise
+        return code
+    finally:
+        if watchdog is not None:
+            for thread in threading.enumerate():
+                if not thread.daemon and thread not in before:
+                    thread.join()  # as the interpreter would at its end, without the watchdog
+            watchdog.cancel()
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 async def _until_signalled(
-    coroutine: Coroutine[Any, Any, int], interrupts: list[Callable[[], None]]
+    coroutine: Coroutine[Any, Any, int],
+    interrupts: list[Callable[[], None]],
+    stop: Callable[[int], None],
 ) -> int:
     loop = asyncio.get_running_loop()
     running = asyncio.ensure_future(coroutine)
-    caught: list[int] = []
 
-    def stop(number: int) -> None:
+    def on_signal(number: int) -> None:
         if number == signal.SIGINT and interrupts:
             interrupts.pop()()
             return
-        caught.append(number)
         forget()
-        cancel()
-
-    def cancel() -> None:
-        # Repeated, as wait_for up to Python 3.11 can swallow a cancellation.
-        if not running.done():
-            running.cancel()
-            loop.call_later(_CANCEL_SECONDS, cancel)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the loop leaves Python's own handler
+        stop(number)
+        running.cancel()
 
     def forget() -> None:
         with suppress(NotImplementedError, RuntimeError, ValueError):
@@ -52,12 +82,8 @@ async def _until_signalled(
     # Not on Windows, and only in the main thread; otherwise asyncio.run handles SIGINT.
     with suppress(NotImplementedError, RuntimeError, ValueError):
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop, number)
+            loop.add_signal_handler(number, on_signal, number)
     try:
         return await running
-    except asyncio.CancelledError:
-        if not caught:
-            raise
-        return 128 + caught[0]
     finally:
         forget()

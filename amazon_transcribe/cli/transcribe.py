@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from ..client import TranscribeStreamingClient
     from ..transcription import Result
 
+RESULT_TIMEOUT = 120.0
+"""Seconds to wait for the next result: much audio may be sent before it is recognised."""
+
 FORMATS = ("text", "json", "srt", "vtt")
 
 
@@ -173,7 +176,10 @@ async def _connect(
         notice(f"local: {server.engine_name} answers")
     return await stack.enter_async_context(
         TranscribeStreamingClient(
-            region=region, endpoint_url=endpoint_url, credential_resolver=credentials
+            region=region,
+            endpoint_url=endpoint_url,
+            credential_resolver=credentials,
+            idle_timeout=RESULT_TIMEOUT,
         )
     )
 

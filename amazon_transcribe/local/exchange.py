@@ -8,6 +8,9 @@ from typing import Protocol
 WRITE_TIMEOUT = 60.0
 """Seconds to wait for a client that does not take its results."""
 
+CLOSE_TIMEOUT = 4.0
+"""Seconds to wait for what is under way when the server closes."""
+
 LINGER_TIMEOUT = 2.0
 """Seconds that a client may go on sending after the answer's end; then the stream is reset."""
 
@@ -21,6 +24,11 @@ class Exchange(Protocol):
 
     def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         """Send the answer's status and headers."""
+        ...
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the stream has broken off."""
         ...
 
     async def read(self, timeout: float | None = None) -> bytes:
@@ -42,11 +50,6 @@ class Exchange(Protocol):
 
 class NetworkExchange(Exchange, Protocol):
     """What a listener makes: an exchange that can also be broken off."""
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the stream has broken off."""
-        ...
 
     def abort(self) -> None:
         """End the stream at once."""

@@ -21,7 +21,7 @@ from ..auth import StaticCredentialResolver
 from ..exceptions import HTTPException, SDKError, ValidationException
 from .constants import MAX_ALTERNATIVES, MAX_SECONDS
 from .engines import ENGINES, Engine, load_engine
-from .exchange import NetworkExchange
+from .exchange import CLOSE_TIMEOUT, NetworkExchange
 from .faults import Fault
 from .faults.injection import Faults, RefusedConnection
 from .listeners.certificates import server_context, throwaway_context
@@ -35,7 +35,12 @@ from .service.vocabulary import read_phrases
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-CLOSE_TIMEOUT = 4.0  # seconds to wait for connections to end
+DRAIN_TIMEOUT = 4.0
+"""Seconds in which streams may end by themselves when the server drains."""
+
+_TURNS_TO_ACCEPT = 5  # that asyncio takes from accepting a socket to telling us, and closing it
+
+_LAST_WORDS_TIMEOUT = 2.0  # seconds to tell the other streams why they end
 
 
 class LocalTranscribe:
@@ -160,6 +165,7 @@ class LocalTranscribe:
         self._keep_streams = keep_streams
         self._records = StreamRecords(keep_streams)
         self._service: TranscriptionService
+        self._changing = asyncio.Lock()  # held by `start` and `close`
         self._cleanup: AsyncExitStack | None = None  # what `close` does
         self._listeners: list[asyncio.Server] = []
         self._connections: set[Connection] = set()
@@ -236,19 +242,49 @@ class LocalTranscribe:
 
     async def start(self) -> None:
         """Load the engine and listen."""
-        if self._cleanup is not None:
-            raise SDKError("the server is already running")
-        self._urls.clear()
-        self._records = StreamRecords(self._keep_streams)
-        self._cleanup = AsyncExitStack()
-        try:
-            await self._start(self._cleanup)
-        except BaseException:
-            await self.close()
-            raise
+        if not self._changing.locked():
+            self._changing = asyncio.Lock()  # the last one may be of another loop
+        async with self._changing:
+            if self._cleanup is not None:
+                raise SDKError("the server is already running")
+            self._urls.clear()
+            self._records = StreamRecords(self._keep_streams)
+            self._cleanup = AsyncExitStack()
+            try:
+                await self._start(self._cleanup)
+            except BaseException:
+                await self._close()
+                raise
+
+    async def drain(self, timeout: float = DRAIN_TIMEOUT) -> None:
+        """Take no more streams and let those that are open end; `close` comes after it.
+
+        A stream whose input ends in time gets all its results. The others get those of what
+        was recognised, and a `ServiceUnavailableException`.
+
+        :param timeout: Seconds in which streams may end by themselves; the others have 2 s
+            more. With no stream open it returns at once.
+        """
+        self._check_started()
+        for listener in self._listeners:
+            listener.close()
+        self._service.admit_no_more()
+        if self._streams:
+            await asyncio.wait(self._streams, timeout=timeout)
+        self._service.end_streams()
+        if self._streams:
+            await asyncio.wait(self._streams, timeout=_LAST_WORDS_TIMEOUT)
 
     async def close(self) -> None:
-        """Stop listening, end every stream and release the engine."""
+        """Stop listening, end every stream at once and release the engine, within 8 s.
+
+        A call of the engine that takes longer than that goes on in its thread. A start that
+        is under way is waited for.
+        """
+        async with self._changing:
+            await self._close()
+
+    async def _close(self) -> None:
         cleanup, self._cleanup = self._cleanup, None
         if cleanup is not None:
             await cleanup.aclose()
@@ -273,22 +309,26 @@ class LocalTranscribe:
     async def _end_streams(self) -> None:
         for listener in self._listeners:
             listener.close()
+        self._service.admit_no_more()  # connections are still open
         for task in self._streams:
             task.cancel()
-        if self._streams:
-            await asyncio.wait(self._streams)
-        connections = list(self._connections)
-        for connection in connections:
-            connection.close()
-        if connections:
-            _, late = await asyncio.wait([c.lost for c in connections], timeout=CLOSE_TIMEOUT)
-            for connection in connections:
+        listeners, self._listeners = self._listeners, []
+        try:
+            if self._streams:
+                await asyncio.wait(self._streams, timeout=CLOSE_TIMEOUT / 2)
+            for connection in list(self._connections):
+                connection.close()
+            if ends := [connection.lost for connection in self._connections]:
+                await asyncio.wait(ends, timeout=CLOSE_TIMEOUT / 2)
+        finally:
+            for connection in list(self._connections):
                 connection.abort()
-            if late:
-                await asyncio.wait(late)
-        for listener in self._listeners:
+        if ends := [connection.lost for connection in self._connections]:
+            await asyncio.wait(ends)
+        for listener in listeners:
             await listener.wait_closed()
-        self._listeners.clear()
+        for _ in range(_TURNS_TO_ACCEPT):
+            await asyncio.sleep(0)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -361,6 +401,8 @@ class LocalTranscribe:
             self._connections.discard(connection)
         else:
             self._connections.add(connection)
+            if self._cleanup is None:  # accepted before the listeners were closed
+                connection.abort()
 
 
 def _new_access_key() -> str:

@@ -52,7 +52,7 @@ from ..exceptions import (
     TimeoutException,
     ValidationException,
 )
-from ..observe import StreamInfo
+from ..observe import StreamInfo, package_logger
 from ..transcription import (
     START_STREAM_TRANSCRIPTION,
     StartStreamTranscriptionResponse,
@@ -73,7 +73,7 @@ __all__ = ["Reconnected", "Reconnecting", "ResumableTranscription"]
 
 SEND_TIMEOUT = 60.0
 CLOSE_TIMEOUT = 4.0
-logger: logging.Logger = logging.getLogger(__name__)
+logger: logging.Logger = package_logger(__name__)
 
 
 @dataclass(frozen=True)

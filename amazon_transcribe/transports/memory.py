@@ -111,6 +111,11 @@ class MemoryExchange:
         self.answer: Final = _Pipe()
         self.read: Final = self.request.read
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the stream has failed."""
+        return self.answer.failure is not None
+
     def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         """Send the answer's status and headers.
 

@@ -27,6 +27,7 @@ from amazon_transcribe.audio import AudioSource
 from amazon_transcribe.auth import StaticCredentialResolver
 from amazon_transcribe.cli.conversation import Conversation
 from amazon_transcribe.cli.display import Display
+from amazon_transcribe.cli.output import print_document
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.exceptions import BadRequestException, SDKError, StreamClosedException
@@ -320,6 +321,13 @@ class TestTranscribe:
         assert notice == "local: scripted answers\n"
         assert_one_line(error, "BadRequestException: ", "en-US")
 
+    def test_control_characters_of_a_peer_are_shown_escaped(self, talk: Path) -> None:
+        fault = "http:status=409,message=a\x1b]0;b\x07\n\u202ec"
+        with serving("--fault", fault, **KEYS) as (_, (url,)):
+            done = run("transcribe", "--endpoint-url", url, talk, **KEYS)
+        words = "ConflictException: a\\u001b]0;b\\u0007\\n\\u202ec"
+        assert_one_line(done.stderr, words)
+
     def test_nobody_listening_is_one_line_and_exit_code_1(self, talk: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as unused:
             url = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -520,6 +528,24 @@ def serving(
         process.communicate()
 
 
+@contextmanager
+def talking(url: str, talk: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A transcription in full swing, at the speed of speech."""
+    client = subprocess.Popen(
+        [*COMMAND, "transcribe", "--endpoint-url", url, str(talk)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(**KEYS),
+    )
+    try:
+        assert client.stdout is not None
+        assert client.stdout.readline()
+        yield client
+    finally:
+        client.kill()
+        client.communicate()
+
+
 class TestServe:
     def test_known_keys_are_those_of_its_environment(self, talk: Path) -> None:
         with serving(**KEYS) as (_, (url,)):
@@ -637,21 +663,48 @@ class TestServe:
 
     @POSIX
     def test_ends_cleanly_with_a_stream_open(self, talk: Path) -> None:
-        with serving(**KEYS) as (process, (url,)):
-            client = subprocess.Popen(
-                [*COMMAND, "transcribe", "--endpoint-url", url, str(talk)],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment(**KEYS),
-            )
-            assert client.stdout is not None
-            assert client.stdout.readline()  # the stream is in full swing
+        with serving(**KEYS) as (process, (url,)), talking(url, talk) as client:
             process.send_signal(signal.SIGTERM)
             out, err = process.communicate(timeout=15)
             assert (out, err, process.returncode) == (b"", b"", 0)
             _, complaint = client.communicate(timeout=15)
             assert client.returncode == 1
-            assert_one_line(complaint)
+            assert_one_line(complaint, "ServiceUnavailableException")
+
+    @POSIX
+    def test_second_signal_ends_it_at_once(self, talk: Path) -> None:
+        with serving(**KEYS) as (process, (url,)), talking(url, talk):
+            process.send_signal(signal.SIGTERM)
+            address = ("127.0.0.1", int(url.rpartition(":")[2]))
+            with pytest.raises(ConnectionRefusedError):  # once the first one has come
+                while True:
+                    socket.create_connection(address).close()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=15) == -signal.SIGTERM
+
+    @POSIX
+    @pytest.mark.parametrize(
+        "call", ["await asyncio.to_thread(time.sleep, 60)", "await asyncio.sleep(60)"]
+    )
+    def test_call_that_does_not_return_does_not_keep_the_process(self, call: str) -> None:
+        program = f"""
+import asyncio, threading, time
+from amazon_transcribe.cli.signals import run
+
+async def hang():
+    threading.Thread(target=time.sleep, args=[60]).start()
+    print("ready", flush=True)
+    {call}
+
+run(hang(), [], after_signal=7, timeout=0.1)
+"""
+        with subprocess.Popen(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment()
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 7
 
     def test_port_in_use_is_one_line_and_exit_code_1(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -743,6 +796,13 @@ class TestInspect:
         (line,) = self.lines(run("inspect", "-", stdin=event({}, deep)))
         assert line["payload"] == deep.decode()
 
+    def test_control_characters_are_shown_escaped(self) -> None:
+        text = "\x9b\u202e\x7f"
+        done = run("inspect", "-", stdin=event({"name": text}, text.encode()))
+        assert done.stdout.isascii()
+        (line,) = self.lines(done)
+        assert (line["headers"]["name"], line["payload"]) == (text, text)
+
     @POSIX
     def test_lines_come_while_the_input_is_open(self) -> None:
         process = subprocess.Popen(
@@ -795,11 +855,16 @@ class TestDisplay:
         ]
         assert line.rstrip("\r") == "…散歩に行きましょう"
 
-    def test_control_characters_do_not_reach_the_terminal(self) -> None:
-        text = shown(Terminal(), ("a\x1b[2Jb\x9b2J", True), ("c\x1b]0;d\x07", False))
-        assert "\x1b[2J" not in text
-        assert "\x9b" not in text
-        assert "\x1b]" not in text
+    def test_control_characters_do_not_reach_the_terminal(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
+        text = shown(Terminal(), ("a\x1b[2Jb\x9b\u202ec", True), ("d\x1b]0;\u2066e", False))
+        again = "\r\x1b[K"
+        assert text == f"{again}a\\u001b[2Jb\\u009b\\u202ec{again}d]0;\\u2066e\n"
+        monkeypatch.setattr(sys, "stdout", Terminal())
+        print_document("1\n\x9b\u202e\n")
+        assert sys.stdout.getvalue() == "1\n\\u009b\\u202e\n"
 
     def test_nothing_but_final_lines_where_there_is_no_terminal(
         self, monkeypatch: pytest.MonkeyPatch
@@ -906,14 +971,6 @@ class TestConversation:
 
         with pytest.raises(BadRequestException, match="the reason"):
             await hold(FakeStream(events(), send), silence())
-
-    async def test_service_that_stays_silent_at_the_end_is_a_failure(self) -> None:
-        async def events() -> AsyncIterator[Any]:
-            await asyncio.Event().wait()
-            yield
-
-        with pytest.raises(TimeoutError, match="idle"):
-            await hold(FakeStream(events()), silence(3), result_timeout=0.01)
 
     async def test_audio_stays_240_seconds_ahead_of_the_results(self) -> None:
         async def events() -> AsyncIterator[Any]:

@@ -488,7 +488,7 @@ PAGE = b"<!DOCTYPE html>\n<html><body>Sign in\x1b[31m</body></html>"
     ("kind", "body", "words"),
     [
         ("text/html; charset=utf-8", PAGE, r"of type text/html.* begins with '<!DOCTYPE html> <ht"),
-        ("text/html", PAGE, r"Sign in\\x1b\[31m"),
+        ("text/html", PAGE, r"Sign in\\u001b\[31m"),
         ("text/html", b"", "of type text/html and empty"),
         ("application/json", b'{"status": "ok"}', r"application/json and begins with '{\"status"),
         ("application/json", b"\xff" * 1000, "begins with '\ufffd{100}…'"),

@@ -51,3 +51,5 @@ def use(
     Handler(stream)  # error: arg-type
     TranscribeStreamingClient(region="us-west-2", observer=print)  # error: arg-type
     TranscribeStreamingClient(region="us-west-2", credential_resolver="AKID")  # error: arg-type
+    of_a_class = CredentialResolver
+    TranscribeStreamingClient(region="r", credential_resolver=of_a_class)  # error: arg-type

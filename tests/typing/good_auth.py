@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from typing_extensions import assert_type, override
 
@@ -14,6 +15,7 @@ from amazon_transcribe.auth import (
     BotoSessionCredentialResolver,
     CredentialResolver,
     Credentials,
+    CredentialSource,
     ProfileCredentialResolver,
     StaticCredentialResolver,
 )
@@ -33,6 +35,48 @@ class Session(Protocol):
 
 def of_boto(session: Session) -> CredentialResolver:
     return BotoSessionCredentialResolver(session)
+
+
+class BotoCredentials(Protocol):
+    """What botocore's `Credentials` are to a type checker; either may be awaited."""
+
+    access_key: str
+    secret_key: str
+    token: str | None
+
+    def get_frozen_credentials(self) -> object: ...
+
+
+class AioSession(Protocol):
+    """What aioboto3 and aiobotocore call a session."""
+
+    async def get_credentials(self) -> BotoCredentials | None: ...
+
+
+class FrozenCredentials(NamedTuple):
+    """What botocore calls `ReadOnlyCredentials`."""
+
+    access_key: str
+    secret_key: str
+    token: str | None
+
+
+class Provider(Protocol):
+    """What awscrt calls a provider."""
+
+    def get_credentials(self) -> Future[Credentials]: ...
+
+
+def of_others(
+    session: Session, asynchronous: AioSession, credentials: BotoCredentials, provider: Provider
+) -> list[TranscribeStreamingClient]:
+    frozen = FrozenCredentials("AKID", "secret", None)
+    own = Credentials("AKID", "secret")
+    given: list[CredentialSource] = [session, asynchronous, credentials, provider, frozen, own]
+    return [
+        TranscribeStreamingClient(region="us-west-2", credential_resolver=session),
+        *[TranscribeStreamingClient(region="us-west-2", credential_resolver=g) for g in given],
+    ]
 
 
 class Vault(CredentialResolver):

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ...exceptions import ValidationException
@@ -38,23 +39,40 @@ def load_engine(name: str, *, script: Path | None = None) -> Engine:
         script has no words or is not UTF-8.
     :raises OSError: The script cannot be read.
     """
-    if name not in ENGINES:
-        raise ValidationException(f"no engine is named {name!r}; there are {', '.join(ENGINES)}")
-    if name == "scripted":
-        from .scripted import ScriptedEngine
-
-        return ScriptedEngine.from_file(script) if script else ScriptedEngine()
-    if script is not None:
+    load = _LOADERS.get(name)
+    if load is None:
+        raise ValidationException(f"no engine is named {name!r}; there are {', '.join(_LOADERS)}")
+    if script is not None and name != "scripted":
         raise ValidationException(f"the engine {name!r} takes no script")
     try:
-        if name == "moonshine":
-            # From 1.29 on, onnxruntime sends usage data to its maker as soon as it is imported.
-            os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-            from . import moonshine
-
-            return moonshine.load()
-        from . import sphinx
-
-        return sphinx.load()
+        return load(script)
     except ImportError as error:
         raise EngineUnavailable(name, str(error)) from error
+
+
+def _load_moonshine(_: Path | None) -> Engine:
+    # From 1.29 on, onnxruntime sends usage data to its maker as soon as it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    from . import moonshine
+
+    return moonshine.load()
+
+
+def _load_pocketsphinx(_: Path | None) -> Engine:
+    from . import sphinx
+
+    return sphinx.load()
+
+
+def _load_scripted(script: Path | None) -> Engine:
+    from .scripted import ScriptedEngine
+
+    return ScriptedEngine.from_file(script) if script else ScriptedEngine()
+
+
+_LOADERS: Mapping[str, Callable[[Path | None], Engine]] = {
+    "moonshine": _load_moonshine,
+    "pocketsphinx": _load_pocketsphinx,
+    "scripted": _load_scripted,
+}
+"""What loads each of `ENGINES`; only then are its packages imported."""

@@ -35,7 +35,7 @@ class EngineUnavailable(SDKError):
         self.engine = engine
         self.reason = reason
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return missing_extra(f"the engine {self.engine!r}", "local", self.reason)
 
 

@@ -153,6 +153,10 @@ class FaultyExchange:
         self._silent = self._stopped_reading = False
         self._truncates_next = self._corrupts_next = False
 
+    @property
+    def is_over(self) -> bool:
+        return self._exchange.is_over
+
     def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         self._answered = status == 200
         self._exchange.respond(status, headers)

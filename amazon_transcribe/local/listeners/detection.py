@@ -7,10 +7,11 @@ import logging
 from typing import cast
 
 from ...exceptions import missing_extra
+from ...observe import package_logger
 from .hooks import ServerHooks
 from .http2 import ServerHttp2Connection
 
-logger: logging.Logger = logging.getLogger("amazon_transcribe.local")
+logger: logging.Logger = package_logger("amazon_transcribe.local")
 
 # The first bytes of HTTP/2 (RFC 9113, 3.4); no method of HTTP/1.1 begins with them.
 _PREFACE = b"PRI"

@@ -18,27 +18,33 @@ from ..._protocol.constants import AUDIO_TIMEOUT
 from ..._protocol.server_session import RequestRefused, ServerSession
 from ...exceptions import (
     BadRequestException,
+    ConnectionLostException,
     HTTPException,
     InternalFailureException,
     ServiceException,
+    ServiceUnavailableException,
 )
 from ...medical_scribe import GET_MEDICAL_SCRIBE_STREAM, START_MEDICAL_SCRIBE_STREAM
 from ...model import MedicalScribeConfigurationEvent
+from ...observe import package_logger
 from ...transcription import Result
 from ..constants import MAX_SECONDS
 from ..engines import Engine
-from ..exchange import LINGER_TIMEOUT, WRITE_TIMEOUT, Exchange
+from ..exchange import CLOSE_TIMEOUT, LINGER_TIMEOUT, WRITE_TIMEOUT, Exchange
 from ..recognition.pipeline import Pipeline
 from .admission import Admission, AudioTimer, Lease
 from .categories import Categories
-from .events import SEVERAL_ALTERNATIVES, EventMapper, event_mapper
+from .events import SEVERAL_ALTERNATIVES, EventMapper, empty_event, event_mapper
 from .operations import OPERATIONS
 from .parameters import check_parameters, keywords_of, open_filter, pipeline_options
 from .phrases import Phrases
 from .records import StreamRecord
 from .scribe import ScribeSessions
 
-logger: logging.Logger = logging.getLogger("amazon_transcribe.local")
+logger: logging.Logger = package_logger("amazon_transcribe.local")
+
+QUIET_SECONDS = 10.0
+"""A third of what this package's client waits for an event."""
 
 _MAX_NAMES_LOGGED = 1_000  # clients may invent any number of them
 _T = TypeVar("_T")
@@ -57,6 +63,8 @@ class TranscriptionService:
     :param categories: The phrases of each category by its name.
     :param alternatives: The most alternatives of a final result.
     :param lenient: Ignore what the local server cannot do, instead of refusing it.
+    :param quiet_seconds: After so many seconds of work without a result, an empty event is
+        sent.
     :param clock: Gives the present as seconds since 1970.
     """
 
@@ -73,6 +81,7 @@ class TranscriptionService:
         categories: Mapping[str, Sequence[str]] | None = None,
         alternatives: int = 1,
         lenient: bool = False,
+        quiet_seconds: float = QUIET_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.engine = engine
@@ -84,6 +93,7 @@ class TranscriptionService:
         self._categories = Categories(categories or {})
         self._alternatives = alternatives
         self._lenient = lenient
+        self._quiet_seconds = quiet_seconds
         self._names_logged: set[str] = set()
         self._clock = clock
         self._scribe = ScribeSessions(clock)
@@ -148,12 +158,34 @@ class TranscriptionService:
                     self._scribe.end(session.session_id, status)
         await exchange.finish(WRITE_TIMEOUT, LINGER_TIMEOUT)
 
-    async def close(self) -> None:
-        """Wait for the recognition under way, and end the threads."""
+    def admit_no_more(self) -> None:
+        """Refuse requests from now on: the server shuts down."""
+        self._admission.close()
+
+    def end_streams(self) -> None:
+        """End the streams: each sends the results of what it has recognised, and why it ends.
+
+        Those that have audio waiting to be recognised leave it out.
+        """
+        self._admission.end_all()
+
+    async def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
+        """Wait for the calls of the engine that are under way, and end the threads.
+
+        :param timeout: Seconds to wait. A call that takes longer cannot be broken off: its
+            thread ends when it returns.
+        """
         self._workers.shutdown(wait=False, cancel_futures=True)
-        if self._jobs:
-            await asyncio.wait([asyncio.wrap_future(job) for job in self._jobs])
-        self._workers.shutdown()
+        if calls := [asyncio.wrap_future(job) for job in self._jobs]:
+            done, late = await asyncio.wait(calls, timeout=timeout)
+            for call in done:
+                _ = call.cancelled() or call.exception()  # of a stream that has gone
+            for call in late:
+                call.cancel()  # else it would tell the loop, which may be closed by then
+            if late:
+                logger.warning("left %d calls of the engine behind, after %g s", len(late), timeout)
+                return
+        self._workers.shutdown()  # the threads have nothing to do, so this does not wait
 
     def _date(self) -> str:
         """Return the present as HTTP writes it: clients correct their clocks by it."""
@@ -183,9 +215,14 @@ class TranscriptionService:
         self, session: ServerSession, lease: Lease, exchange: Exchange, record: StreamRecord
     ) -> None:
         stream: _Stream | None = None
+        ending: ServiceUnavailableException | None = None
         with closing(AudioTimer(lease, self._audio_timeout)) as timer:
             while not session.input_ended:
-                data = await lease.read(exchange.read)
+                try:
+                    data = await lease.read(exchange.read)
+                except ServiceUnavailableException as error:  # the server shuts down
+                    ending = error
+                    break
                 if not data:
                     session.receive_end()
                     break
@@ -196,11 +233,31 @@ class TranscriptionService:
                     stream = await self._open(session, exchange, record)
                 if stream is not None and audio:
                     await self._recognise(stream, stream.pipeline.accept, audio)
-                    while stream.pipeline.behind:
-                        await self._recognise(stream, stream.pipeline.catch_up)
+                    await self._catch_up(stream, lease)
                     timer.restart()
         if stream is not None:
             await self._recognise(stream, stream.pipeline.finish)
+        if ending is not None:
+            raise ending
+
+    async def _catch_up(self, stream: _Stream, lease: Lease) -> None:
+        """Recognise the audio that is waiting, as long as somebody wants its results.
+
+        Where nothing is said for long, an empty event shows that the stream goes on: clients
+        give up a stream that is silent.
+        """
+        clock = asyncio.get_running_loop().time
+        last = clock()
+        while stream.pipeline.behind:
+            lease.check()
+            if stream.exchange.is_over:
+                raise ConnectionLostException("the client has left")
+            if await self._recognise(stream, stream.pipeline.catch_up):
+                last = clock()
+            elif clock() - last >= self._quiet_seconds:
+                empty = stream.session.send_event(empty_event(stream.session.operation.name))
+                await stream.exchange.write(empty, WRITE_TIMEOUT)
+                last = clock()
 
     async def _open(
         self, session: ServerSession, exchange: Exchange, record: StreamRecord
@@ -225,14 +282,15 @@ class TranscriptionService:
 
     async def _recognise(
         self, stream: _Stream, call: Callable[..., list[Result]], *audio: bytes
-    ) -> None:
-        """Call the pipeline, and send the events of its results."""
+    ) -> bool:
+        """Call the pipeline, and send the events of its results; tell whether there are any."""
         results = call(*audio) if stream.quick else await self._in_thread(call, *audio)
         stream.record.audio_seconds = stream.pipeline.seconds
         for result in results:
             for event in stream.to_events(result):
                 await stream.exchange.write(stream.session.send_event(event), WRITE_TIMEOUT)
             stream.record.take_result(result)
+        return bool(results)
 
     async def _in_thread(self, call: Callable[..., _T], *arguments: object) -> _T:
         job = self._workers.submit(call, *arguments)

@@ -9,9 +9,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..._protocol.server_session import RequestRefused
-from ...exceptions import BadRequestException, ConflictException, ServiceException
+from ...exceptions import (
+    BadRequestException,
+    ConflictException,
+    ServiceException,
+    ServiceUnavailableException,
+)
 
 __all__ = ["Admission", "AudioTimer", "Lease"]
+
+_SHUTDOWN = "The server is shutting down. Start the stream again, here later or elsewhere."
 
 
 class Lease:
@@ -28,8 +35,7 @@ class Lease:
 
         :raises ServiceException: what `end` was called with, before or meanwhile.
         """
-        if self._end is not None:
-            raise self._end
+        self.check()
         self.waiting = True
         try:
             return await read()
@@ -43,8 +49,13 @@ class Lease:
         finally:
             self.waiting = False
 
+    def check(self) -> None:
+        """Raise what `end` was called with, if it was."""
+        if self._end is not None:
+            raise self._end
+
     def end(self, error: ServiceException) -> None:
-        """End the stream the next time it waits, or now if it does."""
+        """End the stream the next time it waits or checks, or now if it waits."""
         if self._end is None:
             self._end = error
             if self.waiting and self._task is not None:
@@ -112,12 +123,24 @@ class Admission:
     def __init__(self, max_streams: int | None) -> None:
         self._max_streams = max_streams
         self._leases: dict[str, Lease] = {}
+        self._closed = False
+
+    def close(self) -> None:
+        """Admit no more streams."""
+        self._closed = True
+
+    def end_all(self) -> None:
+        """End all streams with the exception of a server that shuts down."""
+        for lease in self._leases.values():
+            lease.end(ServiceUnavailableException(_SHUTDOWN))
 
     def check(self, session_id: str) -> None:
-        """Refuse a stream above the limit.
+        """Refuse a stream above the limit, and any once the server shuts down.
 
-        :raises RequestRefused: 429, when there may not be another stream.
+        :raises RequestRefused: 429, when there may not be another stream; 503.
         """
+        if self._closed:
+            raise RequestRefused(503, "ServiceUnavailableException", _SHUTDOWN)
         others = self._leases.keys() - {session_id.lower()}
         if self._max_streams is not None and len(others) >= self._max_streams:
             raise RequestRefused(

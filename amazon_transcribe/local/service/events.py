@@ -24,7 +24,7 @@ from ...transcription import Alternative, Result, Transcript, TranscriptEvent
 from .categories import Categories, millis
 from .vocabulary import VocabularyFilter
 
-__all__ = ["SEVERAL_ALTERNATIVES", "EventMapper", "event_mapper"]
+__all__ = ["SEVERAL_ALTERNATIVES", "EventMapper", "empty_event", "event_mapper"]
 
 EventMapper = Callable[[Result], list[BaseEvent]]
 """Turns a result of one stream into its events."""
@@ -47,6 +47,11 @@ def event_mapper(
     if vocabulary_filter is None:
         return to_events
     return lambda result: to_events(vocabulary_filter.apply(result))
+
+
+def empty_event(operation: str) -> BaseEvent:
+    """Return an event of an operation without a word in it, as a sign of life."""
+    return _EMPTY[operation]
 
 
 def _transcript_events(result: Result) -> list[BaseEvent]:
@@ -154,6 +159,18 @@ _EVENTS: Mapping[str, EventMapper] = {
     "StartMedicalScribeStream": _scribe_events,
 }
 """The mappers of the operations that need no configuration for it."""
+
+_EMPTY: Mapping[str, BaseEvent] = {
+    "StartStreamTranscription": TranscriptEvent(Transcript([])),
+    "StartMedicalStreamTranscription": MedicalTranscriptEvent(MedicalTranscript([])),
+    "StartMedicalScribeStream": MedicalScribeTranscriptEvent(
+        MedicalScribeTranscriptSegment(content="", items=[], is_partial=True)
+    ),
+    "StartCallAnalyticsStreamTranscription": UtteranceEvent(
+        is_partial=True, transcript="", items=[]
+    ),
+}
+"""Where the events have no list that can be empty, a partial result without words."""
 
 SEVERAL_ALTERNATIVES = {"StartStreamTranscription", "StartMedicalStreamTranscription"}
 """The operations whose results have a list of alternatives; the others have the best one."""
