@@ -10,6 +10,7 @@ import re
 import stat
 import sys
 from collections.abc import AsyncIterable, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
@@ -55,6 +56,8 @@ class Source:
     :ivar path: The regular file that is read, if it was opened here.
     :ivar file: The file that can be read at any position, from any thread; None for others.
     :ivar start: The position in it at which the audio begins.
+    :ivar patience: Seconds to wait for a pipe's next bytes before it counts as ended; None
+        for any time.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Source:
         self.path: Path | None = None
         self.file: BinaryIO | None = None
         self.start = 0
+        self.patience: float | None = None
         self._read_block = read_block
         self._close = close
         self._ahead = bytearray()
@@ -240,27 +244,40 @@ def _pipe_source(file: BinaryIO, fd: int, name: str, *, close: bool) -> Source:
         nonlocal can_be_watched
         if can_be_watched:
             try:
-                return await _read_when_ready(fd)
+                return await _read_when_ready(fd, source.patience)
             except (NotImplementedError, PermissionError):
                 can_be_watched = False  # as epoll cannot watch /dev/null
         return await asyncio.to_thread(file.read, _BLOCK)
 
-    return Source(name, read_block, file.close if close else None)
+    source = Source(name, read_block, file.close if close else None)
+    return source
 
 
-async def _read_when_ready(fd: int) -> bytes:
-    loop = asyncio.get_running_loop()
-    while True:
-        ready = asyncio.Event()
-        loop.add_reader(fd, ready.set)
-        try:
-            await ready.wait()
-        finally:
-            loop.remove_reader(fd)
-        try:
+async def _read_when_ready(fd: int, patience: float | None) -> bytes:
+    """Return the next bytes of a pipe; none at its end, nor where patience ends before."""
+    while await _is_ready(fd, patience):
+        with suppress(BlockingIOError):
             return os.read(fd, _BLOCK)
-        except BlockingIOError:
-            pass
+    return b""
+
+
+async def _is_ready(fd: int, patience: float | None) -> bool:
+    """Wait until there is something to read, or until patience ends."""
+    loop = asyncio.get_running_loop()
+    came: asyncio.Future[bool] = loop.create_future()
+
+    def tell(ready: bool) -> None:
+        if not came.done():
+            came.set_result(ready)
+
+    loop.add_reader(fd, tell, True)
+    timer = None if patience is None else loop.call_later(patience, tell, False)
+    try:
+        return await came
+    finally:
+        loop.remove_reader(fd)
+        if timer is not None:
+            timer.cancel()
 
 
 def _size(file: BinaryIO) -> int:

@@ -17,6 +17,9 @@ from ._audio import RawEncoding
 from ._source import AudioFileException, Preview, Readable, Source
 
 _LENGTH_UNKNOWN = 0xFFFFFFFF
+PIPE_PATIENCE = 1.0
+"""Seconds to wait for what follows all audio that a WAV file in a pipe announces."""
+
 _MAX_BYTES_BEFORE_DATA = 16 * 1024**2
 _MAX_FORMAT_LENGTH = 4096
 _WAVE_FORMAT_PCM = 1
@@ -90,6 +93,7 @@ class AudioReader:
         self._left: int | None = None  # bytes of this chunk; None: all that follows is audio
         self._part = 0  # bytes after them, of an instant that is not whole
         self._odd = 0  # 1 in a chunk of odd length, which may have a pad byte
+        self._is_stated = False  # whether this chunk states its length
         self._at_end = False
         if samples.length is not None:
             self._begin_data(samples.length)
@@ -118,6 +122,7 @@ class AudioReader:
     def _begin_data(self, length: int) -> None:
         # A length that is not known is treated as 0: what follows decides whether it is audio.
         known = 0 if length == _LENGTH_UNKNOWN else length
+        self._is_stated = known > 0
         self._part = known % self._frame_size
         self._odd = known % 2
         self._left = known - self._part
@@ -125,6 +130,8 @@ class AudioReader:
     async def _find_audio(self) -> bool:
         """Move on to the next data chunk where one ends; return False where none follows."""
         while self._left == 0 and not self._at_end:
+            # All that was announced has come: a pipe that stays open need not bring more.
+            self._source.patience = PIPE_PATIENCE if self._is_stated else None
             rest = await self._source.peek(9, self._part)
             padding = _padding(rest, self._odd)
             if padding is not None:
@@ -134,6 +141,7 @@ class AudioReader:
                 self._at_end = True
             else:
                 self._left = None  # the length is too small: a recorder crashed
+        self._source.patience = None
         return not self._at_end
 
     async def _find_data(self) -> None:

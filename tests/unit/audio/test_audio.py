@@ -272,6 +272,18 @@ class TestPipes:
         assert await read_all(path) == pcm(5000)
         writer.join()
 
+    @pytest.mark.parametrize("behind", [b"", chunk(b"LIST", b"INFOodd")])
+    async def test_wav_file_ends_where_it_says_though_the_pipe_stays_open(
+        self, behind: bytes
+    ) -> None:
+        read_end, write_end = os.pipe()
+        try:
+            os.write(write_end, wav(pcm(100)) + behind)
+            assert await read_all(f"/dev/fd/{read_end}") == pcm(100)
+        finally:
+            os.close(read_end)
+            os.close(write_end)
+
     async def test_cancelled_read_leaves_nothing_behind(self) -> None:
         read_end, write_end = os.pipe()
         try:
