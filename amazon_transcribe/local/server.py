@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +25,13 @@ from .engines import Engine, load_engine
 from .exchange import NetworkExchange
 from .faults import Fault
 from .faults.injection import Faults, RefusedConnection
+from .listeners.arrivals import Arrivals
 from .listeners.certificates import server_context, throwaway_context
 from .listeners.detection import NewConnection
 from .listeners.hooks import Connection, Limits, ServerHooks
-from .service import TranscriptionService, logger
+from .listeners.listener import Listener
+from .log import logger
+from .service import TranscriptionService
 from .service.categories import read_categories
 from .service.vocabulary import read_phrases
 
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 CLOSE_TIMEOUT = 4.0  # seconds to wait for connections to end
+_ROOM = 16  # idle connections that make room at a time
 
 
 class LocalTranscribe:
@@ -150,8 +155,9 @@ class LocalTranscribe:
         )
         self._service: TranscriptionService
         self._cleanup: AsyncExitStack | None = None  # what `close` does
-        self._listeners: list[asyncio.Server] = []
-        self._connections: set[Connection] = set()
+        self._listeners: list[Listener] = []
+        self._connections: dict[Connection, None] = {}  # in the order of their arrival
+        self._arrivals = Arrivals(self._limits.unproved, self._limits.unproved_of_address)
         self._streams: set[asyncio.Task[None]] = set()
         self._urls: list[str] = []
 
@@ -218,7 +224,8 @@ class LocalTranscribe:
 
     async def _end_streams(self) -> None:
         for listener in self._listeners:
-            listener.close()
+            await listener.close()
+        self._listeners.clear()
         for task in self._streams:
             task.cancel()
         if self._streams:
@@ -232,9 +239,6 @@ class LocalTranscribe:
                 connection.abort()
             if late:
                 await asyncio.wait(late)
-        for listener in self._listeners:
-            await listener.wait_closed()
-        self._listeners.clear()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -244,16 +248,11 @@ class LocalTranscribe:
         await self.close()
 
     async def _listen(self, scheme: str, port: int, context: ssl.SSLContext | None) -> None:
-        loop = asyncio.get_running_loop()
+        listener = Listener(
+            partial(self._accept, context), self._make_room, self._limits.out_of_resources
+        )
         try:
-            listener = await loop.create_server(
-                self._accept,
-                self.host,
-                port,
-                ssl=context,
-                ssl_handshake_timeout=self._limits.hello if context is not None else None,
-                backlog=1024,
-            )
+            port = await listener.open(self.host, port)
         except OSError as error:
             # asyncio gives no number for a host that is not an address of this machine.
             number = error.errno or errno.EADDRNOTAVAIL
@@ -261,7 +260,7 @@ class LocalTranscribe:
             raise OSError(number, f"cannot listen on {self.host}, port {port}: {reason}") from error
         self._listeners.append(listener)
         host = f"[{self.host}]" if ":" in self.host else self.host
-        self._urls.append(f"{scheme}://{host}:{listener.sockets[0].getsockname()[1]}")
+        self._urls.append(f"{scheme}://{host}:{port}")
 
     async def _listen_with_tls(self, port: int, cleanup: AsyncExitStack) -> None:
         if self._cert is not None:
@@ -280,10 +279,17 @@ class LocalTranscribe:
         self.ca_file = None
         path.unlink(missing_ok=True)
 
-    def _accept(self) -> asyncio.Protocol:
+    def _accept(self, context: ssl.SSLContext | None) -> asyncio.Protocol:
         if self._faults.refuse_connection():
             return RefusedConnection()
-        return NewConnection(ServerHooks(self._begin, self._connection_changed, self._limits))
+        hooks = ServerHooks(self._begin, self._connection_changed, self._limits)
+        return NewConnection(hooks, self._arrivals, context)
+
+    def _make_room(self) -> None:
+        """Let the oldest idle connections go, as there are no resources for new ones."""
+        idle = (connection for connection in self._connections if connection.is_idle)
+        for connection in list(islice(idle, _ROOM)):
+            connection.abort()
 
     def _begin(self, exchange: NetworkExchange) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(exchange))
@@ -302,9 +308,9 @@ class LocalTranscribe:
 
     def _connection_changed(self, connection: Connection) -> None:
         if connection.lost.done():
-            self._connections.discard(connection)
+            self._connections.pop(connection, None)
         else:
-            self._connections.add(connection)
+            self._connections[connection] = None
 
 
 def _new_access_key() -> str:

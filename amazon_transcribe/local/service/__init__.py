@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +27,7 @@ from ...transcription import Result
 from ..constants import MAX_SECONDS
 from ..engines import Engine
 from ..exchange import LINGER_TIMEOUT, WRITE_TIMEOUT, Exchange
+from ..log import logger
 from ..recognition.pipeline import Pipeline
 from .admission import Admission, AudioTimer, Lease
 from .categories import Categories
@@ -36,8 +36,6 @@ from .operations import OPERATIONS
 from .parameters import check_parameters, open_filter, pipeline_options
 from .phrases import Phrases
 from .scribe import ScribeSessions
-
-logger: logging.Logger = logging.getLogger("amazon_transcribe.local")
 
 _MAX_NAMES_LOGGED = 1_000  # clients may invent any number of them
 _T = TypeVar("_T")

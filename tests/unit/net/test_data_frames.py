@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from amazon_transcribe._net.http2 import Http2Connection
 from amazon_transcribe._net.http2_stream import Http2Stream
+from amazon_transcribe._net.limits import Allowance
 from amazon_transcribe.exceptions import (
     ConnectionLostException,
     StreamResetException,
@@ -46,6 +47,9 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.data = b""
         self.aborted = False
+
+    def is_closing(self) -> bool:
+        return False
 
     def write(self, data: Any) -> None:
         self.data += data
@@ -200,7 +204,9 @@ async def test_streams_share_the_connection_s_window(step: int) -> None:
 async def test_frames_without_data_are_no_end(client: bool) -> None:
     requested: list[Http2Stream] = []
     ours = Http2Connection(
-        client=client, on_request=lambda stream, headers: requested.append(stream)
+        client=client,
+        on_request=lambda stream, headers: requested.append(stream),
+        allowance=Allowance(burst=10**9, per_turn=10**9),
     )
     wire = Wire()
     ours.connection_made(wire)
