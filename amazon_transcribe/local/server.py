@@ -157,7 +157,7 @@ class LocalTranscribe:
         self._cleanup: AsyncExitStack | None = None  # what `close` does
         self._listeners: list[Listener] = []
         self._connections: dict[Connection, None] = {}  # in the order of their arrival
-        self._arrivals = Arrivals(self._limits.unproved, self._limits.unproved_of_address)
+        self._arrivals: Arrivals
         self._streams: set[asyncio.Task[None]] = set()
         self._urls: list[str] = []
 
@@ -218,6 +218,7 @@ class LocalTranscribe:
         self._service = self._new_service(engine, vocabulary_filters=filters, categories=categories)
         cleanup.push_async_callback(self._service.close)
         cleanup.push_async_callback(self._end_streams)
+        self._arrivals = Arrivals(self._limits.unproved, self._limits.unproved_of_address)
         await self._listen("http", self._port, None)
         if self._tls_port is not None:
             await self._listen_with_tls(self._tls_port, cleanup)

@@ -50,11 +50,11 @@ class ServerHttp2Connection(Http2Connection):
         if headers[0] == (":status", "200"):
             self._hooks.on_known()
             return
-        self._refused.append(stream)
-        if len(self._refused) > self._hooks.limits.untaken_refusals:
+        if len(self._refused) >= self._hooks.limits.untaken_refusals:
             self._refused = [each for each in self._refused if each.has_unsent]
-            if len(self._refused) > self._hooks.limits.untaken_refusals:
+            if len(self._refused) >= self._hooks.limits.untaken_refusals:
                 self._refused.pop(0).abort(ErrorCodes.ENHANCE_YOUR_CALM)
+        self._refused.append(stream)
 
     def _check_hello(self) -> None:
         if not self.ready.done():

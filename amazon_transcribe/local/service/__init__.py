@@ -90,6 +90,7 @@ class TranscriptionService:
     async def serve(self, exchange: Exchange) -> None:
         """Answer one request, and serve its stream from beginning to end."""
         session = ServerSession(self._secrets, OPERATIONS, clock=self._clock)
+        refusal = None
         try:
             request = session.receive_request(exchange.method, exchange.target, exchange.headers)
             if session.operation is GET_MEDICAL_SCRIBE_STREAM:
@@ -101,9 +102,13 @@ class TranscriptionService:
             except BadRequestException as error:
                 raise RequestRefused(400, "BadRequestException", error.message) from None
             self._admission.check(session.session_id)
-        except RequestRefused as refusal:
-            logger.info("refused %s: %s", exchange.target.partition("?")[0], refusal.name)
-            await self._respond(exchange, refusal.status, *refusal.headers_and_body())
+        except RequestRefused as error:
+            logger.info("refused %s: %s", exchange.target.partition("?")[0], error.name)
+            # Not sent here: as long as the client does not take it, the error would keep all
+            # that the request consisted of.
+            refusal = error.status, *error.headers_and_body()
+        if refusal is not None:
+            await self._respond(exchange, *refusal)
             return
         unknown = [ascii(name) for name in session.unknown_parameters]
         self._log_ignored_once("ignoring unknown parameters: %s", unknown)
