@@ -366,7 +366,7 @@ async def test_idle_connections_make_room_where_descriptors_lack() -> None:
     finally:
         for each in idle:
             each.close()
-        _, errors = await serving.communicate()
+        _, errors = await serving.communicate(b"")
     assert errors.startswith(b"idle connections make room for new ones: ")
     assert errors.count(b"\n") == 1
     assert serving.returncode == 0
