@@ -32,6 +32,10 @@ class _StateMachine(H2ConnectionStateMachine):
 
 _KNOWN_SETTINGS = frozenset(SettingCodes)
 
+# Bytes of our headers that are kept to name them again (RFC 7541, 4.2). A peer that offers
+# more room would have us keep every answer's.
+_MAX_HEADER_TABLE = 4096
+
 
 class _Values(list[Any]):
     """A setting's present value and those under way."""
@@ -56,6 +60,8 @@ class _Settings(Settings):
 
     def __setitem__(self, key: SettingCodes | int, value: int) -> None:
         if key in _KNOWN_SETTINGS:
+            if key == SettingCodes.HEADER_TABLE_SIZE:
+                value = min(value, _MAX_HEADER_TABLE)
             self._settings.setdefault(key, _Values([None]))  # type: ignore[arg-type]
             super().__setitem__(key, value)
 

@@ -7,14 +7,16 @@ of the event loop.
 Bounds: a stream is full above `MAX_UNSENT` bytes unsent (`drain` waits), and holds at most
 `MAX_UNREAD` bytes unread (then the peer's window is shut). A peer that makes this side
 answer, by PING or by requests, and reads nothing loses its connection once
-`MAX_UNREAD_ANSWERS` bytes wait for it; one that asks for more than `MAX_ANSWERED` answers
-in a second, by PING or by each setting, loses it even if it reads.
+`MAX_UNREAD_ANSWERS` bytes wait for it. Frames that carry nothing have a budget, see
+`Allowance`: a peer that exceeds it loses its connection, and one that sends many of them at
+once waits for the turns of the others.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, cast
@@ -46,7 +48,7 @@ from ..exceptions import (
 )
 from .h2_library import H2Connection
 from .http2_stream import FRAME_HEADER, Headers, Http2Stream
-from .limits import MAX_UNREAD, MAX_UNSENT, PING_INTERVAL
+from .limits import ALLOWANCE, MAX_TINY, MAX_UNREAD, MAX_UNSENT, PING_INTERVAL, Allowance, Budget
 from .tls import shrink_buffer
 from .waiting import Waiters
 
@@ -56,11 +58,20 @@ if logging.getLogger("hpack").level == logging.NOTSET:
 
 _FIRST_WINDOW = 65_535  # until the peer is told otherwise (RFC 9113, 6.9.2)
 MAX_UNREAD_ANSWERS = 1024 * 1024
-MAX_ANSWERED = 1000  # frames that cost little to send and much to take (RFC 9113, 10.5)
 _MAX_WINDOW = 2**31 - 1
 _MAX_LAST_WORDS = 200  # bytes of a GOAWAY's text that are kept
 _MAX_STREAM_ID = 2**31 - 1
-_SETTINGS, _PING = 4, 6  # types of frames (RFC 9113, 6)
+_DATA, _HEADERS, _SETTINGS, _CONTINUATION = 0, 1, 4, 9  # types of frames (RFC 9113, 6)
+_PADDED = 8  # a flag of DATA
+
+# What frames cost of the budget by their types, where it is not 1. A stream that is accepted
+# gives back what its request costs; what is sent pays for the peer's WINDOW_UPDATEs.
+_COSTS = {_HEADERS: 8, 3: 5, _SETTINGS: 5, 6: 5, 7: 5}  # RST_STREAM, PING, GOAWAY
+_EARNED_BY_STREAM = 16
+_BYTES_FOR_WINDOW_UPDATE = 64
+_MAX_HEADERS = 64 * 1024  # bytes of a header block, and of the headers in it
+_FREE_HEADERS = 4 * 1024  # bytes of a request's headers that cost nothing
+_BYTES_OF_HEADERS = 64  # that cost 1 beyond
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # a client's first bytes
 
 # What a stream sends at most before the others of its connection have their turn.
@@ -82,7 +93,8 @@ class Http2Connection(asyncio.Protocol):
     :param max_streams: How many streams the peer may have open at a time.
     :param max_unread_answers: Bytes of answers that the peer asks for and does not read,
         until it loses the connection.
-    :param max_answered: Answers that the peer may ask for in a second, by PING or SETTINGS.
+    :param allowance: What the peer's frames that carry nothing may cost.
+    :param clock: Gives the present in seconds, for the allowance; the loop's by default.
     :param ping_interval: Seconds between two questions for a sign of life, asked while
         streams are open. A connection that gives none for a whole interval is dead.
     """
@@ -96,13 +108,13 @@ class Http2Connection(asyncio.Protocol):
         max_unsent: int = MAX_UNSENT,
         max_streams: int = 1000,
         max_unread_answers: int = MAX_UNREAD_ANSWERS,
-        max_answered: int = MAX_ANSWERED,
+        allowance: Allowance = ALLOWANCE,
+        clock: Callable[[], float] | None = None,
         ping_interval: float = PING_INTERVAL,
     ) -> None:
         self.is_client = client
         self.max_unsent = max_unsent
         self._max_unread_answers = max_unread_answers
-        self._max_answered = max_answered
         self._ping_interval = ping_interval
         self.streams: dict[int, Http2Stream] = {}
         self.draining: bool = False
@@ -111,13 +123,14 @@ class Http2Connection(asyncio.Protocol):
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
+        self._budget = Budget(allowance, clock or self._loop.time)
         self._on_request = on_request
         self._on_change = on_change
         self._h2 = H2Connection(
             H2Configuration(client_side=client, header_encoding=None),
             {
                 SettingCodes.MAX_CONCURRENT_STREAMS: max_streams,
-                SettingCodes.MAX_HEADER_LIST_SIZE: 64 * 1024,
+                SettingCodes.MAX_HEADER_LIST_SIZE: _MAX_HEADERS,
                 **(
                     {SettingCodes.ENABLE_PUSH: 0, SettingCodes.INITIAL_WINDOW_SIZE: MAX_UNREAD}
                     if client
@@ -133,9 +146,9 @@ class Http2Connection(asyncio.Protocol):
         self._changed = False
         self._paused = False
         self._unread_answers = 0
-        self._answered = 0  # since this second began
-        self._second = 0.0
-        self._partial = b""  # of a frame that has not come whole
+        self._partial = b""  # of a frame that has not come whole, or waits for its turn
+        self._turn_due = False
+        self._header_block = 0  # bytes of the one that is coming
         self._preface = 0 if client else len(_PREFACE)
         self._heard = self._heard_ever = False
         self._pinger: asyncio.TimerHandle | None = None
@@ -160,18 +173,18 @@ class Http2Connection(asyncio.Protocol):
             self._give_up("the peer speaks TLS" if is_tls else "the peer does not speak HTTP/2")
             return
         self._heard = self._heard_ever = True
-        try:
-            self._receive(data)
-        except H2Error as error:
-            self._give_up(f"the peer broke the HTTP/2 protocol: {error}")
-            return
-        self._flush(answering=True)
+        if self._turn_due:
+            self._partial += data
+        else:
+            self._take_turn(data, self._budget.per_turn)
 
     def eof_received(self) -> bool:
+        self._take_rest()
         self._fail_all("the peer closed the connection")
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._take_rest()
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
@@ -195,6 +208,7 @@ class Http2Connection(asyncio.Protocol):
             self._h2.send_headers(stream_id, list(headers))
         except H2Error as error:
             raise HTTPException(f"the request cannot be sent: {error}") from error
+        self._budget.earn(_EARNED_BY_STREAM)  # the answer is wanted
         if stream_id == _MAX_STREAM_ID:
             self.draining = True  # no other can be opened (RFC 9113, 5.1.1)
         stream = self.streams[stream_id] = Http2Stream(self, stream_id)
@@ -203,7 +217,9 @@ class Http2Connection(asyncio.Protocol):
         return stream
 
     def respond(self, stream: Http2Stream, headers: Headers) -> None:
-        """Send the answer's headers."""
+        """Send the answer's headers, the status first; 200 pays for the request's."""
+        if headers[0][1] == "200":
+            self._budget.earn(_EARNED_BY_STREAM)
         state = self._h2.streams.get(stream.id)
         # An eager task may answer a request of which `h2` knows already that it was taken back.
         if stream.failure is None and state is not None and not state.closed:
@@ -269,7 +285,7 @@ class Http2Connection(asyncio.Protocol):
 
         The peer sends those again elsewhere: none may be served twice.
         """
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._flush()
             frame = b"\x00\x00\x08\x07" + bytes(5)  # GOAWAY (RFC 9113, 6.8)
             last = last_stream_id.to_bytes(4, "big")
@@ -348,14 +364,27 @@ class Http2Connection(asyncio.Protocol):
 
     # Events from the peer
 
-    def _receive(self, data: bytes) -> None:
-        """Take plain DATA frames and give `h2` all others, whole and in their order."""
+    def _take_turn(self, data: bytes, share: int) -> None:
+        try:
+            self._receive(data, share)
+        except H2Error as error:
+            self._partial = b""
+            self._turn_due = False
+            self._give_up(f"the peer broke the HTTP/2 protocol: {error}")
+            return
+        self._flush(answering=True)
+
+    def _receive(self, data: bytes, share: int) -> None:
+        """Take plain DATA frames and give `h2` all others, whole and in their order.
+
+        :param share: What frames may cost now; the rest waits for the loop's next turn.
+        """
         data = self._partial + data
         if len(data) < self._preface:
             self._partial = data
             return
-        begin, position = 0, self._preface
-        while position + 9 <= len(data):
+        begin, position, cost = 0, self._preface, 0
+        while position + 9 <= len(data) and cost < share:
             head, flags, stream_id = FRAME_HEADER.unpack_from(data, position)
             size = head >> 8
             end = position + 9 + size
@@ -366,7 +395,7 @@ class Http2Connection(asyncio.Protocol):
                 raise FrameTooLargeError(f"a frame of {size:,} bytes")
             if end > len(data):
                 break
-            if size and not (head & 0xFF or flags):  # DATA, unpadded and not the last
+            if size > MAX_TINY and not (head & 0xFF or flags):  # DATA, unpadded and not the last
                 if begin < position:
                     self._give_h2(data[begin:position])
                     begin = position
@@ -374,22 +403,56 @@ class Http2Connection(asyncio.Protocol):
                 if stream is not None and not stream.ended and self._h2.take_data(stream_id, size):
                     stream.receive(data[position + 9 : end], size)
                     begin = end
-            elif head & 0xFF in (_SETTINGS, _PING):
-                self._count_answered(1 + size // 6)
+            else:
+                cost += self._cost(head & 0xFF, flags, size)
             position = end
         if begin < position:
             self._give_h2(data[begin:position])
         self._partial = data[position:]
+        if cost:
+            self._spend(cost)
+            if cost >= share:
+                self._wait_for_turn()
 
-    def _count_answered(self, count: int) -> None:
-        """Take note of PINGs and settings, which are to be answered; too many are an attack."""
-        now = self._loop.time()
-        if now - self._second >= 1.0:
-            self._second, self._answered = now, 0
-        self._answered += count
-        if self._answered > self._max_answered:
-            self._h2.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
-            raise ProtocolError("too many PINGs and settings")
+    def _cost(self, kind: int, flags: int, size: int) -> int:
+        """Return what a frame costs of the budget."""
+        if kind == _DATA:
+            return 2 if size <= MAX_TINY or flags & _PADDED else 0
+        if kind in (_HEADERS, _CONTINUATION):
+            self._header_block = size + (self._header_block if kind == _CONTINUATION else 0)
+            if self._header_block > _MAX_HEADERS:
+                self._lose_patience(f"headers of more than {_MAX_HEADERS:,} bytes")
+        elif kind == _SETTINGS:
+            return _COSTS[_SETTINGS] + size // 6
+        return _COSTS.get(kind, 1)
+
+    def _spend(self, cost: int) -> None:
+        if not self._budget.spend(cost):
+            self._lose_patience("too many frames that carry nothing")
+
+    def _lose_patience(self, reason: str) -> None:
+        self._h2.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
+        raise ProtocolError(reason)
+
+    def _wait_for_turn(self) -> None:
+        """Go on with what has come once the loop's other connections had their turn."""
+        if self._transport is not None:
+            self._turn_due = True
+            self._transport.pause_reading()
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self._turn_due and self._transport is not None:
+            self._turn_due = False
+            self._take_turn(b"", self._budget.per_turn)
+            if not self._turn_due:
+                self._transport.resume_reading()
+
+    def _take_rest(self) -> None:
+        """Take what waits for its turn, as nothing more will come."""
+        if self._turn_due:
+            self._turn_due = False
+            self._take_turn(b"", sys.maxsize)
 
     def _give_h2(self, data: bytes) -> None:
         self._preface = 0
@@ -411,6 +474,9 @@ class Http2Connection(asyncio.Protocol):
     def _on_new_request(self, event: RequestReceived) -> None:
         if event.stream_id > self._last_stream_id:
             return
+        excess = sum(len(n) + len(v) for n, v in event.headers) - _FREE_HEADERS
+        if excess > 0:
+            self._spend(excess // _BYTES_OF_HEADERS)
         stream = self.streams[event.stream_id] = Http2Stream(self, event.stream_id)
         self._open_window(stream)
         if self._on_request is not None:
@@ -491,9 +557,10 @@ class Http2Connection(asyncio.Protocol):
     def _unblock(self, stream_id: int | None) -> None:
         """Let the stream whose window has opened send again, or with 0 all streams."""
         if not stream_id:
-            # Those that were not served when it closed come first.
-            self._blocked.update(self._unflushed)
-            self._unflushed, self._blocked = self._blocked, {}
+            if self._blocked:
+                # Those that were not served when it closed come first.
+                self._blocked.update(self._unflushed)
+                self._unflushed, self._blocked = self._blocked, {}
         elif stream := self._blocked.pop(stream_id, None):
             self._unflushed[stream_id] = stream
         self._flush_soon()
@@ -517,13 +584,13 @@ class Http2Connection(asyncio.Protocol):
                 self.abort()
                 return
         if self._unflushed and not self._paused:
-            ended, gathered = False, 0
+            ended, sent, written = False, 0, 0
             queue = list(self._unflushed.values())
             for stream in queue:  # grows while it is gone through
-                if gathered >= _PIECE:
+                if sent - written >= _PIECE and not transport.is_closing():
                     transport.write(b"".join(out))
                     out.clear()
-                    gathered = 0
+                    written = sent
                     if self._paused:
                         break
                 state = h2.streams.get(stream.id)
@@ -536,9 +603,9 @@ class Http2Connection(asyncio.Protocol):
                 taken = 0
                 if window > 0:
                     taken = stream.fill(out, window, h2.max_outbound_frame_size)
-                    gathered += taken
                     h2.outbound_flow_control_window -= taken
                     state.outbound_flow_control_window -= taken
+                    sent += taken
                 if stream.end_due:
                     ended = True
                     self._end(stream)
@@ -552,8 +619,10 @@ class Http2Connection(asyncio.Protocol):
                 del self._unflushed[stream.id]
             if ended:
                 out.append(h2.data_to_send())
+            self._budget.earn(sent // _BYTES_FOR_WINDOW_UPDATE)
         data = b"".join(out)
-        if data:
+        # asyncio writes a line to the log for each write after the peer has left.
+        if data and not transport.is_closing():
             transport.write(data)
         if self._changed:
             self._tell_change()

@@ -2,9 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 MAX_UNSENT = 1024 * 1024
 MAX_UNREAD = 1024 * 1024
 
 # How often a connection with open streams is asked for a sign of life. One that gave
 # none for a whole interval is dead.
 PING_INTERVAL = 20.0
+
+# A piece of data as small as this carries next to nothing. No event-stream message is so small
+# that it does not take twice as much.
+MAX_TINY = 31
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What frames that carry nothing may cost in a connection (RFC 9113, 10.5).
+
+    A WINDOW_UPDATE costs 1, about 10 µs of work.
+
+    :param burst: How much they may cost at once.
+    :param per_second: How much more each second, until it is `burst` again.
+    :param per_turn: What is done for a connection before the others have their turn.
+    """
+
+    burst: int = 20_000
+    per_second: int = 5_000
+    per_turn: int = 200
+
+
+ALLOWANCE = Allowance()
+
+
+class Budget:
+    """What a peer has left of its allowance; useful work earns it more.
+
+    :param allowance: What it begins with, and gets each second.
+    :param clock: Gives the present in seconds.
+    """
+
+    def __init__(self, allowance: Allowance, clock: Callable[[], float]) -> None:
+        self.per_turn = allowance.per_turn
+        self._burst = allowance.burst
+        self._per_second = allowance.per_second
+        self._clock = clock
+        self._left: float = allowance.burst
+        self._asked = clock()
+
+    def earn(self, amount: int) -> None:
+        """Add what useful work earns, at most until there is four times the burst."""
+        self._left = min(self._left + amount, 4 * self._burst)
+
+    def spend(self, cost: int) -> bool:
+        """Take a cost; False if there was less than that left."""
+        now = self._clock()
+        if self._left < self._burst:
+            gained = (now - self._asked) * self._per_second
+            self._left = min(self._left + gained, self._burst)
+        self._asked = now
+        self._left -= cost
+        return self._left >= 0

@@ -56,6 +56,7 @@ def _context_of(bundle: str | None, cert_file: str | None, cert_dir: str | None)
 
 
 _TLS_READ = 16 * 1024  # one TLS record
+_HANDSHAKE_READ = 4 * 1024
 
 
 def shrink_buffer(transport: Any) -> None:
@@ -63,8 +64,19 @@ def shrink_buffer(transport: Any) -> None:
 
     There is no public way. Where the names are others (Python 3.10, uvloop) nothing is done.
     """
-    protocol = getattr(transport, "_ssl_protocol", None)
+    _shrink(getattr(transport, "_ssl_protocol", None), _TLS_READ)
+
+
+def shrink_handshake(plain: Any) -> None:
+    """Read a handshake in smaller pieces yet: many are begun and never finished.
+
+    :param plain: The transport below TLS.
+    """
+    _shrink(plain.get_protocol(), _HANDSHAKE_READ)
+
+
+def _shrink(protocol: Any, size: int) -> None:
     if isinstance(getattr(protocol, "_ssl_buffer", None), bytearray):
-        protocol.max_size = _TLS_READ  # type: ignore[union-attr]
-        protocol._ssl_buffer = bytearray(_TLS_READ)  # type: ignore[union-attr]
-        protocol._ssl_buffer_view = memoryview(protocol._ssl_buffer)  # type: ignore[union-attr]
+        protocol.max_size = size
+        protocol._ssl_buffer = bytearray(size)
+        protocol._ssl_buffer_view = memoryview(protocol._ssl_buffer)

@@ -5,19 +5,21 @@ by a frame writer of their own: the library sends none after the peer's close fr
 the server's last results are still due.
 
 Bounds: full above `MAX_UNSENT` bytes unsent (`drain` waits), and about `MAX_UNREAD` bytes
-unread (then nothing more is taken from the socket).
+unread (then nothing more is taken from the socket). Frames that carry nothing have a budget,
+see `Allowance`, and those that come at once wait for the turns of other connections.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
 
 from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
-from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 from wsproto.frame_protocol import CloseReason, FrameProtocol
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
@@ -28,12 +30,16 @@ from ..exceptions import (
     StreamResetException,
 )
 from .inbox import Inbox
-from .limits import MAX_UNREAD, MAX_UNSENT
+from .limits import ALLOWANCE, MAX_TINY, MAX_UNREAD, MAX_UNSENT, Allowance, Budget
 from .tls import shrink_buffer
 from .waiting import Waiters
 
 # Close codes with which a peer ends in order. 1005 stands for a frame without a code.
 _CLEAN = (CloseReason.NORMAL_CLOSURE, CloseReason.NO_STATUS_RCVD)
+
+# Bytes that the library takes at once: its costs are known afterwards only.
+_PIECE = 4096
+_PING_COST = 5
 
 
 class WebSocketStream(asyncio.Protocol, Inbox):
@@ -42,6 +48,8 @@ class WebSocketStream(asyncio.Protocol, Inbox):
     :param client: True in the client's role.
     :param on_change: Called when the connection is made and when it is gone.
     :param max_unsent: Bytes that may be unsent before `drain` waits.
+    :param allowance: What the peer's frames that carry nothing may cost.
+    :param clock: Gives the present in seconds, for the allowance; the loop's by default.
     """
 
     def __init__(
@@ -50,9 +58,16 @@ class WebSocketStream(asyncio.Protocol, Inbox):
         client: bool,
         on_change: Callable[[WebSocketStream], None] | None = None,
         max_unsent: int = MAX_UNSENT,
+        allowance: Allowance = ALLOWANCE,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         Inbox.__init__(self)
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+        self._budget = Budget(allowance, clock or self._loop.time)
+        self._rest = b""  # has come and waits for its turn
+        self._turn_due = False
+        self._answers = bytearray()  # to PINGs, until they go out together
         self._is_client = client
         self._on_connection_change = on_change
         self._max_unsent = max_unsent
@@ -71,10 +86,14 @@ class WebSocketStream(asyncio.Protocol, Inbox):
         """Return the bytes that have come, and take more from the socket again."""
         data = super().read_nowait()
         self._unread_size = 0
-        if self._reading_paused and self._transport is not None:
+        if self._reading_paused:
             self._reading_paused = False
-            self._transport.resume_reading()
+            self._resume_reading()
         return data
+
+    def _resume_reading(self) -> None:
+        if self._transport is not None and not (self._reading_paused or self._turn_due):
+            self._transport.resume_reading()
 
     # Writing
 
@@ -99,7 +118,8 @@ class WebSocketStream(asyncio.Protocol, Inbox):
             self.check()
 
     def _send(self, data: bytes | bytearray) -> None:
-        if data and self._transport is not None:
+        # asyncio writes a line to the log for each write after the peer has left.
+        if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
     def abort(self, code: int = CloseReason.GOING_AWAY) -> None:
@@ -130,20 +150,62 @@ class WebSocketStream(asyncio.Protocol, Inbox):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
+        self._rest += data
+        if not self._turn_due:
+            self._take_turn(self._budget.per_turn)
+
+    def _take_turn(self, share: int) -> None:
+        """Take what has come, a piece at a time; what costs more than `share` waits."""
+        data, self._rest = self._rest, b""
+        position = cost = 0
+        while position < len(data) and cost < share:
+            cost += self._take(data[position : position + _PIECE])
+            position += _PIECE
+        answers, self._answers = bytes(self._answers), bytearray()
+        self._send(answers)
+        if not cost or self._transport is None:
+            return
+        if not self._budget.spend(cost):
+            self.give_up(CloseReason.POLICY_VIOLATION, "too many frames that carry nothing")
+        elif position < len(data):
+            self._rest = data[position:]
+            self._turn_due = True
+            self._transport.pause_reading()
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self._turn_due:
+            self._turn_due = False
+            self._take_turn(self._budget.per_turn)
+            self._resume_reading()
+
+    def _take_rest(self) -> None:
+        """Take what waits for its turn, as nothing more will come."""
+        if self._turn_due:
+            self._turn_due = False
+            self._take_turn(sys.maxsize)
+
+    def _take(self, data: bytes) -> int:
+        """Give bytes to the library; return what their frames cost of the budget."""
+        cost = 0
         try:
             self._ws.receive_data(data)
             for event in self._ws.events():
+                cost += _cost(event)
                 self._dispatch(event)
         except (RemoteProtocolError, UnicodeError) as error:  # the latter of odd headers
             self._refuse_handshake(str(error))
         except LocalProtocolError:
             pass  # bytes after both close frames
+        return cost
 
     def eof_received(self) -> bool:
+        self._take_rest()
         self.fail(ConnectionLostException("the peer closed the connection without a close frame"))
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._take_rest()
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
@@ -174,7 +236,7 @@ class WebSocketStream(asyncio.Protocol, Inbox):
         elif isinstance(event, Ping):
             # One that reads nothing gets no answers: they would pile up.
             if not self._writing_paused and not self._close_sent:
-                self._send(self._ws.send(event.response()))
+                self._answers += self._ws.send(event.response())
         elif isinstance(event, CloseConnection):
             if self._ws.state in (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING):
                 # No close frame of the peer's: the library tells its fault so.
@@ -249,3 +311,10 @@ class WebSocketStream(asyncio.Protocol, Inbox):
 
     def _refuse_handshake(self, reason: str) -> None:
         raise NotImplementedError
+
+
+def _cost(event: Event) -> int:
+    """Return what a frame costs of the budget."""
+    if isinstance(event, BytesMessage):
+        return 2 if len(event.data) <= MAX_TINY else 0
+    return _PING_COST if isinstance(event, (Ping, Pong)) else 0

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +25,13 @@ from .engines import ENGINES, Engine, load_engine
 from .exchange import CLOSE_TIMEOUT, NetworkExchange
 from .faults import Fault
 from .faults.injection import Faults, RefusedConnection
+from .listeners.arrivals import Arrivals
 from .listeners.certificates import server_context, throwaway_context
 from .listeners.detection import NewConnection
 from .listeners.hooks import Connection, Limits, ServerHooks
-from .service import TranscriptionService, logger
+from .listeners.listener import Listener
+from .log import logger
+from .service import TranscriptionService
 from .service.categories import read_categories
 from .service.records import StreamRecord, StreamRecords
 from .service.vocabulary import read_phrases
@@ -38,9 +42,8 @@ if TYPE_CHECKING:
 DRAIN_TIMEOUT = 4.0
 """Seconds in which streams may end by themselves when the server drains."""
 
-_TURNS_TO_ACCEPT = 5  # that asyncio takes from accepting a socket to telling us, and closing it
-
 _LAST_WORDS_TIMEOUT = 2.0  # seconds to tell the other streams why they end
+_ROOM = 16  # idle connections that make room at a time
 
 
 class LocalTranscribe:
@@ -167,8 +170,9 @@ class LocalTranscribe:
         self._service: TranscriptionService
         self._changing = asyncio.Lock()  # held by `start` and `close`
         self._cleanup: AsyncExitStack | None = None  # what `close` does
-        self._listeners: list[asyncio.Server] = []
-        self._connections: set[Connection] = set()
+        self._listeners: list[Listener] = []
+        self._connections: dict[Connection, None] = {}  # in the order of their arrival
+        self._arrivals: Arrivals
         self._streams: set[asyncio.Task[None]] = set()
         self._urls: list[str] = []
 
@@ -266,9 +270,8 @@ class LocalTranscribe:
             more. With no stream open it returns at once.
         """
         self._check_started()
-        for listener in self._listeners:
-            listener.close()
         self._service.admit_no_more()
+        await self._stop_listening()
         if self._streams:
             await asyncio.wait(self._streams, timeout=timeout)
         self._service.end_streams()
@@ -302,18 +305,17 @@ class LocalTranscribe:
         self._service = self._new_service(engine, vocabulary_filters=filters, categories=categories)
         cleanup.push_async_callback(self._service.close)
         cleanup.push_async_callback(self._end_streams)
+        self._arrivals = Arrivals(self._limits.unproved, self._limits.unproved_of_address)
         await self._listen("http", self._port, None)
         if self._tls_port is not None:
             await self._listen_with_tls(self._tls_port, cleanup)
 
     async def _end_streams(self) -> None:
-        for listener in self._listeners:
-            listener.close()
         self._service.admit_no_more()  # connections are still open
-        for task in self._streams:
-            task.cancel()
-        listeners, self._listeners = self._listeners, []
         try:
+            await self._stop_listening()
+            for task in self._streams:
+                task.cancel()
             if self._streams:
                 await asyncio.wait(self._streams, timeout=CLOSE_TIMEOUT / 2)
             for connection in list(self._connections):
@@ -325,10 +327,11 @@ class LocalTranscribe:
                 connection.abort()
         if ends := [connection.lost for connection in self._connections]:
             await asyncio.wait(ends)
+
+    async def _stop_listening(self) -> None:
+        listeners, self._listeners = self._listeners, []
         for listener in listeners:
-            await listener.wait_closed()
-        for _ in range(_TURNS_TO_ACCEPT):
-            await asyncio.sleep(0)
+            await listener.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -338,16 +341,11 @@ class LocalTranscribe:
         await self.close()
 
     async def _listen(self, scheme: str, port: int, context: ssl.SSLContext | None) -> None:
-        loop = asyncio.get_running_loop()
+        listener = Listener(
+            partial(self._accept, context), self._make_room, self._limits.out_of_resources
+        )
         try:
-            listener = await loop.create_server(
-                self._accept,
-                self.host,
-                port,
-                ssl=context,
-                ssl_handshake_timeout=self._limits.hello if context is not None else None,
-                backlog=1024,
-            )
+            port = await listener.open(self.host, port)
         except OSError as error:
             # asyncio gives no number for a host that is not an address of this machine.
             number = error.errno or errno.EADDRNOTAVAIL
@@ -355,7 +353,7 @@ class LocalTranscribe:
             raise OSError(number, f"cannot listen on {self.host}, port {port}: {reason}") from error
         self._listeners.append(listener)
         host = f"[{self.host}]" if ":" in self.host else self.host
-        self._urls.append(f"{scheme}://{host}:{listener.sockets[0].getsockname()[1]}")
+        self._urls.append(f"{scheme}://{host}:{port}")
 
     async def _listen_with_tls(self, port: int, cleanup: AsyncExitStack) -> None:
         if self._cert is not None:
@@ -374,10 +372,17 @@ class LocalTranscribe:
         self.ca_file = None
         path.unlink(missing_ok=True)
 
-    def _accept(self) -> asyncio.Protocol:
+    def _accept(self, context: ssl.SSLContext | None) -> asyncio.Protocol:
         if self._faults.refuse_connection():
             return RefusedConnection()
-        return NewConnection(ServerHooks(self._begin, self._connection_changed, self._limits))
+        hooks = ServerHooks(self._begin, self._connection_changed, self._limits)
+        return NewConnection(hooks, self._arrivals, context)
+
+    def _make_room(self) -> None:
+        """Let the oldest idle connections go, as there are no resources for new ones."""
+        idle = (connection for connection in self._connections if connection.is_idle)
+        for connection in list(islice(idle, _ROOM)):
+            connection.abort()
 
     def _begin(self, exchange: NetworkExchange) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(exchange))
@@ -398,9 +403,9 @@ class LocalTranscribe:
 
     def _connection_changed(self, connection: Connection) -> None:
         if connection.lost.done():
-            self._connections.discard(connection)
+            self._connections.pop(connection, None)
         else:
-            self._connections.add(connection)
+            self._connections[connection] = None
             if self._cleanup is None:  # accepted before the listeners were closed
                 connection.abort()
 

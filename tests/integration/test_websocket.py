@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
 import pytest
 
+from amazon_transcribe._net.limits import Allowance
 from amazon_transcribe._net.origin import Origin
 from amazon_transcribe._net.websocket import WebSocketStream
 from amazon_transcribe._protocol.client_session import ClientSession
@@ -658,6 +661,57 @@ async def test_a_wrong_url_is_refused(
         assert head.startswith(f"HTTP/1.1 {status} ".encode())
         assert f"x-amzn-errortype: {name}".encode() in head
         assert b'{"Message":' in await socket.reader.read()
+
+
+@pytest.mark.parametrize("signed", [True, False])
+async def test_a_page_of_another_origin_gets_nothing_of_use(
+    server: LocalTranscribe, signed: bool
+) -> None:
+    """DNS made its name mean this machine, and a URL signed for the server fell into its hands."""
+    caller = Caller(server)
+    target = caller.session.presigned()
+    target = target if signed else target.partition("?")[0]
+    hello = upgrade(target, "evil.example").replace(
+        b"\r\n\r\n", b"\r\nOrigin: http://evil.example\r\n\r\n"
+    )
+    async with calling(server, hello) as socket:
+        head = await socket.head()
+        assert b"access-control" not in head.lower()
+        payloads, _ = await socket.frames_until_close()
+        assert exception(payloads).partition(":")[0] in (
+            "InvalidSignatureException",
+            "MissingAuthenticationTokenException",
+        )
+    plain = f"GET {target} HTTP/1.1\r\nHost: evil.example\r\n\r\n".encode()
+    async with calling(server, plain) as socket:
+        assert (await socket.reader.read()).startswith(b"HTTP/1.1 426 ")
+
+
+async def test_a_flood_of_pings_is_told_goodbye(server: LocalTranscribe) -> None:
+    server._limits = Limits(allowance=Allowance(burst=1000, per_second=0))
+    caller = Caller(server)
+    async with calling(server, upgrade(caller.session.presigned(), caller.host)) as socket:
+        assert (await socket.head()).startswith(b"HTTP/1.1 101 ")
+        socket.write(frame(PING, mask=True) * 300)
+        _, code = await socket.frames_until_close()
+        assert code == 1008
+
+
+async def test_one_that_pings_and_leaves_fills_no_log(
+    server: LocalTranscribe, caplog: pytest.LogCaptureFixture
+) -> None:
+    server._limits = Limits(allowance=Allowance(burst=10**9))
+    caller = Caller(server)
+    async with calling(server, upgrade(caller.session.presigned(), caller.host)) as socket:
+        assert (await socket.head()).startswith(b"HTTP/1.1 101 ")
+        linger = struct.pack("ii", 1, 0)  # it leaves with a reset
+        sock = socket.writer.get_extra_info("socket")
+        sock.setsockopt(SOL_SOCKET, SO_LINGER, linger)
+        socket.write(frame(PING, mask=True) * 20_000)
+        socket.drop()
+        while server._connections:
+            await asyncio.sleep(0.001)
+    assert len(caplog.records) < 5
 
 
 async def test_browsers_are_refused_by_an_event(server: LocalTranscribe) -> None:

@@ -13,7 +13,7 @@ from ..._protocol.constants import SERVICE_EXCEPTIONS
 from ..._protocol.server_session import exception_frame
 from ...exceptions import ConnectionLostException, HTTPException
 from ..exchange import LINGER_TIMEOUT, WRITE_TIMEOUT, Exchange, NetworkExchange
-from ..service import logger
+from ..log import logger
 from . import KINDS, OPTIONS, Fault
 from .metering import AudioMeter, parameter
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import ssl
+from dataclasses import replace
+from functools import partial
 from typing import cast
 
+from ..._net.tls import shrink_handshake
 from ...exceptions import missing_extra
-from ...observe import package_logger
+from ..log import logger
+from .arrivals import Arrivals
 from .hooks import ServerHooks
 from .http2 import ServerHttp2Connection
-
-logger: logging.Logger = package_logger("amazon_transcribe.local")
 
 # The first bytes of HTTP/2 (RFC 9113, 3.4); no method of HTTP/1.1 begins with them.
 _PREFACE = b"PRI"
@@ -25,11 +27,19 @@ class NewConnection(asyncio.Protocol):
     """A connection until its protocol is known; then that protocol takes its place.
 
     With TLS, ALPN names the protocol. Without ALPN, and without TLS, the first bytes show it.
+
+    :param arrivals: Where it is noted until it has proved itself.
+    :param context: For TLS.
     """
 
-    def __init__(self, hooks: ServerHooks) -> None:
+    def __init__(
+        self, hooks: ServerHooks, arrivals: Arrivals, context: ssl.SSLContext | None
+    ) -> None:
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._hooks = hooks
+        self._arrivals = arrivals
+        self._context = context
+        self._handshake: asyncio.Task[None] | None = None
         self._seen = b""
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle
@@ -39,15 +49,43 @@ class NewConnection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._hooks.limits.hello, self.abort)
         self._hooks.on_change(self)
-        tls = transport.get_extra_info("ssl_object")
-        protocol = tls.selected_alpn_protocol() if tls is not None else None
+        self._arrivals.add(self._transport)
+        self._hooks = replace(
+            self._hooks, on_known=partial(self._arrivals.discard, self._transport)
+        )
+        if self._context is not None:
+            self._transport.pause_reading()
+            self._handshake = loop.create_task(self._shake_hands(self._transport, self._context))
+
+    async def _shake_hands(self, plain: asyncio.Transport, context: ssl.SSLContext) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(shrink_handshake, plain)
+        limit = self._hooks.limits.handshake
+        try:
+            secure = await loop.start_tls(
+                plain, self, context, server_side=True, ssl_handshake_timeout=limit
+            )
+        except OSError:
+            secure = None
+        self._handshake = None
+        if secure is None or plain.is_closing():
+            plain.abort()
+            self._leave()
+            self._hooks.on_known()
+            return
+        self._transport = secure
+        protocol = secure.get_extra_info("ssl_object").selected_alpn_protocol()
         if protocol == "h2":
             self._become_http2()
         elif protocol is not None:
             self._become_websocket()
+        else:
+            self.data_received(b"")
 
     def data_received(self, data: bytes) -> None:
         self._seen += data
+        if self._handshake is not None:
+            return  # its last step is due
         if self._seen.startswith(_PREFACE):
             self._become_http2()
         elif not _PREFACE.startswith(self._seen):
@@ -55,7 +93,15 @@ class NewConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
+        if self._handshake is not None:
+            self._handshake.cancel()
         self._leave()
+        self._hooks.on_known()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way: always, as it has said nothing yet."""
+        return True
 
     def close(self) -> None:
         self._transport.close()
@@ -86,5 +132,6 @@ class NewConnection(asyncio.Protocol):
 
     def _leave(self) -> None:
         self._timer.cancel()
-        self.lost.set_result(None)
-        self._hooks.on_change(self)
+        if not self.lost.done():
+            self.lost.set_result(None)
+            self._hooks.on_change(self)

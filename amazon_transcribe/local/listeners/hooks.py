@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..._net.http2 import MAX_ANSWERED, MAX_UNREAD_ANSWERS
+from ..._net.http2 import MAX_UNREAD_ANSWERS
+from ..._net.limits import ALLOWANCE, Allowance
 from ..exchange import NetworkExchange
 
 
@@ -24,26 +25,43 @@ class Connection(Protocol):
         """Close at once."""
         ...
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way on it."""
+        ...
+
 
 @dataclass(frozen=True)
 class Limits:
-    """How long the server waits for a client, in seconds, and how much it answers.
+    """How long the server waits for a client, in seconds, and how much it does for one.
 
-    :param hello: For a connection's first words: the TLS handshake, HTTP/2's preface or
-        the request to upgrade to WebSocket.
+    :param hello: For a connection's first words: HTTP/2's preface or the request to upgrade
+        to WebSocket.
+    :param handshake: For the TLS handshake.
     :param next_stream: For another stream on an HTTP/2 connection without one; clients keep
         a connection for less.
     :param unseen: For a WebSocket client while reading is paused: we cannot see it
         disconnect then.
+    :param out_of_resources: Until the next attempt to take connections, after one failed.
+    :param unproved: Connections without an accepted signature, in all; above that the oldest
+        is cut.
+    :param unproved_of_address: The same of one address.
+    :param untaken_refusals: Refusals that the client of an HTTP/2 connection has not taken yet;
+        above that the oldest is reset.
     :param max_unread_answers: See `Http2Connection`.
-    :param max_answered: See `Http2Connection`.
+    :param allowance: What a client's frames that carry nothing may cost.
     """
 
     hello: float = 30.0
+    handshake: float = 10.0
     next_stream: float = 120.0
     unseen: float = 90.0
+    out_of_resources: float = 0.25
+    unproved: int = 8192
+    unproved_of_address: int = 4096
+    untaken_refusals: int = 100
     max_unread_answers: int = MAX_UNREAD_ANSWERS
-    max_answered: int = MAX_ANSWERED
+    allowance: Allowance = ALLOWANCE
 
 
 @dataclass(frozen=True)
@@ -52,9 +70,11 @@ class ServerHooks:
 
     :param on_exchange: Called with each exchange as it begins.
     :param on_change: Called when a connection is made, and when it is lost or replaced.
+    :param on_known: Called when a signature of the connection is accepted, and when it is lost.
     :param limits: How long a connection waits, and how much it answers.
     """
 
     on_exchange: Callable[[NetworkExchange], None]
     on_change: Callable[[Connection], None]
     limits: Limits
+    on_known: Callable[[], None] = lambda: None

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, cast
 
+from h2.errors import ErrorCodes
+
 from ..._net.http2 import Http2Connection
 from ..._net.http2_stream import Headers, Http2Stream
 from .hooks import ServerHooks
@@ -20,20 +22,39 @@ class ServerHttp2Connection(Http2Connection):
             on_request=self._begin,
             on_change=cast("Callable[[Http2Connection], None]", hooks.on_change),
             max_unread_answers=hooks.limits.max_unread_answers,
-            max_answered=hooks.limits.max_answered,
+            allowance=hooks.limits.allowance,
         )
         self._hooks = hooks
         self._used = False
+        self._refused: list[Http2Stream] = []
         loop = asyncio.get_running_loop()
         self._check = loop.call_later(hooks.limits.hello, self._check_hello)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._check.cancel()
+        self._hooks.on_known()
         super().connection_lost(exc)
 
     def _begin(self, stream: Http2Stream, headers: Headers) -> None:
         self._used = True
         self._hooks.on_exchange(Http2Exchange(self, stream, headers))
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has no stream."""
+        return not self.streams
+
+    def respond(self, stream: Http2Stream, headers: Headers) -> None:
+        """Send the answer's headers; refusals that the client does not take are bounded."""
+        super().respond(stream, headers)
+        if headers[0] == (":status", "200"):
+            self._hooks.on_known()
+            return
+        if len(self._refused) >= self._hooks.limits.untaken_refusals:
+            self._refused = [each for each in self._refused if each.has_unsent]
+            if len(self._refused) >= self._hooks.limits.untaken_refusals:
+                self._refused.pop(0).abort(ErrorCodes.ENHANCE_YOUR_CALM)
+        self._refused.append(stream)
 
     def _check_hello(self) -> None:
         if not self.ready.done():
@@ -60,7 +81,7 @@ class Http2Exchange:
         pseudo = dict(headers)
         self.method: str = pseudo.get(":method", "")
         self.target: str = pseudo.get(":path", "")
-        self.headers = headers
+        self.headers: Headers = headers
         self.read: Final = stream.read
         self.finish: Final = stream.finish
         self.closed: Final = stream.closed
@@ -68,6 +89,7 @@ class Http2Exchange:
         self._stream = stream
 
     def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
+        self.headers = ()  # they may be long, and are of no use any more
         self._connection.respond(self._stream, [(":status", str(status)), *headers])
 
     async def write(self, data: bytes, timeout: float | None = None) -> None:

@@ -35,13 +35,24 @@ class ServerWebSocket(WebSocketStream):
 
     def __init__(self, hooks: ServerHooks) -> None:
         super().__init__(
-            client=False, on_change=cast("Callable[[WebSocketStream], None]", hooks.on_change)
+            client=False,
+            on_change=cast("Callable[[WebSocketStream], None]", hooks.on_change),
+            allowance=hooks.limits.allowance,
         )
         self._hooks = hooks
         self._is_refused = False
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether its request has not come yet."""
+        return self._timer is not None
+
     # For the exchange
+
+    def become_known(self) -> None:
+        """Note that its signature was accepted."""
+        self._hooks.on_known()
 
     def accept(self, headers: list[tuple[bytes, bytes]]) -> None:
         """Accept the upgrade."""
@@ -104,6 +115,7 @@ class ServerWebSocket(WebSocketStream):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._hooks.on_known()
         super().connection_lost(exc)
 
     def _shake_hands(self, event: Event) -> None:
@@ -163,6 +175,8 @@ class WebSocketExchange:
         fields = [(name.encode(), value.encode()) for name, value in headers]
         if status != 200 and self._needs_events():
             self._exception = dict(headers).get("x-amzn-errortype", "")
+        if status == 200:
+            self._connection.become_known()
         if status == 200 or self._exception:
             self._connection.accept([f for f in fields if f[0] == b"x-amzn-request-id"])
         else:

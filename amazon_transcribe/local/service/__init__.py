@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,11 +25,11 @@ from ...exceptions import (
 )
 from ...medical_scribe import GET_MEDICAL_SCRIBE_STREAM, START_MEDICAL_SCRIBE_STREAM
 from ...model import MedicalScribeConfigurationEvent
-from ...observe import package_logger
 from ...transcription import Result
 from ..constants import MAX_SECONDS
 from ..engines import Engine
 from ..exchange import CLOSE_TIMEOUT, LINGER_TIMEOUT, WRITE_TIMEOUT, Exchange
+from ..log import logger
 from ..recognition.pipeline import Pipeline
 from .admission import Admission, AudioTimer, Lease
 from .categories import Categories
@@ -40,8 +39,6 @@ from .parameters import check_parameters, keywords_of, open_filter, pipeline_opt
 from .phrases import Phrases
 from .records import StreamRecord
 from .scribe import ScribeSessions
-
-logger: logging.Logger = package_logger("amazon_transcribe.local")
 
 QUIET_SECONDS = 10.0
 """A third of what this package's client waits for an event."""
@@ -107,6 +104,7 @@ class TranscriptionService:
         """
         record = record or StreamRecord()
         session = ServerSession(self._secrets, OPERATIONS, clock=self._clock)
+        refusal = None
         try:
             request = session.receive_request(exchange.method, exchange.target, exchange.headers)
             if session.operation is GET_MEDICAL_SCRIBE_STREAM:
@@ -121,10 +119,14 @@ class TranscriptionService:
             except BadRequestException as error:
                 raise RequestRefused(400, "BadRequestException", error.message) from None
             self._admission.check(session.session_id)
-        except RequestRefused as refusal:
-            logger.info("refused %s: %s", exchange.target.partition("?")[0], refusal.name)
-            record.end("refused", f"{refusal.name}: {refusal.message}")
-            await self._respond(exchange, refusal.status, *refusal.headers_and_body())
+        except RequestRefused as error:
+            logger.info("refused %s: %s", exchange.target.partition("?")[0], error.name)
+            # Not sent here: as long as the client does not take it, the error would keep all
+            # that the request consisted of.
+            refusal = error.status, *error.headers_and_body()
+            record.end("refused", f"{error.name}: {error.message}")
+        if refusal is not None:
+            await self._respond(exchange, *refusal)
             return
         unknown = [ascii(name) for name in session.unknown_parameters]
         self._log_ignored_once("ignoring unknown parameters: %s", unknown)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from amazon_transcribe._net.http2 import Http2Connection
 from amazon_transcribe._net.http2_stream import Http2Stream
+from amazon_transcribe._net.limits import Allowance
 from amazon_transcribe.exceptions import (
     ConnectionLostException,
     StreamResetException,
@@ -47,6 +48,9 @@ class Wire(asyncio.Transport):
         self.data = b""
         self.aborted = False
         self.pause_at: tuple[int, Http2Connection] | None = None
+
+    def is_closing(self) -> bool:
+        return False
 
     def write(self, data: Any) -> None:
         self.data += data
@@ -228,7 +232,9 @@ async def test_a_full_transport_is_given_no_more_and_every_stream_has_its_turn()
 async def test_frames_without_data_are_no_end(client: bool) -> None:
     requested: list[Http2Stream] = []
     ours = Http2Connection(
-        client=client, on_request=lambda stream, headers: requested.append(stream)
+        client=client,
+        on_request=lambda stream, headers: requested.append(stream),
+        allowance=Allowance(burst=10**9, per_turn=10**9),
     )
     wire = Wire()
     ours.connection_made(wire)

@@ -24,6 +24,9 @@ class Wire(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         self.protocol.pause_writing()
 
+    def is_closing(self) -> bool:
+        return False
+
     def write(self, data: Any) -> None:
         pass
 

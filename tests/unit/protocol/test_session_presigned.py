@@ -112,6 +112,30 @@ def test_the_url_expires(late: float, name: str | None) -> None:
         assert (refusal(target, late=late).status, refusal(target, late=late).name) == (403, name)
 
 
+def test_a_url_is_good_for_its_host_only() -> None:
+    target = client_of().presigned()
+    with pytest.raises(RequestRefused) as caught:
+        server_of().receive_request("GET", target, [("host", "evil.example")])
+    assert caught.value.name == "InvalidSignatureException"
+    unsigned = target.replace("SignedHeaders=host", "SignedHeaders=accept")
+    assert refusal(unsigned).name == "IncompleteSignatureException"
+
+
+def test_the_events_of_one_stream_are_worth_nothing_on_another() -> None:
+    client, server = client_of(), server_of()
+    target = client.presigned()
+    server.receive_request("GET", target, HOST)
+    event = client.send_audio(b"audio")
+    assert server.receive(event) == [b"audio"]
+    with pytest.raises(BadRequestException, match="signature"):
+        server.receive(event)
+    again = client_of(session_id="1d4a0b4a-5f3c-4d8e-9a57-0c1a3f0f4a11")
+    other = server_of()
+    other.receive_request("GET", again.presigned(), HOST)
+    with pytest.raises(BadRequestException, match="signature"):
+        other.receive(event)
+
+
 def test_refusals() -> None:
     target = client_of().presigned()
     path, _, query = target.partition("?")

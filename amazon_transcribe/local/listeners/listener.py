@@ -1,0 +1,114 @@
+"""Listening: sockets that take connections as long as there are resources for them.
+
+asyncio's own listener writes up to a thousand errors a second once the process is out of file
+descriptors, and lets nothing go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+
+from ..log import logger
+
+_AT_ONCE = 64  # connections that are taken before the others have their turn
+_QUIET = 60.0  # seconds after a line in the log about what lacks
+
+
+class Listener:
+    """The sockets of one port.
+
+    :param make: Makes the protocol of a connection.
+    :param make_room: Called when a connection cannot be taken; lets idle ones go.
+    :param pause: Seconds until the next attempt then.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], asyncio.Protocol],
+        make_room: Callable[[], None],
+        pause: float,
+    ) -> None:
+        self.sockets: Sequence[socket.socket] = ()
+        self._make = make
+        self._make_room = make_room
+        self._pause = pause
+        self._loop = asyncio.get_running_loop()
+        self._quiet_until = 0.0
+        self._timers: dict[socket.socket, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._servers: list[asyncio.Server] = []
+
+    async def open(self, host: str, port: int) -> int:
+        """Listen on each address of a host; return the port.
+
+        :raises OSError: when an address cannot be listened on.
+        """
+        found = await self._loop.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        sockets: list[socket.socket] = []
+        self.sockets = sockets
+        try:
+            for family, address in dict.fromkeys((each[0], each[4]) for each in found):
+                where = (address[0], port, *address[2:])
+                sock = socket.create_server(where, family=family, backlog=1024)
+                sockets.append(sock)
+                sock.setblocking(False)
+                port = sock.getsockname()[1]
+            for sock in sockets:
+                await self._start(sock)
+        except BaseException:
+            await self.close()
+            raise
+        return port
+
+    async def close(self) -> None:
+        """Take no more connections; those that were taken are made by now."""
+        for timer in self._timers.values():
+            timer.cancel()
+        for server in self._servers:
+            server.close()
+        if not self._servers:
+            for sock in self.sockets:
+                self._loop.remove_reader(sock)
+        for sock in self.sockets:
+            sock.close()
+        self.sockets = ()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _start(self, sock: socket.socket) -> None:
+        try:
+            self._loop.add_reader(sock, self._accept, sock)
+        except NotImplementedError:  # the loop of Windows
+            self._servers.append(await self._loop.create_server(self._make, sock=sock))
+
+    def _accept(self, sock: socket.socket) -> None:
+        try:
+            for _ in range(_AT_ONCE):
+                connection, _ = sock.accept()
+                connection.setblocking(False)
+                opening = self._loop.connect_accepted_socket(self._make, connection)
+                task: asyncio.Task[object] = self._loop.create_task(opening)
+                self._tasks.add(task)
+                task.add_done_callback(self._opened)
+        except (BlockingIOError, InterruptedError, ConnectionError):
+            return  # no more of them, or one that left already
+        except OSError as error:
+            if self._loop.time() >= self._quiet_until:
+                logger.warning("idle connections make room for new ones: %s", error.strerror)
+            self._quiet_until = self._loop.time() + _QUIET
+            self._loop.remove_reader(sock)
+            self._timers[sock] = self._loop.call_later(self._pause, self._resume, sock)
+            self._make_room()
+
+    def _resume(self, sock: socket.socket) -> None:
+        del self._timers[sock]
+        self._loop.add_reader(sock, self._accept, sock)
+
+    def _opened(self, task: asyncio.Task[object]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # it left, or the loop cannot watch more
