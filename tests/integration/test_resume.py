@@ -414,7 +414,7 @@ async def heard_with_losses(stream: ResumableTranscription, losses: int) -> Hear
 
     async def talk() -> None:
         await send(stream, audio(SPOKEN), end=False)
-        await until(lambda: len(result.losses) >= losses, 30)
+        await until(lambda: len(result.losses) >= losses)
         await stream.end_stream()
 
     async with stream:

@@ -718,7 +718,7 @@ async def test_an_expired_url_is_refused(server: LocalTranscribe) -> None:
 )
 async def test_other_http_gets_a_short_answer(server: LocalTranscribe, hello: bytes) -> None:
     async with calling(server, hello) as socket:
-        answer = await asyncio.wait_for(socket.reader.read(), 5)
+        answer = await asyncio.wait_for(socket.reader.read(), 60)
         assert answer.startswith(b"HTTP/1.1 426 ")
         assert b"upgrade: websocket" in answer
     await until(lambda: not server._connections)
@@ -791,4 +791,4 @@ async def test_a_server_told_to_stop_reading_gives_up_a_client_it_no_longer_sees
             (connection,) = server._connections
             assert isinstance(connection, WebSocketStream)
             await until(lambda: connection._reading_paused)
-        await asyncio.wait_for(asyncio.shield(connection.lost), 5)
+        await asyncio.wait_for(asyncio.shield(connection.lost), 60)
