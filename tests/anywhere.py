@@ -176,7 +176,7 @@ ROWS = {
     "caller": Environment(CALLER),
     "locale": Environment(LOCALE),
     "devmode": Environment({"PYTHONDEVMODE": "1"}),
-    "pure": Environment(PURE, ("-m", "not speech")),
+    "pure": Environment(PURE, ("-m", "not any_codec")),
     "shuffled": Environment(options=(f"--shuffle={random.randrange(10**6)}",)),
     "serial": Environment(options=("-n", "0")),
     "elsewhere": Environment(place=elsewhere),
@@ -238,7 +238,7 @@ def outcome_of(names: str, arguments: list[str]) -> Outcome:
 def files_in(place: Place) -> set[str]:
     """The files that git does not know, and those in another working directory."""
     status = ("git", "-c", "safe.directory=*", "status", "--porcelain", "--untracked-files=all")
-    files = set(run(*status, cwd=place.root).splitlines())
+    files = {line[3:] for line in run(*status, cwd=place.root).splitlines() if line[:2] == "??"}
     if place.directory != place.root:
         files |= {str(path) for path in place.directory.rglob("*") if path.is_file()}
     return files

@@ -29,6 +29,14 @@ os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(Path(__file__).parents[1] / ".h
 settings.register_profile("suite", settings.default, deadline=None, database=None)
 settings.load_profile("suite")
 
+# What the codec's twin makes no difference to, and takes long: speech that is recognised, the
+# shell, other people's clients, the checks of parameters, and what reads the sources.
+ANY_CODEC = re.compile(
+    r"tests/(interop|typing|unit/(audio|benchmarks|local/(engines|recognition))"
+    r"|unit/test_(captions|docstrings|imports)|unit/protocol/test_(normalised|service_model)"
+    r"|integration/test_(cli|examples|local_alternatives|local_audio))\b"
+)
+
 TWINS = {
     "compiled": "amazon_transcribe._wire._codec",
     "python": "amazon_transcribe._wire._codec_py",
@@ -47,6 +55,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SEED",
         help="run the modules, and the tests in each, in a random order that the seed decides",
     )
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if ANY_CODEC.search(item.path.as_posix()):
+        item.add_marker("any_codec")
 
 
 @pytest.hookimpl(trylast=True)  # pytest orders them by the parameters of fixtures before

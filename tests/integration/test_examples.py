@@ -45,7 +45,7 @@ def output(*command: str, environment: dict[str, str] | None = None) -> str:
         cwd=ROOT,
         env=environment,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -88,14 +88,14 @@ def test_server(environment):
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     ) as server:
         try:
             port = int(server.stdout.readline().split()[-1])
             with socket.create_connection(("127.0.0.1", port), 30) as connection:
                 connection.sendall((ROOT / RECORDING).read_bytes()[44:])
                 connection.shutdown(socket.SHUT_WR)
-                with connection.makefile() as answer:
+                with connection.makefile(encoding="utf-8") as answer:
                     assert answer.read().startswith("This is")
             server.send_signal(signal.SIGINT)
             assert server.wait(30) == 0

@@ -399,7 +399,11 @@ except ValidationException as error:
     print(error)
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", program],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        timeout=30,
     )
     assert "the extra 'websocket'" in done.stdout
     assert done.stdout.count("\n") == 1

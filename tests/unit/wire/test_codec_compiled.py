@@ -43,7 +43,7 @@ def implementation(before: str = "", **environment: str) -> str:
         [sys.executable, "-c", program],
         env=clean | environment | {"PYTHONPATH": str(PACKAGE.parent)},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     ).stdout.strip()
 
