@@ -92,12 +92,11 @@ def stranger(_: Place) -> Iterator[Place]:
     if python is None:
         raise Untested("there is no Python 3.10 or later that another user may run")
     with tempfile.TemporaryDirectory(prefix="ä b ") as directory:
+        Path(directory).chmod(0o755)
         root = Path(directory, "Übung 1")
-        root.mkdir()
+        run("git", "clone", "-q", str(ROOT), str(root), cwd=ROOT)
         if PRIVILEGED:
-            Path(directory).chmod(0o755)
-            os.chown(root, NOBODY, NOBODY)
-        run(*under, "git", "-c", "safe.directory=*", "clone", "-q", str(ROOT), ".", cwd=root)
+            run("chown", "-R", f"{NOBODY}:{NOBODY}", ".", cwd=root)
         run(*under, "make", f"PYTHON={python}", ".venv/.dev", ".venv-original/.installed", cwd=root)
         yield Place(root, str(root / ".venv" / "bin" / "python"), root, under)
 
@@ -209,6 +208,8 @@ def outcome_of(names: str, arguments: list[str]) -> Outcome:
                 place = stack.enter_context(row.place(place))
             except Untested as reason:
                 return Outcome("untested", str(reason))
+            except subprocess.CalledProcessError as error:
+                return Outcome("FAILED", f"cannot be set up: {' '.join(error.cmd)}")
             for variable, value in row.variables.items():
                 environment.pop(variable, None)
                 if value is not None:
