@@ -106,11 +106,8 @@ def stranger(_: Place) -> Iterator[Place]:
 def read_only(place: Place) -> Iterator[Place]:
     """The stranger's clone, in which the stranger may write nothing."""
     with stranger(place) as theirs:
-        run(
-            *(("chown", "-R", "0:0") if PRIVILEGED else ("chmod", "-R", "a-w")),
-            ".",
-            cwd=theirs.root,
-        )
+        taking = ("chown", "-R", "0:0") if PRIVILEGED else ("chmod", "-R", "a-w")
+        run(*taking, ".", cwd=theirs.root)
         try:
             yield theirs
         finally:
@@ -220,11 +217,12 @@ def outcome_of(names: str, arguments: list[str]) -> Outcome:
         print(f"\n===== {names}: {' '.join([*options, *tests])}", flush=True)
         before, begun, said = files_in(place), time.monotonic(), ""
         with subprocess.Popen(
-            [*place.under, place.python, "-m", "pytest", "-q", *options, *tests],
+            [*place.under, place.python, "-m", "pytest", *options, *tests],
             cwd=place.directory,
             env=environment,
             stdout=subprocess.PIPE,
             encoding="utf-8",
+            errors="replace",
         ) as pytest:
             assert pytest.stdout is not None
             for line in pytest.stdout:
