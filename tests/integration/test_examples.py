@@ -43,7 +43,7 @@ def output(*command: str, environment: dict[str, str] | None = None) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error", *command],
         cwd=ROOT,
-        env=environment,
+        env={**(environment or os.environ), "PYTHONDEVMODE": ""},  # which tells more
         capture_output=True,
         encoding="utf-8",
         timeout=60,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -246,6 +247,7 @@ def test_wrong_text_is_refused_in_one_line(text: str, reason: str) -> None:
 def test_serve_refuses_a_wrong_fault() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "amazon_transcribe", "serve", "--fault", "explode"],
+        env={**os.environ, "PYTHONDEVMODE": ""},  # in which the traceback is told
         capture_output=True,
         encoding="utf-8",
         timeout=30,
