@@ -81,7 +81,8 @@ def elsewhere(place: Place) -> Iterator[Place]:
 
 @contextmanager
 def stranger(_: Place) -> Iterator[Place]:
-    """A user without rights, in a fresh clone at an unusual path, set up as a newcomer would."""
+    """A user without rights, in a fresh clone at an unusual path, which is set up as a newcomer
+    would and then is for reading only."""
     # What setpriv starts may still be found with root's rights, what that starts may not.
     becoming = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "env")
     under = becoming if PRIVILEGED else ()
@@ -99,19 +100,12 @@ def stranger(_: Place) -> Iterator[Place]:
         if PRIVILEGED:
             run("chown", "-R", f"{NOBODY}:{NOBODY}", ".", cwd=root)
         run(*under, "make", f"PYTHON={python}", ".venv/.dev", ".venv-original/.installed", cwd=root)
-        yield Place(root, str(root / ".venv" / "bin" / "python"), root, under)
-
-
-@contextmanager
-def read_only(place: Place) -> Iterator[Place]:
-    """The stranger's clone, in which the stranger may write nothing."""
-    with stranger(place) as theirs:
         taking = ("chown", "-R", "0:0") if PRIVILEGED else ("chmod", "-R", "a-w")
-        run(*taking, ".", cwd=theirs.root)
+        run(*taking, ".", cwd=root)
         try:
-            yield theirs
+            yield Place(root, str(root / ".venv" / "bin" / "python"), root, under)
         finally:
-            run("chmod", "-R", "u+w", ".", cwd=theirs.root)
+            run("chmod", "-R", "u+w", ".", cwd=root)
 
 
 def interpreter(version: str) -> Callable[[Place], AbstractContextManager[Place]]:
@@ -167,7 +161,6 @@ PURE: Variables = {
     "AMAZON_TRANSCRIBE_NO_EXTENSIONS": "1",
     "AMAZON_TRANSCRIBE_REQUIRE_EXTENSIONS": None,
 }
-HOMELESS: Variables = {"HOME": "/nonexistent"}
 
 ROWS = {
     "caller": Environment(CALLER),
@@ -179,8 +172,7 @@ ROWS = {
     "elsewhere": Environment(place=elsewhere),
     "busy": Environment(place=busy),
     "isolated": Environment(place=isolated),
-    "stranger": Environment(HOMELESS, place=stranger),
-    "read-only": Environment(HOMELESS, place=read_only),
+    "stranger": Environment({"HOME": "/nonexistent"}, place=stranger),
     **{
         version: Environment(place=interpreter(version))
         for version in ("3.10", "3.11", "3.12", "3.13", "3.14", "3.14t")
