@@ -2,6 +2,8 @@
 #
 #   make demo     transcribe real speech through the real protocol, on this machine
 #   make test     the test suite; ARGS='-k framing' passes arguments to pytest
+#   make anywhere the test suite in one environment after another, and a table of what came
+#                 out; ROWS='busy locale+shuffled' chooses, tests/anywhere.py lists them
 #   make interop  official SDKs against the server, in one table; needs Python 3.12 or later
 #   make lint     ruff, mypy --strict, Pyright, stubtest, cython-lint
 #   make bench    benchmarks: word errors, the codec against others into docs, and a
@@ -38,7 +40,7 @@ FUZZ_SECONDS ?= 60
 # How long `make soak` lasts.
 SOAK_SECONDS ?= 1800
 
-.PHONY: demo test interop lint bench soak fuzz sanitize emulate docs dist lowest clean always
+.PHONY: demo test anywhere interop clients lint bench soak fuzz sanitize emulate docs dist lowest clean always
 
 demo: $(VENV)/.installed
 	$(BIN)/amazon-transcribe transcribe --local $(AUDIO)
@@ -46,7 +48,10 @@ demo: $(VENV)/.installed
 test: $(VENV)/.dev $(VENV)-original/.installed
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
-interop: $(VENV)/.dev $(addsuffix /.installed,$(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript)
+anywhere: $(VENV)/.dev $(VENV)-original/.installed
+	$(BIN)/python -m tests.anywhere $(ROWS) -- $(ARGS)
+
+interop: $(VENV)/.dev clients
 	AMAZON_TRANSCRIBE_REQUIRE_CLIENTS=1 \
 		$(BIN)/python -m pytest -n auto $(ARGS) tests/interop
 
@@ -145,6 +150,8 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # The clients of `make interop`, each by itself.
+clients: $(addsuffix /.installed,$(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript)
+
 CLIENT_VENV = python=$(1); $${python:?PYTHON312 must name a Python 3.12 or later} -m venv $(@D) && \
 	$(@D)/bin/python -m pip --quiet --disable-pip-version-check install --requirement $(2)
 

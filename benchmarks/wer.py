@@ -72,7 +72,7 @@ def measure(name: str, engine: str, alternatives: int) -> Score:
     command += ["--alternatives", str(alternatives)]
     start = time.perf_counter()
     run = subprocess.run(
-        [*command, "--format", "json", "--no-realtime"], capture_output=True, text=True
+        [*command, "--format", "json", "--no-realtime"], capture_output=True, encoding="utf-8"
     )
     took = time.perf_counter() - start
     if run.returncode:

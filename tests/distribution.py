@@ -65,7 +65,7 @@ def run(*command: str, cwd: Path | None = None, **variables: str) -> str:
     switches = ("AMAZON_TRANSCRIBE_NO_EXTENSIONS", "AMAZON_TRANSCRIBE_REQUIRE_EXTENSIONS", "CC")
     kept = {name: value for name, value in os.environ.items() if name not in switches}
     done = subprocess.run(
-        command, cwd=cwd, env=kept | variables, check=True, text=True, capture_output=True
+        command, cwd=cwd, env=kept | variables, check=True, encoding="utf-8", capture_output=True
     )
     return done.stdout.strip()
 

@@ -241,7 +241,7 @@ def run(peers: list[str], rounds: int) -> Figures:
         for peer, (arguments, variables) in commands.items():
             print(f"round {number + 1} of {rounds}: {TITLES[peer]}", file=sys.stderr)
             output = subprocess.run(
-                arguments, env=variables, check=True, stdout=subprocess.PIPE, text=True
+                arguments, env=variables, check=True, stdout=subprocess.PIPE, encoding="utf-8"
             ).stdout
             for case, batch in json.loads(output).items():
                 figures[peer].setdefault(case, []).extend(batch)
@@ -404,7 +404,7 @@ def circumstances(peers: list[str], rounds: int) -> dict[str, object]:
             versions[peer] = next((BUILD / peer).glob("awscrt-*/")).name
         elif peer == "node":
             manifest = json.loads(WORKER.with_name("package.json").read_text("utf-8"))
-            node = subprocess.check_output(["node", "--version"], text=True).strip()
+            node = subprocess.check_output(["node", "--version"], encoding="utf-8").strip()
             versions[peer] = f"{next(iter(manifest['dependencies'].values()))} on Node {node}"
         else:
             name = packages[0].partition("==")[0]
@@ -413,7 +413,7 @@ def circumstances(peers: list[str], rounds: int) -> dict[str, object]:
                 f"print(m.version({name!r}), 'on CPython', p.python_version())"
             )
             versions[peer] = subprocess.check_output(
-                [environment(peer, packages), "-c", code], text=True
+                [environment(peer, packages), "-c", code], encoding="utf-8"
             ).strip()
     return {
         "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",

@@ -71,7 +71,7 @@ class Process:
             [sys.executable, "-W", "error", "-m", f"benchmarks.soak.{module}", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             cwd=ROOT,
             env={**kept, **environment},
         )

@@ -136,7 +136,7 @@ class Bench:
                 env=environment,
                 cwd=CLIENT.parent,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
                 timeout=TIME_LIMIT,
             )
         except subprocess.TimeoutExpired:
@@ -189,7 +189,7 @@ def running_server(core: int | None, first: bool) -> Iterator[tuple[str, str]]:
             command if core is None else [*command, str(core), *(["first"] if first else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             cwd=ROOT,
         )
         assert server.stdin is not None

@@ -122,12 +122,12 @@ class Belongings:
                     assert not pooled.connection.streams
             return
         if ends := [connection.lost for connection in self._site.server._connections]:
-            _, open_still = await asyncio.wait(ends, timeout=5)
+            _, open_still = await asyncio.wait(ends, timeout=60)
             assert not open_still
         transports: list[Any] = [self._client._transport, self._client._websocket]
         for transport in transports:
             for stream in list(getattr(transport, "_streams", ())):
-                await asyncio.wait([getattr(stream, "lost", None) or stream.gone], timeout=5)
+                await asyncio.wait([getattr(stream, "lost", None) or stream.gone], timeout=60)
             assert not getattr(transport, "_streams", ())
 
 

@@ -103,6 +103,7 @@ def assert_one_line(text: bytes | str, *words: str) -> None:
 
 
 class TestUsage:
+    @pytest.mark.skipif(sys.flags.dev_mode, reason="tells the traceback in development mode")
     @pytest.mark.parametrize(
         ("arguments", "word"),
         [

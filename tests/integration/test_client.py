@@ -668,7 +668,7 @@ loop.close()
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", "-c", program],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=30,
         check=True,
     )
@@ -682,6 +682,10 @@ def test_the_client_loads_no_awscrt() -> None:
         "print([m for m in sys.modules if m.startswith(('awscrt', 'numpy', 'cryptography'))])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", program],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        timeout=30,
     )
     assert done.stdout == "[]\n"

@@ -132,7 +132,7 @@ async def test_an_aborted_stream_takes_its_connection_along(
             stream = await start(client)
             (connection,) = server._connections
             await stream.close()
-            await asyncio.wait_for(asyncio.shield(connection.lost), 5)
+            await asyncio.wait_for(asyncio.shield(connection.lost), 60)
 
 
 class SlowToBegin(Http2Connection):
@@ -177,7 +177,7 @@ async def test_a_server_that_is_slow_to_begin_gets_everything(
     stream = await transport.open(Request(origin, "POST", "/", [("host", "localhost")]), 5)
     stream.write(bytes(500_000))
     stream.end()
-    assert await asyncio.wait_for(whole, 5) == 500_000
+    assert await asyncio.wait_for(whole, 60) == 500_000
     await asyncio.gather(*readers)
     await transport.close()
     listener.close()

@@ -307,7 +307,7 @@ async def test_a_frame_that_is_too_long_is_refused_at_its_header() -> None:
     async with peer_server(script) as url, client_at(url) as client:
         stream = await start(client)
         with pytest.raises(ConnectionLostException, match="a frame of 16,777,215 bytes"):
-            await asyncio.wait_for(stream.output_stream.__anext__(), 2)
+            await asyncio.wait_for(stream.output_stream.__anext__(), 60)
         while not goodbyes:
             await asyncio.sleep(0)
     assert goodbyes[0].error_code == ErrorCodes.FRAME_SIZE_ERROR

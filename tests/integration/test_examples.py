@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import os
 import re
 import shutil
 import signal
@@ -32,8 +33,9 @@ def output(*command: str) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error", *command],
         cwd=ROOT,
+        env={**os.environ, "PYTHONDEVMODE": ""},  # which tells more
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -75,14 +77,14 @@ def test_server(local_transcribe):
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     ) as server:
         try:
             port = int(server.stdout.readline().split()[-1])
             with socket.create_connection(("127.0.0.1", port), 30) as connection:
                 connection.sendall((ROOT / RECORDING).read_bytes()[44:])
                 connection.shutdown(socket.SHUT_WR)
-                with connection.makefile() as answer:
+                with connection.makefile(encoding="utf-8") as answer:
                     assert answer.read().startswith("This is")
             server.send_signal(signal.SIGINT)
             assert server.wait(30) == 0

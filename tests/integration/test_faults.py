@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -246,8 +247,9 @@ def test_wrong_text_is_refused_in_one_line(text: str, reason: str) -> None:
 def test_serve_refuses_a_wrong_fault() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "amazon_transcribe", "serve", "--fault", "explode"],
+        env={**os.environ, "PYTHONDEVMODE": ""},  # in which the traceback is told
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=30,
     )
     assert done.returncode == 2
@@ -274,7 +276,9 @@ def test_the_documentation_has_all_kinds_and_their_options() -> None:
 
 def test_serve_tells_all_kinds_and_their_options() -> None:
     serve = [sys.executable, "-m", "amazon_transcribe", "serve", "--help"]
-    told = subprocess.run(serve, capture_output=True, text=True, timeout=30, check=True).stdout
+    told = subprocess.run(
+        serve, capture_output=True, encoding="utf-8", timeout=30, check=True
+    ).stdout
     (told,) = re.findall(r"^  --fault (.*?)^  -", told, re.MULTILINE | re.DOTALL)
     words = set(re.findall(r"[\w-]+", re.sub(r"-\n +", "-", told)))
     assert {*KINDS, *(option for kind in KINDS.values() for option in kind.takes)} <= words

@@ -286,7 +286,7 @@ async def test_a_stream_that_is_dropped_ends_at_the_peer_too(
         if ended:
             await stream.input_stream.end_stream()
         del stream
-        await asyncio.wait_for(reset, 5)
+        await asyncio.wait_for(reset, 60)
         assert not client._transport._pool  # type: ignore[attr-defined]
 
 

@@ -386,21 +386,21 @@ async def test_a_connection_is_renewed_behind_a_final_result() -> None:
 
 
 async def test_a_silent_end_is_given_up() -> None:
-    async with server("silent:seconds=3,times=1") as (_, client):
-        client.idle_timeout = 0.3
-        result = await heard(resumable(client), audio(segments(4)))
+    async with server("silent:seconds=3,times=1") as (running, _):
+        async with client_of(running, idle_timeout=0.3) as client:
+            result = await heard(resumable(client), audio(segments(4)))
     assert result.words == list(range(1, 41))
     [lost] = result.losses
     assert isinstance(lost.reason, TimeoutException)
 
 
 async def test_endless_silence_after_the_end_is_given_up() -> None:
-    async with server("silent:after=0") as (_, client):
-        client.idle_timeout = 0.1
-        stream = resumable(client, max_failures=2)
-        stream._policy.healthy_seconds = 0.05
-        with pytest.raises(TimeoutException):
-            await heard(stream, audio(segments(2)))
+    async with server("silent:after=0") as (running, _):
+        async with client_of(running, idle_timeout=0.1) as client:
+            stream = resumable(client, max_failures=2)
+            stream._policy.healthy_seconds = 0.05
+            with pytest.raises(TimeoutException):
+                await heard(stream, audio(segments(2)))
 
 
 # A connection that lives and says nothing
@@ -415,7 +415,7 @@ async def heard_with_losses(stream: ResumableTranscription, losses: int) -> Hear
 
     async def talk() -> None:
         await send(stream, audio(SPOKEN), end=False)
-        await until(lambda: len(result.losses) >= losses, 30)
+        await until(lambda: len(result.losses) >= losses)
         await stream.end_stream()
 
     async with stream:

@@ -379,7 +379,11 @@ except ValidationException as error:
     print(error)
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", program],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        timeout=30,
     )
     assert "the extra 'websocket'" in done.stdout
     assert done.stdout.count("\n") == 1
@@ -749,7 +753,7 @@ async def test_an_expired_url_is_refused(server: LocalTranscribe) -> None:
 )
 async def test_other_http_gets_a_short_answer(server: LocalTranscribe, hello: bytes) -> None:
     async with calling(server, hello) as socket:
-        answer = await asyncio.wait_for(socket.reader.read(), 5)
+        answer = await asyncio.wait_for(socket.reader.read(), 60)
         assert answer.startswith(b"HTTP/1.1 426 ")
         assert b"upgrade: websocket" in answer
     await until(lambda: not server._connections)
@@ -822,4 +826,4 @@ async def test_a_server_told_to_stop_reading_gives_up_a_client_it_no_longer_sees
             (connection,) = server._connections
             assert isinstance(connection, WebSocketStream)
             await until(lambda: connection._reading_paused)
-        await asyncio.wait_for(asyncio.shield(connection.lost), 5)
+        await asyncio.wait_for(asyncio.shield(connection.lost), 60)

@@ -43,8 +43,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     command += ["--credentials", f"{KEY}:{SECRET}"]
     command += ["--vocabulary-filter", f"names={names}", "--categories", str(rules)]
     with (
-        log.open("w") as errors,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+        log.open("wb") as errors,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, encoding="utf-8"
+        ) as process,
     ):
         assert process.stdout is not None
         try:

@@ -182,7 +182,7 @@ def drive(client: Client, server: Server, task: Task, *, plaintext: bool = False
         ],
         env=environment,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=CASE_TIMEOUT,
     )
     assert done.returncode == 0, done.stderr

@@ -49,7 +49,7 @@ def test_program_before_migration_runs(name, server, tmp_path):
         cwd=tmp_path,  # nor may it be imported from here
         env=environment,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=CASE_TIMEOUT,
     )
     assert (done.returncode, done.stdout) == (0, "Go forward ten meters.\n"), done.stderr

@@ -41,7 +41,7 @@ def test_usage_example_prints_what_was_said(port, server, tmp_path):
             "AWS_SECRET_ACCESS_KEY": SECRET,
         },
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=60,
     )
     assert done.stderr == ""

@@ -104,7 +104,7 @@ def crt_transport() -> CrtTransport:
         pytest.skip(str(error))
 
 
-async def until(happened: Callable[[], object], timeout: float = 5.0) -> None:
+async def until(happened: Callable[[], object], timeout: float = 60.0) -> None:
     """Wait for what can only be looked at.
 
     :param timeout: Seconds after which it has failed.

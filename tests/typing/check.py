@@ -142,7 +142,7 @@ def run(tool: str, *arguments: str) -> str:
     }
     command = (sys.executable, "-m", tool, *arguments)
     return subprocess.run(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, encoding="utf-8", check=False
     ).stdout
 
 

@@ -181,8 +181,8 @@ def without_keys(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> dic
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(files["credentials_file"]))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(files["config_file"]))
-    files["config_file"].write_text(CONFIG)
-    files["credentials_file"].write_text("[work]\naws_access_key_id = AKID\n")
+    files["config_file"].write_text(CONFIG, "utf-8")
+    files["credentials_file"].write_text("[work]\naws_access_key_id = AKID\n", "utf-8")
     return files
 
 
@@ -225,8 +225,10 @@ async def test_a_profile_of_sso_says_how_to_log_in(
 
 
 async def test_a_default_profile_of_sso(without_keys: dict[str, Path]) -> None:
-    text = without_keys["config_file"].read_text().replace("[profile old]", "[profile default]")
-    without_keys["config_file"].write_text(text)
+    text = (
+        without_keys["config_file"].read_text("utf-8").replace("[profile old]", "[profile default]")
+    )
+    without_keys["config_file"].write_text(text, "utf-8")
     assert "aws sso login --profile default" in await refusal_of(AwsCrtCredentialResolver())
 
 
@@ -418,7 +420,11 @@ def test_no_botocore_is_imported() -> None:
         "print([m for m in sys.modules if m.startswith(('boto', 'awscrt'))])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", program],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        timeout=30,
     )
     assert done.stdout == "[]\n"
 

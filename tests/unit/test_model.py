@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import AsyncIterator
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -302,6 +303,9 @@ def test_audio_event() -> None:
     assert "2 bytes" in repr(AudioEvent(b"ab"))
 
 
+MOMENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
 class Recorder:
     """An input stream with plain methods, as other programs write them."""
 
@@ -357,7 +361,7 @@ def stream_of(recorder: Recorder | None) -> AudioStream:
 
     return AudioStream(
         input_stream=recorder,
-        event_signer=EventSigner("transcribe", "us-east-1"),
+        event_signer=EventSigner("transcribe", "us-east-1", lambda: MOMENT),
         initial_signature=bytes(32),
         credential_resolver=StaticCredentialResolver("AKID", "secret"),
     )

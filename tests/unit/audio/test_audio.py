@@ -8,11 +8,11 @@ import os
 import struct
 import sys
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy
 import pytest
@@ -26,9 +26,8 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.utils import apply_realtime_delay
+from tests.support.virtual_time import run_in_virtual_time
 from tests.support.wav import chunk, fmt, riff, wav
-
-T = TypeVar("T")
 
 PCM_SUBFORMAT = bytes.fromhex("0100000000001000800000aa00389b71")
 
@@ -300,34 +299,6 @@ class TestPipes:
         finally:
             os.close(read_end)
             os.close(write_end)
-
-
-class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """A loop whose clock jumps to the next timer instead of waiting for it."""
-
-    def __init__(self) -> None:
-        self._now = 0.0
-        super().__init__()
-        selector: Any = self._selector  # type: ignore[attr-defined]
-        select = selector.select
-
-        def jump(timeout: float | None) -> Any:
-            self._now += timeout or 0.0
-            return select(0)
-
-        selector.select = jump
-
-    def time(self) -> float:
-        return self._now
-
-
-def run_in_virtual_time(coroutine: Coroutine[Any, Any, T]) -> T:
-    loop = VirtualTimeLoop()
-    try:
-        return loop.run_until_complete(coroutine)
-    finally:
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
 
 
 def now() -> float:

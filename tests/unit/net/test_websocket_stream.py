@@ -48,4 +48,4 @@ async def test_the_end_waits_for_no_room_on_a_connection_that_is_lost() -> None:
     finishing = asyncio.create_task(exchange.finish(sending=60.0, lingering=60.0))
     await asyncio.sleep(0)
     connection.connection_lost(None)
-    await asyncio.wait_for(finishing, 5)
+    await asyncio.wait_for(finishing, 60)

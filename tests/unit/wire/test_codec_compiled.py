@@ -44,7 +44,7 @@ def implementation(before: str = "", *, of: str = "IMPLEMENTATION", **environmen
         [sys.executable, "-c", program],
         env=clean | environment | {"PYTHONPATH": str(PACKAGE.parent)},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     ).stdout.strip()
 

@@ -98,7 +98,7 @@ try:
 except EngineUnavailable as error:
     print(error)
 """
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8")
     assert run.stderr == ""
     (line,) = run.stdout.splitlines()
     assert module in line
@@ -131,7 +131,7 @@ from amazon_transcribe.local.engines import RecognitionOptions, load_engine
 recognition = load_engine("scripted").open(RecognitionOptions(16_000))
 print(len(recognition.accept(bytes(32_000)) + recognition.finish()))
 """
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8")
     assert (run.stdout.strip(), run.stderr) == ("2", "")
 
 
