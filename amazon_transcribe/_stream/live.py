@@ -9,6 +9,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from threading import get_ident
 from typing import Any, TypeVar
 
 from .._net.loops import check_loop
@@ -83,6 +84,8 @@ class LiveStream:
         self.telemetry: Telemetry | None = None
         self._keep_alive: KeepAlive | None = None
         self._loop = asyncio.get_running_loop()
+        # To be asked before each send: up to Python 3.11 `get_running_loop` is a system call.
+        self._thread = get_ident()
         # Sending
         self._send_timeout = send_timeout
         self._send_lock = asyncio.Lock()  # first come, first sent
@@ -137,7 +140,7 @@ class LiveStream:
 
     async def send_audio(self, chunk: AudioChunk) -> None:
         """Send a chunk of audio; wait first while too much is on its way unsent."""
-        if asyncio.get_running_loop() is not self._loop:
+        if get_ident() != self._thread or not self._loop.is_running():
             check_loop(self._loop, "the stream")
         if self._waiting_senders or self.is_over or self._stream.is_full:
             await self._send_in_turn(self._session.send_audio, chunk)
@@ -146,7 +149,7 @@ class LiveStream:
 
     async def send_event(self, event: BaseEvent) -> None:
         """Send an event; wait first while too much is on its way unsent."""
-        if asyncio.get_running_loop() is not self._loop:
+        if get_ident() != self._thread or not self._loop.is_running():
             check_loop(self._loop, "the stream")
         if self._waiting_senders or self.is_over or self._stream.is_full:
             await self._send_in_turn(self._session.send_event, event)
@@ -261,7 +264,7 @@ class LiveStream:
 
     async def next_event(self) -> BaseEvent | None:
         """Wait for the next event; None at the service's clean end."""
-        if asyncio.get_running_loop() is not self._loop:
+        if get_ident() != self._thread or not self._loop.is_running():
             check_loop(self._loop, "the stream")
         self._last_reader = _current_task(self._loop)
         while not self._events:

@@ -117,6 +117,29 @@ USES: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_a_stream_refuses_the_next_loop_of_its_thread(
+    server: LocalTranscribe, use: Callable[[Any], Any]
+) -> None:
+    async def again() -> None:
+        with pytest.raises(LoopException):
+            await use(stream)
+
+    async def end() -> None:
+        await stream.close()
+        await client.close()
+
+    client = client_of(server)
+    loop = asyncio.new_event_loop()
+    try:
+        stream = loop.run_until_complete(start(client))
+        asyncio.run(again())
+        loop.run_until_complete(end())
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
 @pytest.mark.parametrize("kind", ["plain", "resumed"])
 async def test_a_stream_refuses_another_loop(kind: str) -> None:
     async with LocalTranscribe("scripted") as server, client_of(server) as client:
