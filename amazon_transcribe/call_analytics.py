@@ -37,7 +37,7 @@ from ._protocol.constraints import (
 from ._protocol.events import EventParser
 from ._protocol.operation import InputEvent, Operation
 from ._protocol.shapes import EventShape, Fields, Shape
-from ._protocol.times import LATEST, believable
+from ._protocol.times import seconds_of
 from ._stream.open_stream import AudioStream, OpenStream, ResultStream
 
 _LANGUAGE = OneOf(get_args(CallAnalyticsLanguageCode))
@@ -215,9 +215,9 @@ class UtteranceEvent(EventShape):
     language_identification: list[CallAnalyticsLanguageWithScore] | None = None
 
     def spans(self) -> Iterator[tuple[bool, float]]:
-        end = believable(self.end_offset_millis, LATEST * 1000)
-        if end is not None:  # JSON's integers may be too large for a float
-            yield bool(self.is_partial), end / 1000
+        end = seconds_of(self.end_offset_millis)
+        if end is not None:
+            yield bool(self.is_partial), end
 
 
 class CategoryEvent(EventShape):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from ._protocol.events import UnknownEvent
+from ._protocol.times import seconds_of
 from ._stream.iteration import ConnectionEvent
 from .call_analytics import CategoryEvent, UtteranceEvent
 from .medical import MedicalItem, MedicalResult, MedicalTranscriptEvent
@@ -88,8 +89,8 @@ def _of_medical_item(item: MedicalItem) -> Item:
 def _of_utterance(event: UtteranceEvent) -> Result:
     items = [
         Item(
-            _seconds(item.begin_offset_millis),
-            _seconds(item.end_offset_millis),
+            seconds_of(item.begin_offset_millis),
+            seconds_of(item.end_offset_millis),
             item.item_type,
             item.content,
             item.vocabulary_filter_match,
@@ -101,8 +102,8 @@ def _of_utterance(event: UtteranceEvent) -> Result:
     ]
     return Result(
         event.utterance_id,
-        _seconds(event.begin_offset_millis),
-        _seconds(event.end_offset_millis),
+        seconds_of(event.begin_offset_millis),
+        seconds_of(event.end_offset_millis),
         event.is_partial,
         [Alternative(event.transcript or "", items)],
         event.participant_role,
@@ -130,7 +131,3 @@ def _of_segment(segment: MedicalScribeTranscriptSegment) -> Result:
         [Alternative(segment.content or "", items)],
         segment.channel_id,
     )
-
-
-def _seconds(milliseconds: int | None) -> float | None:
-    return None if milliseconds is None else milliseconds / 1000

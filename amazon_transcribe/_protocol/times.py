@@ -17,3 +17,12 @@ def believable(time: float | None, heard: float = LATEST) -> float | None:
     :param heard: Seconds of audio that the peer has heard.
     """
     return time if time is not None and 0 <= time <= heard + _TOLERANCE else None
+
+
+def seconds_of(milliseconds: int | None) -> float | None:
+    """Return a peer's milliseconds as seconds if they can be, else None.
+
+    JSON's integers may be too large for a float.
+    """
+    time = believable(milliseconds, LATEST * 1000)
+    return None if time is None else time / 1000

@@ -12,11 +12,12 @@ import pytest
 from amazon_transcribe._protocol.times import believable
 from amazon_transcribe._stream.telemetry import Telemetry
 from amazon_transcribe.audio import Lookahead
-from amazon_transcribe.call_analytics import CALL_ANALYTICS_EVENTS
+from amazon_transcribe.call_analytics import CALL_ANALYTICS_EVENTS, UtteranceEvent
 from amazon_transcribe.captions import cues, to_srt, to_vtt
 from amazon_transcribe.eventstream import decode_message, encode_message
 from amazon_transcribe.exceptions import ConnectionLostException
 from amazon_transcribe.observe import Observer
+from amazon_transcribe.results import results_of
 from amazon_transcribe.transcription import Alternative, Result, Transcript, TranscriptEvent
 from tests.unit.resume.fake_client import FakeClient, segment, turns
 
@@ -90,10 +91,12 @@ def test_no_lag_is_told_of_an_absurd_end(end: float) -> None:
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_an_integer_too_large_for_a_float_is_no_end(sign: int) -> None:
-    body = json.dumps({"EndOffsetMillis": sign * 10**400}).encode()
+    body = json.dumps({"EndOffsetMillis": sign * 10**400, "Transcript": "Hello."}).encode()
     headers = {":message-type": "event", ":event-type": "UtteranceEvent"}
     event = CALL_ANALYTICS_EVENTS.parse(decode_message(encode_message(headers, body)))
     assert list(event.spans()) == []
+    assert isinstance(event, UtteranceEvent)
+    assert [result.end_time for result in results_of(event)] == [None]
 
 
 @absurd
