@@ -11,7 +11,6 @@ first come, first served, within the client's `start_timeout`.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from contextlib import suppress
 from threading import Lock
@@ -140,6 +139,7 @@ class StreamLimiter:
             )
         self._loop, self._timer, self._open = loop, None, 0
         self._queue.clear()
+        self._starts.clear()  # by the last loop's clock
 
     def _release(self, loop: asyncio.AbstractEventLoop) -> None:
         self._go_on(loop, ended=1)
@@ -164,7 +164,7 @@ class StreamLimiter:
             turn = self._queue[0]
             if not turn.done():
                 due = self._starts[0] + self._window if len(self._starts) == self._burst else 0.0
-                now = time.monotonic()  # the next loop may have another clock
+                now = loop.time()
                 if due > now:
                     if self._timer is None:
                         self._timer = loop.call_later(due - now, self._on_timer, loop)
