@@ -24,6 +24,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ._protocol.constraints import check_above_zero
+from ._protocol.times import believable
 from .captions import MIN_CUE_SECONDS, Cue, cues, vtt_cue
 from .exceptions import ValidationException
 from .results import Said, results_of
@@ -127,7 +128,7 @@ class LiveCaptions:
         """
         if not math.isfinite(up_to):
             raise ValidationException(f"up_to must be a number of seconds, not {up_to!r}")
-        begun = [result.start_time or 0.0 for result in self._open.values()]
+        begun = [believable(result.start_time) or 0.0 for result in self._open.values()]
         complete = min(up_to, *begun) if begun else up_to
         segments = []
         while (self._segments + 1) * self._segment_seconds <= complete:
@@ -155,7 +156,7 @@ class LiveCaptions:
         """Drop the partial results that a final one takes the place of."""
         self._open.pop(final.result_id or final.channel_id, None)
         for key, result in list(self._open.items()):
-            begun = result.start_time or 0.0
+            begun = believable(result.start_time) or 0.0
             if result.channel_id == final.channel_id and begun < (final.end_time or 0.0):
                 del self._open[key]
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from . import captions
 from ._protocol.shapes import Keys
-from .audio import AudioSource, open_audio, paced
-from .audio._audio import Channels, Recording
+from .audio import AudioSource, Channels, Recording, open_audio, paced
+from .audio._clock import clock_of
 from .captions import Word
 from .exceptions import SDKError
 from .resume import ResumableTranscription
@@ -211,21 +211,17 @@ class _Sender:
         self._stream = stream
         self._audio = audio
         self._is_paced = realtime and audio.stop is None  # a microphone has its own pace
-        self._bytes = 0
-
-    @property
-    def seconds(self) -> float:
+        self.seconds = 0.0
         """The seconds of audio that were sent."""
-        return self._bytes / (2 * self._audio.channels * self._audio.sample_rate_hz)
 
     async def run(self) -> None:
-        chunks = self._audio.chunks
-        if self._is_paced:
-            chunks = paced(chunks, self._audio.sample_rate_hz * self._audio.channels)
+        audio = self._audio
+        clock = clock_of(audio.media_encoding, audio.sample_rate_hz, audio.channels)
+        chunks = paced(audio) if self._is_paced else audio.chunks
         try:
             async with aclosing(chunks):
                 async for chunk in chunks:
                     await self._stream.send_audio_event(chunk)
-                    self._bytes += len(chunk)
+                    self.seconds += clock.seconds(chunk)
         finally:
             await self._stream.end_stream()

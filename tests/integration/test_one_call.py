@@ -72,6 +72,11 @@ async def test_a_file_on_this_machine_without_an_account() -> None:
     assert leftovers() == []
 
 
+async def test_an_upload_is_a_recording_too() -> None:
+    said = await transcribe_file(SHORT.read_bytes(), local=True, sample_rate_hz=8_000)
+    assert said.text.lower().startswith("go forward")
+
+
 async def test_two_channels_are_told_apart_and_have_names() -> None:
     pcm, rate = recording("sense_and_sensibility_0870")
     other, _ = recording("sense_and_sensibility_0920")
@@ -195,7 +200,7 @@ async def test_audio_that_fails_gives_what_came_before(server: LocalTranscribe) 
             await client.transcribe(source(bytes(3_200), end=ZeroDivisionError()))
         await until(lambda: not leftovers())
     assert failed.value.transcription.text.startswith("This is the scripted engine")
-    assert failed.value.transcription.seconds == 10
+    assert failed.value.transcription.seconds == pytest.approx(10)
 
 
 async def test_what_cannot_start_is_raised_as_it_is(server: LocalTranscribe) -> None:
