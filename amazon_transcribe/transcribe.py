@@ -221,7 +221,7 @@ class _Sender:
     async def run(self) -> None:
         chunks = self._audio.chunks
         if self._is_paced:
-            chunks = paced(chunks, self._audio.sample_rate_hz * self._audio.channels)
+            chunks = paced(self._audio)
         try:
             async with aclosing(chunks):
                 async for chunk in chunks:
