@@ -79,10 +79,8 @@ class OggOpusClock:
                 missing = _PAGE_HEADER + self._header[26] - len(self._header)
             self._header += data[:missing]
             data = data[missing:]
-            if (
-                len(self._header) >= _PAGE_HEADER
-                and len(self._header) == _PAGE_HEADER + self._header[26]
-            ):
+            size = len(self._header)
+            if size >= _PAGE_HEADER and size == _PAGE_HEADER + self._header[26]:
                 seconds += self._read_header()
         return seconds
 

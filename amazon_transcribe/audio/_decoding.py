@@ -156,7 +156,12 @@ class Decoder:
                     f" {self._max_spooled:,} bytes; give the file itself, or move its index:"
                     " ffmpeg -i in.mp4 -vn -c copy -movflags +faststart out.mp4"
                 )
-            await asyncio.wrap_future(self._thread.submit(spool.write, block))
+            try:
+                await asyncio.wrap_future(self._thread.submit(spool.write, block))
+            except OSError as error:
+                raise AudioFileException(
+                    f"{self._source.name} needs a temporary file: {error.strerror}"
+                ) from error
         return spool
 
     def _close(self) -> None:
@@ -266,7 +271,7 @@ def _decode(
             for packet in container.demux(stream):
                 yield from sound.blocks(packet)
             yield from sound.rest()
-    except (FFmpegError, ValueError) as error:  # ValueError: PyAV's own checks
+    except (FFmpegError, OSError, ValueError) as error:  # ValueError: PyAV's own checks
         if kind is None and not opened:
             raise AudioFileException(
                 f"{name} is no recording that FFmpeg knows; raw PCM needs its sample rate named"

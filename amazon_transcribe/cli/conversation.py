@@ -87,8 +87,8 @@ class Conversation:
         if audio.stop:  # comes in real time by itself
             return audio.chunks
         if self._realtime:
-            return paced(audio.chunks, audio.sample_rate_hz)
-        return self._lookahead.limit(audio.chunks, audio.sample_rate_hz)
+            return paced(audio)
+        return self._lookahead.limit(audio)
 
     async def _receive(self) -> None:
         from ..transcription import TranscriptEvent

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amazon_transcribe.audio import AudioSource, Batcher, Lookahead, batched, open_audio, paced
@@ -28,6 +28,7 @@ async def opened(source: Any, **options: Any) -> tuple[AudioSource, list[bytes]]
 
 class TestClock:
     @pytest.mark.parametrize("encoding", ENCODED)
+    @settings(max_examples=30, deadline=None)
     @given(st.data())
     def test_time_is_known_however_the_bytes_come(self, encoding: str, data: st.DataObject) -> None:
         sent, size = ENCODED[encoding], data.draw(st.integers(1, 5_000))
@@ -51,6 +52,7 @@ class TestClock:
         with pytest.raises(InvalidParameterException, match="'mp3'"):
             clock_of("mp3", 8_000, 1)
 
+    @settings(max_examples=30, deadline=None)
     @given(st.binary(max_size=3_000), st.sampled_from(["flac", "ogg-opus"]))
     def test_any_bytes_have_some_time(self, data: bytes, encoding: str) -> None:
         assert clock_of(encoding, RATE, 1).seconds(data) >= 0
@@ -133,6 +135,7 @@ class TestPace:
 
 
 class TestBatches:
+    @settings(max_examples=30, deadline=None)
     @given(st.lists(st.binary(max_size=700), max_size=30))
     def test_frames_of_any_size_become_equal_events(self, frames: list[bytes]) -> None:
         async def run() -> list[bytes]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amazon_transcribe.audio import AudioFileException, open_audio
@@ -98,6 +98,7 @@ async def test_raw_audio_that_looks_alike_is_audio(samples: Any) -> None:
     assert await read(data, sample_rate_hz=8_000) == data
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-32_768, 32_767), min_size=32, max_size=400))
 def test_any_samples_are_audio(samples: list[int]) -> None:
     data = np.array(samples, "<i2").tobytes()
