@@ -387,7 +387,7 @@ class UnreadResultsException(StreamException):
         super().__init__(limit)
         self.limit = limit
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return (
             f"the stream was ended as its results lie unread, more than {self.limit:,} bytes of"
             " them: read output_stream while you send, or give the client a larger max_unread;"

@@ -116,7 +116,7 @@ class IncompleteTranscription(SDKError):
         self.session_id: str | None = reason.session_id
         self.audio_bytes_sent: int = reason.audio_bytes_sent
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.reason} (the transcription is incomplete)"
 
 

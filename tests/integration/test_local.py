@@ -30,11 +30,16 @@ from tests.support.sounds import words
 AUDIO = Path(__file__).parents[2] / "examples/audio"
 
 
-async def transcribe(server: LocalTranscribe, path: Path, **parameters: Any) -> list[Result]:
-    """All results of a recording that is sent in pieces of 100 ms, as fast as it is taken."""
+async def transcribe(
+    server: LocalTranscribe, path: Path, seconds: int = 60, **parameters: Any
+) -> list[Result]:
+    """All results of a recording that is sent in pieces of 100 ms, as fast as it is taken.
+
+    :param seconds: How much of it.
+    """
     with wave.open(str(path)) as recording:
         rate = recording.getframerate()
-        pcm = recording.readframes(recording.getnframes())
+        pcm = recording.readframes(seconds * rate)
     async with client_of(server) as client:
         stream = await start(client, media_sample_rate_hz=rate, **parameters)
         events = await converse(stream, pcm, rate // 5)
@@ -124,9 +129,11 @@ def test_stable_words_never_change(real_speech: tuple[list[Result], str]) -> Non
 
 async def test_eight_kilohertz() -> None:
     async with LocalTranscribe() as server:
-        results = await transcribe(server, AUDIO / "sense_and_sensibility_all_8k.wav")
+        results = await transcribe(server, AUDIO / "sense_and_sensibility_all_8k.wav", seconds=10)
+    heard = words(text_of(results))
     said = words((AUDIO / "sense_and_sensibility_all_8k.txt").read_text("utf-8"))
-    assert len([w for w in words(text_of(results)) if w in said]) >= 0.92 * len(said)
+    assert len(heard) > 20
+    assert len([w for w in heard if w in said]) >= 0.92 * len(heard)
     assert all(i.stable is None for r in results for i in items_of(r))
 
 

@@ -1,7 +1,7 @@
 """CMU Sphinx en-us, run with PocketSphinx: small, and poor.
 
-About one word in three is wrong on read speech at 16 kHz; at 8 kHz, which its model was
-not made for, it is of no use. Words are lower case without punctuation. A stream takes
+About three words in ten are wrong on read speech at 16 kHz, and four at 8 kHz, which its
+model was not made for. Words are lower case without punctuation. A stream takes
 15 % of a core and, for its decoder, 45 MB; decoders are used again by later streams.
 
 PocketSphinx holds the GIL while it decodes, so threads do not make it faster: audio goes
