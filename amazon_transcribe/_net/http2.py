@@ -208,7 +208,7 @@ class Http2Connection(asyncio.Protocol):
             self._h2.send_headers(stream_id, list(headers))
         except H2Error as error:
             raise HTTPException(f"the request cannot be sent: {error}") from error
-        self._budget.earn(_EARNED_BY_STREAM)  # the answer is wanted
+        self._budget.earned += _EARNED_BY_STREAM  # the answer is wanted
         if stream_id == _MAX_STREAM_ID:
             self.draining = True  # no other can be opened (RFC 9113, 5.1.1)
         stream = self.streams[stream_id] = Http2Stream(self, stream_id)
@@ -219,7 +219,7 @@ class Http2Connection(asyncio.Protocol):
     def respond(self, stream: Http2Stream, headers: Headers) -> None:
         """Send the answer's headers, the status first; 200 pays for the request's."""
         if headers[0][1] == "200":
-            self._budget.earn(_EARNED_BY_STREAM)
+            self._budget.earned += _EARNED_BY_STREAM
         state = self._h2.streams.get(stream.id)
         # An eager task may answer a request of which `h2` knows already that it was taken back.
         if stream.failure is None and state is not None and not state.closed:
@@ -619,7 +619,7 @@ class Http2Connection(asyncio.Protocol):
                 del self._unflushed[stream.id]
             if ended:
                 out.append(h2.data_to_send())
-            self._budget.earn(sent // _BYTES_FOR_WINDOW_UPDATE)
+            self._budget.earned += sent // _BYTES_FOR_WINDOW_UPDATE
         data = b"".join(out)
         # asyncio writes a line to the log for each write after the peer has left.
         if data and not transport.is_closing():

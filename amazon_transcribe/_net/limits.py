@@ -37,7 +37,9 @@ ALLOWANCE = Allowance()
 
 
 class Budget:
-    """What a peer has left of its allowance; useful work earns it more.
+    """What a peer has left of its allowance.
+
+    Useful work adds to `earned`, which counts up to four times the burst.
 
     :param allowance: What it begins with, and gets each second.
     :param clock: Gives the present in seconds.
@@ -45,15 +47,12 @@ class Budget:
 
     def __init__(self, allowance: Allowance, clock: Callable[[], float]) -> None:
         self.per_turn = allowance.per_turn
+        self.earned = 0  # since the last cost
         self._burst = allowance.burst
         self._per_second = allowance.per_second
         self._clock = clock
         self._left: float = allowance.burst
         self._asked = clock()
-
-    def earn(self, amount: int) -> None:
-        """Add what useful work earns, at most until there is four times the burst."""
-        self._left = min(self._left + amount, 4 * self._burst)
 
     def spend(self, cost: int) -> bool:
         """Take a cost; False if there was less than that left."""
@@ -62,5 +61,6 @@ class Budget:
             gained = (now - self._asked) * self._per_second
             self._left = min(self._left + gained, self._burst)
         self._asked = now
-        self._left -= cost
+        self._left = min(self._left + self.earned, 4 * self._burst) - cost
+        self.earned = 0
         return self._left >= 0

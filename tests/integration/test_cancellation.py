@@ -113,7 +113,8 @@ class Belongings:
     async def assert_gone(self) -> None:
         """No task at once; no stream, and no connection but kept ones, when those have closed."""
         tasks = set(leftovers()) - self._before
-        foreign = ("_accept_connection", "LocalTranscribe")  # asyncio's own, and the server's
+        # The server's own, and its loop's.
+        foreign = ("LocalTranscribe", "NewConnection", "connect_accepted_socket")
         assert [t for t in tasks if not any(name in repr(t) for name in foreign)] == []
         if self._site.scheme in ("http", "https"):
             for pool in cast("H2Transport", self._client._transport)._pool.values():

@@ -93,10 +93,12 @@ class NewConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
+        self._hooks.on_known()
         if self._handshake is not None:
             self._handshake.cancel()
-        self._leave()
-        self._hooks.on_known()
+            self._handshake.add_done_callback(lambda _: self._leave())
+        else:
+            self._leave()
 
     @property
     def is_idle(self) -> bool:

@@ -84,7 +84,7 @@ def test_a_budget_grows_with_time_and_by_what_is_earned() -> None:
     clock.now += 1000.0
     assert budget.spend(10)
     assert not budget.spend(1)
-    budget.earn(1000)
+    budget.earned += 1000
     assert budget.spend(40)
     assert not budget.spend(1)
     clock.now -= 1000.0  # no clock of a loop does
