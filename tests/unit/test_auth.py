@@ -85,9 +85,8 @@ async def test_a_profile_of_a_program(files: dict[str, Path]) -> None:
     program = files["config_file"].parent / "program.py"
     answer = {"Version": 1, "AccessKeyId": "AKIDPROGRAM", "SecretAccessKey": "program-secret"}
     program.write_text(f"print({json.dumps(json.dumps(answer))})", "utf-8")
-    files["config_file"].write_text(
-        f"[profile program]\ncredential_process = {sys.executable} {program}\n", "utf-8"
-    )
+    command = f'"{sys.executable}" "{program}"'
+    files["config_file"].write_text(f"[profile program]\ncredential_process = {command}\n", "utf-8")
     found = await ProfileCredentialResolver("program", **files).get_credentials()
     assert parts(found) == ("AKIDPROGRAM", "program-secret", None)
 
