@@ -45,9 +45,13 @@ class Listener:
 
         :raises OSError: when an address cannot be listened on.
         """
-        found = await self._loop.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
+        kind, flags = socket.SOCK_STREAM, socket.AI_PASSIVE
+        try:
+            found = socket.getaddrinfo(
+                host or None, port, type=kind, flags=flags | socket.AI_NUMERICHOST
+            )
+        except socket.gaierror:  # a name, for which the loop takes a thread
+            found = await self._loop.getaddrinfo(host or None, port, type=kind, flags=flags)
         sockets: list[socket.socket] = []
         self.sockets = sockets
         try:

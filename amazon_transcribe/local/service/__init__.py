@@ -104,29 +104,25 @@ class TranscriptionService:
         """
         record = record or StreamRecord()
         session = ServerSession(self._secrets, OPERATIONS, clock=self._clock)
-        refusal = None
+        request: Any = None
+        answer: tuple[int, Sequence[tuple[str, str]], bytes] | None = None
         try:
             request = session.receive_request(exchange.method, exchange.target, exchange.headers)
             if session.operation is GET_MEDICAL_SCRIBE_STREAM:
-                found = session.answer(self._scribe.look_up(request.session_id))
+                answer = 200, *session.answer(self._scribe.look_up(request.session_id))
                 record.end("complete")
-                await self._respond(exchange, 200, *found)
-                return
-            record.parameters = keywords_of(request)
-            record.session_id = session.session_id
-            try:
-                self._check_parameters(request)
-            except BadRequestException as error:
-                raise RequestRefused(400, "BadRequestException", error.message) from None
-            self._admission.check(session.session_id)
+            else:
+                record.parameters = keywords_of(request)
+                record.session_id = session.session_id
+                self._admit(session, request)
         except RequestRefused as error:
             logger.info("refused %s: %s", exchange.target.partition("?")[0], error.name)
+            record.end("refused", f"{error.name}: {error.message}")
             # Not sent here: as long as the client does not take it, the error would keep all
             # that the request consisted of.
-            refusal = error.status, *error.headers_and_body()
-            record.end("refused", f"{error.name}: {error.message}")
-        if refusal is not None:
-            await self._respond(exchange, *refusal)
+            answer = error.status, *error.headers_and_body()
+        if answer is not None:
+            await self._respond(exchange, *answer)
             return
         unknown = [ascii(name) for name in session.unknown_parameters]
         self._log_ignored_once("ignoring unknown parameters: %s", unknown)
@@ -199,6 +195,13 @@ class TranscriptionService:
         exchange.respond(status, [("date", self._date()), *headers])
         await exchange.write(body, WRITE_TIMEOUT)
         await exchange.finish(WRITE_TIMEOUT, LINGER_TIMEOUT)
+
+    def _admit(self, session: ServerSession, request: Struct) -> None:
+        try:
+            self._check_parameters(request)
+        except BadRequestException as error:
+            raise RequestRefused(400, "BadRequestException", error.message) from None
+        self._admission.check(session.session_id)
 
     def _check_parameters(self, shape: Struct, unknown: Sequence[str] = ()) -> None:
         """Check a request or a configuration; see `parameters`."""
