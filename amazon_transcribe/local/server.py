@@ -341,8 +341,15 @@ class LocalTranscribe:
         await self.close()
 
     async def _listen(self, scheme: str, port: int, context: ssl.SSLContext | None) -> None:
+        # Connections that begin TLS themselves keep little memory until it is there. On uvloop
+        # they cannot: it reads before they are asked.
+        begins_itself = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
         listener = Listener(
-            partial(self._accept, context), self._make_room, self._limits.out_of_resources
+            partial(self._accept, context if begins_itself else None),
+            self._make_room,
+            self._limits.out_of_resources,
+            None if begins_itself else context,
+            self._limits.handshake,
         )
         try:
             port = await listener.open(self.host, port)

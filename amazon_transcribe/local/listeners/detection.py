@@ -29,7 +29,7 @@ class NewConnection(asyncio.Protocol):
     With TLS, ALPN names the protocol. Without ALPN, and without TLS, the first bytes show it.
 
     :param arrivals: Where it is noted until it has proved itself.
-    :param context: For TLS.
+    :param context: For TLS, unless the transport has it already.
     """
 
     def __init__(
@@ -56,6 +56,8 @@ class NewConnection(asyncio.Protocol):
         if self._context is not None:
             self._transport.pause_reading()
             self._handshake = loop.create_task(self._shake_hands(self._transport, self._context))
+        elif transport.get_extra_info("ssl_object") is not None:
+            self._begin_with_tls()
 
     async def _shake_hands(self, plain: asyncio.Transport, context: ssl.SSLContext) -> None:
         loop = asyncio.get_running_loop()
@@ -74,12 +76,15 @@ class NewConnection(asyncio.Protocol):
             self._hooks.on_known()
             return
         self._transport = secure
-        protocol = secure.get_extra_info("ssl_object").selected_alpn_protocol()
+        self._begin_with_tls()
+
+    def _begin_with_tls(self) -> None:
+        protocol = self._transport.get_extra_info("ssl_object").selected_alpn_protocol()
         if protocol == "h2":
             self._become_http2()
         elif protocol is not None:
             self._become_websocket()
-        else:
+        elif self._seen:
             self.data_received(b"")
 
     def data_received(self, data: bytes) -> None:

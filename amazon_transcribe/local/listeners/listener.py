@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..log import logger
 
@@ -22,6 +24,8 @@ class Listener:
     :param make: Makes the protocol of a connection.
     :param make_room: Called when a connection cannot be taken; lets idle ones go.
     :param pause: Seconds until the next attempt then.
+    :param context: For TLS, where connections do not begin it themselves.
+    :param handshake: Seconds for its handshake.
     """
 
     def __init__(
@@ -29,11 +33,16 @@ class Listener:
         make: Callable[[], asyncio.Protocol],
         make_room: Callable[[], None],
         pause: float,
+        context: ssl.SSLContext | None,
+        handshake: float,
     ) -> None:
         self.sockets: Sequence[socket.socket] = ()
         self._make = make
         self._make_room = make_room
         self._pause = pause
+        self._tls: dict[str, Any] = (
+            {"ssl": context, "ssl_handshake_timeout": handshake} if context is not None else {}
+        )
         self._loop = asyncio.get_running_loop()
         self._quiet_until = 0.0
         self._timers: dict[socket.socket, asyncio.TimerHandle] = {}
@@ -87,14 +96,14 @@ class Listener:
         try:
             self._loop.add_reader(sock, self._accept, sock)
         except NotImplementedError:  # the loop of Windows
-            self._servers.append(await self._loop.create_server(self._make, sock=sock))
+            self._servers.append(await self._loop.create_server(self._make, sock=sock, **self._tls))
 
     def _accept(self, sock: socket.socket) -> None:
         try:
             for _ in range(_AT_ONCE):
                 connection, _ = sock.accept()
                 connection.setblocking(False)
-                opening = self._loop.connect_accepted_socket(self._make, connection)
+                opening = self._loop.connect_accepted_socket(self._make, connection, **self._tls)
                 task: asyncio.Task[object] = self._loop.create_task(opening)
                 self._tasks.add(task)
                 task.add_done_callback(self._opened)
