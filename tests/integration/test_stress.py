@@ -17,6 +17,7 @@ import pytest
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import EventStreamDecoder, decode_message, encode_message
 from amazon_transcribe.local.exchange import Exchange
+from amazon_transcribe.local.listeners.arrivals import Arrivals
 from amazon_transcribe.local.listeners.detection import NewConnection
 from amazon_transcribe.local.listeners.hooks import Limits, ServerHooks
 from amazon_transcribe.transports.memory import MemoryTransport
@@ -42,7 +43,8 @@ async def served(scheme: str, serve: Serve) -> AsyncIterator[TranscribeStreaming
     hooks = ServerHooks(
         lambda exchange: tasks.add(loop.create_task(serve(exchange))), lambda _: None, Limits()
     )
-    server = await loop.create_server(lambda: NewConnection(hooks), "127.0.0.1", 0)
+    arrivals = Arrivals(in_all=1000, of_address=1000)
+    server = await loop.create_server(lambda: NewConnection(hooks, arrivals, None), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
         url = f"{scheme}://127.0.0.1:{port}"

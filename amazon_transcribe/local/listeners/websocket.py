@@ -24,7 +24,8 @@ from wsproto.frame_protocol import CloseReason
 
 from ..._net.websocket import WebSocketStream
 from ..._protocol.server_session import exception_frame
-from ...exceptions import TimeoutException
+from ...exceptions import StreamClosedException, TimeoutException
+from ..exchange import LINGER_TIMEOUT
 from .hooks import ServerHooks
 
 _UPGRADE_REQUIRED = b"This is a Transcribe: it speaks HTTP/2, or WebSocket after an upgrade.\n"
@@ -40,6 +41,7 @@ class ServerWebSocket(WebSocketStream):
             allowance=hooks.limits.allowance,
         )
         self._hooks = hooks
+        self.is_leaving = False  # after `reset`
         self._is_refused = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -88,6 +90,18 @@ class ServerWebSocket(WebSocketStream):
         if self._transport is not None and (self._is_refused or self.ended):
             self._transport.close()
         await asyncio.wait([self.lost], timeout=lingering)
+
+    def reset(self, code: int) -> None:
+        """Send a close code, and leave once the client has read it or its time is over.
+
+        To close at once would discard what is unread here, and with it what the client has
+        not read yet (RFC 1122, 4.2.2.13).
+        """
+        self._discarding = self.is_leaving = True
+        self.read_nowait()
+        self._send_close(code)
+        self.fail(StreamClosedException("the stream was reset on this side"))
+        self._timer = self._loop.call_later(LINGER_TIMEOUT, self.drop)
 
     async def closed(self) -> None:
         """Wait, without reading, until the client has left."""
@@ -206,13 +220,14 @@ class WebSocketExchange:
     def reset(self, code: int) -> None:
         """End the stream with a close code; an error code of HTTP/2 becomes 1011."""
         close_code = code if code >= 1000 else CloseReason.INTERNAL_ERROR
-        self._connection.give_up(close_code, "told to reset")
+        self._connection.reset(close_code)
 
     def go_away(self, code: int, *, graceful: bool) -> None:
         """Say that the server goes away; a connection has no other streams to refuse."""
         if not graceful:
-            self._connection.give_up(CloseReason.GOING_AWAY, "told to go away")
+            self._connection.reset(CloseReason.GOING_AWAY)
 
     def abort(self) -> None:
-        """End the stream at once."""
-        self._connection.abort()
+        """End the stream at once, but for one that was reset."""
+        if not self._connection.is_leaving:
+            self._connection.abort()
