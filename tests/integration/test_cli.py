@@ -60,7 +60,7 @@ def run(
         capture_output=True,
         env=environment(**extra),
         cwd=cwd,
-        timeout=60,
+        timeout=120,
     )
 
 

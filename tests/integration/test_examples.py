@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import os
 import re
 import shutil
 import signal
@@ -14,6 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.programs import complaints
 
 pytest_plugins = ["pytester"]
 
@@ -33,12 +34,11 @@ def output(*command: str) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error", *command],
         cwd=ROOT,
-        env={**os.environ, "PYTHONDEVMODE": ""},  # which tells more
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=120,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, complaints(done.stderr)) == (0, "")
     return done.stdout
 
 

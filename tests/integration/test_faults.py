@@ -250,7 +250,7 @@ def test_serve_refuses_a_wrong_fault() -> None:
         env={**os.environ, "PYTHONDEVMODE": ""},  # in which the traceback is told
         capture_output=True,
         encoding="utf-8",
-        timeout=30,
+        timeout=120,
     )
     assert done.returncode == 2
     assert done.stdout == ""
@@ -277,7 +277,7 @@ def test_the_documentation_has_all_kinds_and_their_options() -> None:
 def test_serve_tells_all_kinds_and_their_options() -> None:
     serve = [sys.executable, "-m", "amazon_transcribe", "serve", "--help"]
     told = subprocess.run(
-        serve, capture_output=True, encoding="utf-8", timeout=30, check=True
+        serve, capture_output=True, encoding="utf-8", timeout=120, check=True
     ).stdout
     (told,) = re.findall(r"^  --fault (.*?)^  -", told, re.MULTILINE | re.DOTALL)
     words = set(re.findall(r"[\w-]+", re.sub(r"-\n +", "-", told)))

@@ -45,7 +45,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 
 def run(suite: pytest.Pytester, *plugins: str) -> pytest.RunResult:
     options = [f"-p{plugin}" for plugin in ("amazon_transcribe.pytest_plugin", *plugins)]
-    return suite.runpytest_subprocess(*options, timeout=60)
+    return suite.runpytest_subprocess(*options, timeout=120)
 
 
 def test_synchronous_test_gets_a_running_server(suite: pytest.Pytester) -> None:

@@ -161,7 +161,7 @@ def program(body: str, server: LocalTranscribe) -> subprocess.Popen[str]:
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )
 
 
@@ -175,7 +175,7 @@ stream.send(bytes(32000))
 print(type(next(stream)).__name__)
 """
     with program(body, local_transcribe) as process:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=120)
     assert (process.returncode, output, errors) == (0, "TranscriptEvent\n", "")
 
 
@@ -196,7 +196,7 @@ except KeyboardInterrupt:
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (0, "")
     assert output.splitlines()[-1] == "left 0"
 
@@ -219,7 +219,7 @@ with sync.open_stream(media_sample_rate_hz=16000, language_code="en-US") as stre
         print(sync.transcribe_file({str(SHORT)!r}).text[:4], flush=True)
 """
     with program(body, local_transcribe) as process:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "Deprecat" in errors or errors == ""  # from 3.12 on, of forks with threads
     assert output.splitlines()[:2] == [

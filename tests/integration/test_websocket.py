@@ -383,7 +383,7 @@ except ValidationException as error:
         capture_output=True,
         encoding="utf-8",
         check=True,
-        timeout=30,
+        timeout=120,
     )
     assert "the extra 'websocket'" in done.stdout
     assert done.stdout.count("\n") == 1

@@ -423,7 +423,7 @@ def test_no_botocore_is_imported() -> None:
         capture_output=True,
         encoding="utf-8",
         check=True,
-        timeout=30,
+        timeout=120,
     )
     assert done.stdout == "[]\n"
 

@@ -19,14 +19,18 @@ from amazon_transcribe.exceptions import SDKError, ServiceException, printable, 
 from amazon_transcribe.local.engines import EngineUnavailable
 from amazon_transcribe.observe import package_logger
 
-CONTROLS = [*map(chr, (*range(32), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xD800, 0xDFFF))]
+CONTROLS = [*map(chr, (*range(32), *range(0x7F, 0xA0), 0x2028, 0x2029))]
 CONTROLS += map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
-HOSTILE = st.text(st.sampled_from(CONTROLS) | st.characters(), max_size=40)
+SURROGATES = [*map(chr, range(0xD800, 0xE000))]
+STEERING = {*CONTROLS, *SURROGATES}
+HOSTILE = st.text(
+    st.sampled_from(CONTROLS) | st.sampled_from(SURROGATES) | st.characters(), max_size=40
+)
 KINDS = [getattr(exceptions, name) for name in exceptions.__all__]
 
 
 def steers(text: str) -> bool:
-    return any(control in text for control in CONTROLS)
+    return any(character in STEERING for character in text)
 
 
 def made(kind: type[SDKError], text: str) -> SDKError:
