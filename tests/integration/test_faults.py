@@ -20,6 +20,7 @@ from amazon_transcribe.exceptions import (
     LimitExceededException,
     SDKError,
     ServiceUnavailableException,
+    TimeoutException,
     TruncatedStreamException,
     UnknownServiceException,
     ValidationException,
@@ -54,6 +55,18 @@ async def test_the_log_tells_which_fault_strikes_whom(caplog: pytest.LogCaptureF
         f"fault delay injected into session {SESSION}",
         f"fault truncate injected into session {SESSION}",
     ]
+
+
+async def test_a_server_that_stops_reading_does_not_say_that_no_audio_comes() -> None:
+    faults = [Fault("stop-reading")]
+    async with (
+        LocalTranscribe("scripted", faults=faults, audio_timeout=0.1) as server,
+        client_of(server, idle_timeout=1.0) as client,
+        await start(client) as stream,
+    ):
+        await stream.input_stream.send_audio_event(SECOND)
+        with pytest.raises(TimeoutException, match="idle"):
+            await stream.output_stream.__anext__()
 
 
 async def test_a_start_that_was_given_up_takes_nobody_s_place() -> None:

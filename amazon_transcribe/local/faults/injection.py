@@ -164,6 +164,7 @@ class FaultyExchange:
     async def read(self, timeout: float | None = None) -> bytes:
         await self._inject_due(self._meter.seconds)
         if self._stopped_reading:
+            self._silent = True  # nor does it say after 15 s that no audio comes
             await self._exchange.closed()
             raise ConnectionLostException("the client has left")
         limits = [fault.seconds for fault in self._pending if fault.seconds is not None]

@@ -41,7 +41,7 @@ class ServerWebSocket(WebSocketStream):
             allowance=hooks.limits.allowance,
         )
         self._hooks = hooks
-        self.is_leaving = False  # after `reset`
+        self.is_leaving: bool = False  # after `reset`
         self._is_refused = False
         self._timer: asyncio.TimerHandle | None = None
 
