@@ -33,6 +33,7 @@ class ServerHttp1(Stage):
         self._http = h11.Connection(h11.SERVER)
         self._budget = Budget(hooks.limits.allowance, asyncio.get_running_loop().time)
         self._is_first = True
+        self._takes_body = True  # but for the answer to HEAD
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         shrink_buffer(transport)
@@ -64,12 +65,14 @@ class ServerHttp1(Stage):
             self._become(ServerWebSocket(self._hooks))
             return
         self._is_first, self._seen = False, b""
+        self._takes_body = request.method != b"HEAD"
         page = self._find(request)
         if page is None:
             self._answer_last(_NO_PAGE)
         elif self._next_is_allowed():
             self._answer(page)
             self._http.start_next_cycle()
+            self._takes_body = True
             self._timer.cancel()
             self._give(self._hooks.limits.next_stream)
         else:
@@ -98,7 +101,7 @@ class ServerHttp1(Stage):
     def _answer(self, page: Page) -> None:
         parts = (
             h11.Response(status_code=page.status, headers=page.headers),
-            h11.Data(data=page.body),
+            h11.Data(data=page.body if self._takes_body else b""),
             h11.EndOfMessage(),
         )
         self._transport.write(b"".join(self._http.send(part) or b"" for part in parts))

@@ -27,7 +27,7 @@ class ServerHttp2Connection(Http2Connection):
             allowance=hooks.limits.allowance,
         )
         self._hooks = hooks
-        self.client = ""
+        self.client: str = ""
         self._used = False
         self._refused: list[Http2Stream] = []
         loop = asyncio.get_running_loop()
@@ -64,7 +64,7 @@ class ServerHttp2Connection(Http2Connection):
         return not self.streams
 
     def respond(self, stream: Http2Stream, headers: Headers, *, accepted: bool) -> None:
-        """Send the answer's headers; answers to others that the client does not take are bounded.
+        """Send the answer's headers; refusals and pages that the client does not take are bounded.
 
         :param accepted: Whether the request had a signature that was accepted.
         """

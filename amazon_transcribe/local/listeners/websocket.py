@@ -42,8 +42,8 @@ class ServerWebSocket(WebSocketStream):
             allowance=hooks.limits.allowance,
         )
         self._hooks = hooks
-        self.client = ""
-        self.is_leaving = False  # after `reset`
+        self.client: str = ""
+        self.is_leaving: bool = False  # after `reset`
         self._is_refused = False
         self._timer: asyncio.TimerHandle | None = None
 

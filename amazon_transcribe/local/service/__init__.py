@@ -101,7 +101,7 @@ class TranscriptionService:
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="recognition")
         self._jobs: set[Future[Any]] = set()
         self.threads: int = workers
-        self.lag = Histogram()
+        self.lag: Histogram = Histogram()
 
     @property
     def admits(self) -> bool:
