@@ -207,8 +207,14 @@ def package_logger(name: str = "amazon_transcribe") -> logging.Logger:
 
 def _escape(record: logging.LogRecord) -> bool:
     if isinstance(record.args, tuple):
-        record.args = tuple(printable(a) if isinstance(a, str) else a for a in record.args)
+        record.args = tuple(map(_printable, record.args))
+    elif record.args:
+        record.args = {name: _printable(argument) for name, argument in record.args.items()}
     if record.exc_info:
         # Formatters write a traceback as it is here, if it is.
         record.exc_text = printable(logging.Formatter().formatException(record.exc_info), "\n")
     return True
+
+
+def _printable(argument: object) -> object:
+    return printable(argument) if isinstance(argument, str) else argument

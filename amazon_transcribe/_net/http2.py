@@ -216,9 +216,12 @@ class Http2Connection(asyncio.Protocol):
         self._watch()
         return stream
 
-    def respond(self, stream: Http2Stream, headers: Headers) -> None:
-        """Send the answer's headers, the status first; 200 pays for the request's."""
-        if headers[0][1] == "200":
+    def respond(self, stream: Http2Stream, headers: Headers, *, accepted: bool) -> None:
+        """Send the answer's headers, the status first.
+
+        :param accepted: Whether the request is worth its cost.
+        """
+        if accepted:
             self._budget.earned += _EARNED_BY_STREAM
         state = self._h2.streams.get(stream.id)
         # An eager task may answer a request of which `h2` knows already that it was taken back.

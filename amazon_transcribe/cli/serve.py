@@ -16,6 +16,7 @@ from ..local.faults import KINDS, OPTIONS, Fault
 from .arguments import HelpFormatter, key_pair, named_file, positive_seconds, whole
 from .errors import DONE, Unusable
 from .local_server import add_engine, check_readable, engine_options, start_server
+from .logs import FORMATS, write_logs
 from .output import write_to
 from .signals import run
 
@@ -113,6 +114,18 @@ Point any client at it:
         metavar="KIND[:NAME=VALUE,...]",
         help=_fault_help(),
     )
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="write a line for each stream, refusal and fault to standard error, not only warnings",
+    )
+    parser.add_argument(
+        "--log-format",
+        choices=FORMATS,
+        default="text",
+        help="json: an object a line (default: %(default)s)",
+    )
     add_engine(parser)
 
 
@@ -149,6 +162,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     if arguments.key:
         check_readable("--key", arguments.key)
     _allow_many_connections()
+    write_logs(arguments.log_format, verbose=arguments.verbose)
     return run(_serve_until_cancelled(arguments), [], after_signal=DONE)
 
 

@@ -49,7 +49,12 @@ class Exchange(Protocol):
 
 
 class NetworkExchange(Exchange, Protocol):
-    """What a listener makes: an exchange that can also be broken off."""
+    """What a listener makes: an exchange that can also be broken off.
+
+    :ivar client: The client's address.
+    """
+
+    client: str
 
     def abort(self) -> None:
         """End the stream at once."""

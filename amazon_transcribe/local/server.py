@@ -31,9 +31,11 @@ from .listeners.detection import NewConnection
 from .listeners.hooks import Connection, Limits, ServerHooks
 from .listeners.listener import Listener
 from .log import logger
+from .metrics import CONTENT_TYPE, Metrics
+from .pages import Page, Pages, text
 from .service import TranscriptionService
 from .service.categories import read_categories
-from .service.records import StreamRecord, StreamRecords
+from .service.records import StreamRecord, StreamRecords, log_end
 from .service.vocabulary import read_phrases
 
 if TYPE_CHECKING:
@@ -167,6 +169,10 @@ class LocalTranscribe:
         )
         self._keep_streams = keep_streams
         self._records = StreamRecords(keep_streams)
+        self._metrics = Metrics()
+        self._pages = Pages(
+            {"/health": self._health, "/ready": self._readiness, "/metrics": self._measures}, host
+        )
         self._service: TranscriptionService
         self._changing = asyncio.Lock()  # held by `start` and `close`
         self._cleanup: AsyncExitStack | None = None  # what `close` does
@@ -252,7 +258,8 @@ class LocalTranscribe:
             if self._cleanup is not None:
                 raise SDKError("the server is already running")
             self._urls.clear()
-            self._records = StreamRecords(self._keep_streams)
+            self._metrics = Metrics()
+            self._records = StreamRecords(self._keep_streams, on_change=self._stream_changed)
             self._cleanup = AsyncExitStack()
             try:
                 await self._start(self._cleanup)
@@ -382,7 +389,7 @@ class LocalTranscribe:
     def _accept(self, context: ssl.SSLContext | None) -> asyncio.Protocol:
         if self._faults.refuse_connection():
             return RefusedConnection()
-        hooks = ServerHooks(self._begin, self._connection_changed, self._limits)
+        hooks = ServerHooks(self._begin, self._connection_changed, self._limits, self._pages)
         return NewConnection(hooks, self._arrivals, context)
 
     def _make_room(self) -> None:
@@ -398,15 +405,20 @@ class LocalTranscribe:
 
     async def _serve(self, exchange: NetworkExchange) -> None:
         try:
-            with self._records.record(exchange.target) as record:
+            with self._records.record(exchange.target, exchange.client) as record:
                 serve = partial(self._service.serve, record=record)
                 await self._faults.serve(exchange, serve)
-        except HTTPException as error:
-            logger.info("a stream broke off: %s", type(error).__name__)
+        except HTTPException:
+            pass  # the record has it
         except Exception:
             logger.exception("a stream failed in the server")
         finally:
             exchange.abort()
+
+    def _stream_changed(self, record: StreamRecord) -> None:
+        self._metrics.take(record)
+        if record.ended is not None:
+            log_end(record)
 
     def _connection_changed(self, connection: Connection) -> None:
         if connection.lost.done():
@@ -415,6 +427,21 @@ class LocalTranscribe:
             self._connections[connection] = None
             if self._cleanup is None:  # accepted before the listeners were closed
                 connection.abort()
+
+    # Pages
+
+    def _health(self) -> Page:
+        return text("ok\n")
+
+    def _readiness(self) -> Page:
+        if self._service.admits:
+            return text("ready\n")
+        return text("The server is shutting down.\n", 503)
+
+    def _measures(self) -> Page:
+        connections = len(self._connections)
+        measures = self._metrics.text(self._service, self._faults.injected, connections)
+        return text(measures, content_type=CONTENT_TYPE)
 
 
 def _new_access_key() -> str:

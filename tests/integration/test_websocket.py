@@ -799,7 +799,7 @@ async def test_closing_the_server_ends_its_streams() -> None:
 async def test_without_wsproto_the_server_speaks_http2(
     server: LocalTranscribe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "amazon_transcribe.local.listeners.websocket", None)
+    monkeypatch.setitem(sys.modules, "amazon_transcribe.local.listeners.http1", None)
     async with calling(server, b"GET / HTTP/1.1\r\n\r\n") as socket:
         answer = await socket.reader.read()
         assert answer.startswith(b"HTTP/1.1 501 ")

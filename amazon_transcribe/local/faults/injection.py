@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -26,9 +27,12 @@ class Faults:
     """All faults of a server.
 
     :param faults: One stream may get several of them.
+
+    :ivar injected: How many streams and connections got a fault of each kind.
     """
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
+        self.injected: Counter[str] = Counter()
         schedules = [_FaultSchedule(fault) for fault in faults]
         self._of_streams = [s for s in schedules if KINDS[s.fault.kind].inject is not None]
         self._of_connections = [s for s in schedules if KINDS[s.fault.kind].inject is None]
@@ -38,14 +42,18 @@ class Faults:
         drawn = [schedule.draw() for schedule in self._of_connections]  # each takes part
         if not any(drawn):
             return False
-        logger.info("fault refuse injected into a connection")
+        self.injected["refuse"] += 1
+        logger.info("fault %(fault)s injected into a connection", {"fault": "refuse"})
         return True
 
     def serve(self, exchange: NetworkExchange, serve: Serve) -> Coroutine[Any, Any, None]:
         """Let `serve` answer a stream, with the faults that the stream draws."""
         drawn = [schedule.draw() for schedule in self._of_streams]
         planned = [fault for fault in drawn if fault is not None]
-        return _serve_with(planned, exchange, serve) if planned else serve(exchange)
+        if planned:
+            self.injected.update(each.fault.kind for each in planned)
+            return _serve_with(planned, exchange, serve)
+        return serve(exchange)
 
 
 async def _serve_with(
@@ -55,7 +63,10 @@ async def _serve_with(
     stream = FaultyExchange(exchange, [fault for fault in faults if not fault.early])
     try:
         for planned in faults:
-            logger.info("fault %s injected into session %s", planned.fault.kind, session)
+            logger.info(
+                "fault %(fault)s injected into session %(session)s",
+                {"fault": planned.fault.kind, "session": session},
+            )
             if planned.early:
                 await planned.inject(stream)
                 if exchange.is_over:  # the client may have started the session again

@@ -1,4 +1,4 @@
-"""Which protocol a connection speaks: HTTP/2 and WebSocket share every port."""
+"""Which protocol a connection speaks: HTTP/2 and HTTP/1.1 share every port."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import ssl
 from dataclasses import replace
 from functools import partial
-from typing import cast
 
 from ..._net.tls import shrink_handshake
 from ...exceptions import missing_extra
@@ -14,16 +13,15 @@ from ..log import logger
 from .arrivals import Arrivals
 from .hooks import ServerHooks
 from .http2 import ServerHttp2Connection
+from .stage import Stage
 
 # The first bytes of HTTP/2 (RFC 9113, 3.4); no method of HTTP/1.1 begins with them.
 _PREFACE = b"PRI"
 
-_NO_WEBSOCKET = (
-    "HTTP/1.1 501 Not Implemented\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n"
-)
+_NO_HTTP1 = "HTTP/1.1 501 Not Implemented\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n"
 
 
-class NewConnection(asyncio.Protocol):
+class NewConnection(Stage):
     """A connection until its protocol is known; then that protocol takes its place.
 
     With TLS, ALPN names the protocol. Without ALPN, and without TLS, the first bytes show it.
@@ -35,27 +33,22 @@ class NewConnection(asyncio.Protocol):
     def __init__(
         self, hooks: ServerHooks, arrivals: Arrivals, context: ssl.SSLContext | None
     ) -> None:
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._hooks = hooks
+        super().__init__(hooks)
         self._arrivals = arrivals
         self._context = context
         self._handshake: asyncio.Task[None] | None = None
-        self._seen = b""
-        self._transport: asyncio.Transport
-        self._timer: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._hooks.limits.hello, self.abort)
-        self._hooks.on_change(self)
+        super().connection_made(transport)
         self._arrivals.add(self._transport)
         self._hooks = replace(
             self._hooks, on_known=partial(self._arrivals.discard, self._transport)
         )
         if self._context is not None:
             self._transport.pause_reading()
-            self._handshake = loop.create_task(self._shake_hands(self._transport, self._context))
+            self._handshake = asyncio.get_running_loop().create_task(
+                self._shake_hands(self._transport, self._context)
+            )
         elif transport.get_extra_info("ssl_object") is not None:
             self._begin_with_tls()
 
@@ -83,7 +76,7 @@ class NewConnection(asyncio.Protocol):
         if protocol == "h2":
             self._become_http2()
         elif protocol is not None:
-            self._become_websocket()
+            self._become_http1()
         elif self._seen:
             self.data_received(b"")
 
@@ -94,51 +87,26 @@ class NewConnection(asyncio.Protocol):
         if self._seen.startswith(_PREFACE):
             self._become_http2()
         elif not _PREFACE.startswith(self._seen):
-            self._become_websocket()
+            self._become_http1()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._transport.close()  # Python 3.10's TLS takes one that the peer closed for unclosed
-        self._hooks.on_known()
-        if self._handshake is not None:
-            self._handshake.cancel()
-            self._handshake.add_done_callback(lambda _: self._leave())
+        handshake, self._handshake = self._handshake, None
+        if handshake is not None:
+            handshake.cancel()
+            handshake.add_done_callback(lambda _: self.connection_lost(exc))
         else:
-            self._leave()
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is under way: always, as it has said nothing yet."""
-        return True
-
-    def close(self) -> None:
-        self._transport.close()
-
-    def abort(self) -> None:
-        self._transport.abort()
+            super().connection_lost(exc)
 
     def _become_http2(self) -> None:
         self._become(ServerHttp2Connection(self._hooks))
 
-    def _become_websocket(self) -> None:
-        try:  # imported here, as WebSocket needs wsproto and the server does not
-            from .websocket import ServerWebSocket
+    def _become_http1(self) -> None:
+        try:  # imported here, as HTTP/1.1 needs h11 and wsproto, and the server does not
+            from .http1 import ServerHttp1
         except ImportError as error:
-            reason = missing_extra("WebSocket", "websocket", error)
+            reason = missing_extra("HTTP/1.1", "websocket", error)
             logger.warning("refused a connection: %s", reason)
-            self._transport.write(f"{_NO_WEBSOCKET}{reason}\n".encode())
+            self._transport.write(f"{_NO_HTTP1}{reason}\n".encode())
             self._transport.close()
             return
-        self._become(ServerWebSocket(self._hooks))
-
-    def _become(self, protocol: asyncio.Protocol) -> None:
-        self._leave()
-        self._transport.set_protocol(protocol)
-        protocol.connection_made(self._transport)
-        if self._seen:
-            protocol.data_received(self._seen)
-
-    def _leave(self) -> None:
-        self._timer.cancel()
-        if not self.lost.done():
-            self.lost.set_result(None)
-            self._hooks.on_change(self)
+        self._become(ServerHttp1(self._hooks))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..._net.http2 import MAX_UNREAD_ANSWERS
 from ..._net.limits import ALLOWANCE, Allowance
 from ..exchange import NetworkExchange
+from ..pages import Pages
 
 
 class Connection(Protocol):
@@ -35,11 +36,11 @@ class Connection(Protocol):
 class Limits:
     """How long the server waits for a client, in seconds, and how much it does for one.
 
-    :param hello: For a connection's first words: HTTP/2's preface or the request to upgrade
-        to WebSocket.
+    :param hello: For a connection's first words: HTTP/2's preface or the first request of
+        HTTP/1.1.
     :param handshake: For the TLS handshake.
-    :param next_stream: For another stream on an HTTP/2 connection without one; clients keep
-        a connection for less.
+    :param next_stream: For another stream on an HTTP/2 connection without one, or another
+        request of HTTP/1.1; clients keep a connection for less.
     :param unseen: For a WebSocket client while reading is paused: we cannot see it
         disconnect then.
     :param out_of_resources: Until the next attempt to take connections, after one failed.
@@ -70,11 +71,22 @@ class ServerHooks:
 
     :param on_exchange: Called with each exchange as it begins.
     :param on_change: Called when a connection is made, and when it is lost or replaced.
-    :param on_known: Called when a signature of the connection is accepted, and when it is lost.
     :param limits: How long a connection waits, and how much it answers.
+    :param pages: What is answered without an exchange.
+    :param on_known: Called when a signature of the connection is accepted, and when it is lost.
     """
 
     on_exchange: Callable[[NetworkExchange], None]
     on_change: Callable[[Connection], None]
     limits: Limits
+    pages: Pages = field(default_factory=lambda: Pages({}))
     on_known: Callable[[], None] = lambda: None
+
+
+def peer_address(transport: asyncio.BaseTransport) -> str:
+    """Return the address of a connection's other end, as in a URL; empty if it has none."""
+    peer = transport.get_extra_info("peername")
+    if not peer:
+        return ""
+    host, port = peer[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

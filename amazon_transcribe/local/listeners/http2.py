@@ -10,7 +10,9 @@ from h2.errors import ErrorCodes
 
 from ..._net.http2 import Http2Connection
 from ..._net.http2_stream import Headers, Http2Stream
-from .hooks import ServerHooks
+from ..exchange import LINGER_TIMEOUT
+from ..pages import Page
+from .hooks import ServerHooks, peer_address
 
 
 class ServerHttp2Connection(Http2Connection):
@@ -25,10 +27,15 @@ class ServerHttp2Connection(Http2Connection):
             allowance=hooks.limits.allowance,
         )
         self._hooks = hooks
+        self.client: str = ""
         self._used = False
         self._refused: list[Http2Stream] = []
         loop = asyncio.get_running_loop()
         self._check = loop.call_later(hooks.limits.hello, self._check_hello)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.client = peer_address(transport)
+        super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._check.cancel()
@@ -37,17 +44,32 @@ class ServerHttp2Connection(Http2Connection):
 
     def _begin(self, stream: Http2Stream, headers: Headers) -> None:
         self._used = True
-        self._hooks.on_exchange(Http2Exchange(self, stream, headers))
+        exchange = Http2Exchange(self, stream, headers)
+        page = self._hooks.pages.find(exchange.method, exchange.target, exchange.host)
+        if page is None:
+            self._hooks.on_exchange(exchange)
+        else:
+            self._show(stream, page)
+
+    def _show(self, stream: Http2Stream, page: Page) -> None:
+        self.respond(stream, [(":status", str(page.status)), *page.headers], accepted=False)
+        stream.write(page.body)
+        stream.end()
+        # What is not taken by then is not waited for, nor is a request's end.
+        self._loop.call_later(LINGER_TIMEOUT, stream.abort, ErrorCodes.NO_ERROR)
 
     @property
     def is_idle(self) -> bool:
         """Whether it has no stream."""
         return not self.streams
 
-    def respond(self, stream: Http2Stream, headers: Headers) -> None:
-        """Send the answer's headers; refusals that the client does not take are bounded."""
-        super().respond(stream, headers)
-        if headers[0] == (":status", "200"):
+    def respond(self, stream: Http2Stream, headers: Headers, *, accepted: bool) -> None:
+        """Send the answer's headers; refusals and pages that the client does not take are bounded.
+
+        :param accepted: Whether the request had a signature that was accepted.
+        """
+        super().respond(stream, headers, accepted=accepted)
+        if accepted:
             self._hooks.on_known()
             return
         if len(self._refused) >= self._hooks.limits.untaken_refusals:
@@ -77,10 +99,14 @@ class ServerHttp2Connection(Http2Connection):
 class Http2Exchange:
     """A stream of HTTP/2, as the service sees it."""
 
-    def __init__(self, connection: Http2Connection, stream: Http2Stream, headers: Headers) -> None:
-        pseudo = dict(headers)
-        self.method: str = pseudo.get(":method", "")
-        self.target: str = pseudo.get(":path", "")
+    def __init__(
+        self, connection: ServerHttp2Connection, stream: Http2Stream, headers: Headers
+    ) -> None:
+        fields = dict(headers)
+        self.method: str = fields.get(":method", "")
+        self.target: str = fields.get(":path", "")
+        self.host: str = fields.get(":authority") or fields.get("host", "")
+        self.client: str = connection.client
         self.headers: Headers = headers
         self.read: Final = stream.read
         self.finish: Final = stream.finish
@@ -90,7 +116,9 @@ class Http2Exchange:
 
     def respond(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         self.headers = ()  # they may be long, and are of no use any more
-        self._connection.respond(self._stream, [(":status", str(status)), *headers])
+        self._connection.respond(
+            self._stream, [(":status", str(status)), *headers], accepted=status == 200
+        )
 
     async def write(self, data: bytes, timeout: float | None = None) -> None:
         """Send bytes, and wait while too many are unsent."""

@@ -26,9 +26,10 @@ from ..._net.websocket import WebSocketStream
 from ..._protocol.server_session import exception_frame
 from ...exceptions import StreamClosedException, TimeoutException
 from ..exchange import LINGER_TIMEOUT
-from .hooks import ServerHooks
+from .hooks import ServerHooks, peer_address
 
-_UPGRADE_REQUIRED = b"This is a Transcribe: it speaks HTTP/2, or WebSocket after an upgrade.\n"
+UPGRADE_REQUIRED = "This is a Transcribe: it speaks HTTP/2, or WebSocket after an upgrade.\n"
+"""What is said to a client of HTTP/1.1 that asks for something else."""
 
 
 class ServerWebSocket(WebSocketStream):
@@ -41,6 +42,7 @@ class ServerWebSocket(WebSocketStream):
             allowance=hooks.limits.allowance,
         )
         self._hooks = hooks
+        self.client: str = ""
         self.is_leaving: bool = False  # after `reset`
         self._is_refused = False
         self._timer: asyncio.TimerHandle | None = None
@@ -125,6 +127,7 @@ class ServerWebSocket(WebSocketStream):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._hooks.limits.hello, self.drop)
+        self.client = peer_address(transport)
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -149,12 +152,12 @@ class ServerWebSocket(WebSocketStream):
                     (b"upgrade", b"websocket"),
                     (b"connection", b"upgrade, close"),
                     (b"content-type", b"text/plain"),
-                    (b"content-length", str(len(_UPGRADE_REQUIRED)).encode()),
+                    (b"content-length", str(len(UPGRADE_REQUIRED)).encode()),
                 ],
                 has_body=True,
             )
             self._send(self._ws.send(answer))
-            self._send(self._ws.send(RejectData(_UPGRADE_REQUIRED, body_finished=True)))
+            self._send(self._ws.send(RejectData(UPGRADE_REQUIRED.encode(), body_finished=True)))
         if self._transport is not None:
             self._transport.close()
 
@@ -174,6 +177,7 @@ class WebSocketExchange:
     ) -> None:
         self.target = target
         self.headers = headers
+        self.client: str = connection.client
         self.read: Final = connection.read
         self.finish: Final = connection.finish
         self.closed: Final = connection.closed

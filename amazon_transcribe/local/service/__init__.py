@@ -34,6 +34,7 @@ from ..recognition.pipeline import Pipeline
 from .admission import Admission, AudioTimer, Lease
 from .categories import Categories
 from .events import SEVERAL_ALTERNATIVES, EventMapper, empty_event, event_mapper
+from .histogram import Histogram
 from .operations import OPERATIONS
 from .parameters import check_parameters, keywords_of, open_filter, pipeline_options
 from .phrases import Phrases
@@ -49,6 +50,9 @@ _T = TypeVar("_T")
 
 class TranscriptionService:
     """Answers streams with an engine.
+
+    :ivar threads: Threads for recognition.
+    :ivar lag: Seconds from the arrival of audio until its results are sent.
 
     :param engine: The recogniser, which all streams share.
     :param secrets: The secret of each known access key.
@@ -96,6 +100,18 @@ class TranscriptionService:
         self._scribe = ScribeSessions(clock)
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="recognition")
         self._jobs: set[Future[Any]] = set()
+        self.threads: int = workers
+        self.lag: Histogram = Histogram()
+
+    @property
+    def admits(self) -> bool:
+        """Whether it takes streams: until it shuts down."""
+        return not self._admission.closed
+
+    @property
+    def busy_threads(self) -> int:
+        """How many threads recognise now."""
+        return sum(job.running() for job in self._jobs)
 
     async def serve(self, exchange: Exchange, record: StreamRecord | None = None) -> None:
         """Answer one request, and serve its stream from beginning to end.
@@ -110,13 +126,13 @@ class TranscriptionService:
             request = session.receive_request(exchange.method, exchange.target, exchange.headers)
             if session.operation is GET_MEDICAL_SCRIBE_STREAM:
                 answer = 200, *session.answer(self._scribe.look_up(request.session_id))
+                record.operation = session.operation.name
                 record.end("complete")
             else:
                 record.parameters = keywords_of(request)
                 record.session_id = session.session_id
                 self._admit(session, request)
         except RequestRefused as error:
-            logger.info("refused %s: %s", exchange.target.partition("?")[0], error.name)
             record.end("refused", f"{error.name}: {error.message}")
             # Not sent here: as long as the client does not take it, the error would keep all
             # that the request consisted of.
@@ -126,7 +142,10 @@ class TranscriptionService:
             return
         unknown = [ascii(name) for name in session.unknown_parameters]
         self._log_ignored_once("ignoring unknown parameters: %s", unknown)
-        logger.info("session %s begins: request %s", session.session_id, session.request_id)
+        logger.info(
+            "session %(session)s begins: request %(request)s",
+            {"session": session.session_id, "request": session.request_id},
+        )
         exchange.respond(200, [("date", self._date()), *session.response_headers()])
         with self._admission.lease(session.session_id) as lease:
             if session.operation is START_MEDICAL_SCRIBE_STREAM:
@@ -135,11 +154,9 @@ class TranscriptionService:
             try:
                 await self._transcribe(session, lease, exchange, record)
                 status = "COMPLETED" if session.session_ended else status
-                logger.info("session %s ends", session.session_id)
                 record.end("complete")
             except ServiceException as error:
                 status = "FAILED"
-                logger.info("session %s ends: %s", session.session_id, type(error).__name__)
                 record.end("failed", f"{type(error).__name__}: {error.message}")
                 await exchange.write(session.send_exception(error), WRITE_TIMEOUT)
             except HTTPException:
@@ -147,7 +164,9 @@ class TranscriptionService:
             except Exception:
                 # The engine failed: the client gets the exception that the service would send.
                 status = "FAILED"
-                logger.exception("session %s failed in the server", session.session_id)
+                logger.exception(
+                    "session %(session)s failed in the server", {"session": session.session_id}
+                )
                 failure = InternalFailureException("A problem occurred while processing the audio.")
                 record.end("failed", f"{type(failure).__name__}: {failure.message}")
                 await exchange.write(session.send_exception(failure), WRITE_TIMEOUT)
@@ -237,9 +256,11 @@ class TranscriptionService:
                     record.configuration = session.configuration
                     stream = await self._open(session, exchange, record)
                 if stream is not None and audio:
+                    came = time.monotonic()
                     await self._recognise(stream, stream.pipeline.accept, audio)
                     await self._catch_up(stream, lease)
                     timer.restart()
+                    self.lag.observe(time.monotonic() - came)
         if stream is not None:
             await self._recognise(stream, stream.pipeline.finish)
         if ending is not None:

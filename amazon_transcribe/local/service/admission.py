@@ -123,11 +123,11 @@ class Admission:
     def __init__(self, max_streams: int | None) -> None:
         self._max_streams = max_streams
         self._leases: dict[str, Lease] = {}
-        self._closed = False
+        self.closed: bool = False
 
     def close(self) -> None:
         """Admit no more streams."""
-        self._closed = True
+        self.closed = True
 
     def end_all(self) -> None:
         """End all streams with the exception of a server that shuts down."""
@@ -139,7 +139,7 @@ class Admission:
 
         :raises RequestRefused: 429, when there may not be another stream; 503.
         """
-        if self._closed:
+        if self.closed:
             raise RequestRefused(503, "ServiceUnavailableException", _SHUTDOWN)
         others = self._leases.keys() - {session_id.lower()}
         if self._max_streams is not None and len(others) >= self._max_streams:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
@@ -17,12 +17,20 @@ from ..._protocol.constants import WEBSOCKET
 from ...eventstream import BaseEvent
 from ...exceptions import HTTPException, SDKError, ValidationException
 from ...transcription import Result
+from ..log import logger
 from .operations import OPERATIONS
 
-__all__ = ["StreamEnd", "StreamRecord", "StreamRecords", "StreamsNotEnded"]
+__all__ = ["StreamEnd", "StreamRecord", "StreamRecords", "StreamsNotEnded", "log_end"]
 
 AUDIO_BYTES = 64 * 1024 * 1024
 """How much audio a server keeps, of all its streams together: 35 minutes at 16 kHz."""
+
+_MAX_REASON = 300  # characters that are logged; a refusal may quote what the program sent
+
+_END = (
+    "session %(session)s ends: %(operation)s from %(client)s,"
+    " %(audio_seconds).1f s of audio, %(end)s"
+)
 
 StreamEnd = Literal["complete", "refused", "failed", "fault", "lost", "closed"]
 """How a stream ended.
@@ -42,8 +50,10 @@ class StreamRecord:
     """What the server knows of one stream.
 
     :param operation: The operation's name, such as `"StartStreamTranscription"`.
+    :param client: The address that the program called from.
     :param records: Those that the record belongs to; None for a record that keeps no audio
         and no results.
+    :param on_end: Called once the stream has ended.
 
     :ivar session_id: The session's id, as the program gave it or the server made it.
     :ivar parameters: The parameters that the program set, by the names of the client's
@@ -53,21 +63,33 @@ class StreamRecord:
     :ivar audio_seconds: Seconds of audio received and recognised.
     :ivar results: The final results that the server sent, whatever the operation; a fault may
         have kept them from the program.
+    :ivar partials: How many partial results the server sent.
+    :ivar finals: How many final results it sent.
     :ivar ended: How the stream ended, None while it is open. A program that has seen the end
         of its stream finds it set.
     :ivar reason: Why, for an end that is not complete: an exception's name and its text.
     """
 
-    def __init__(self, operation: str = "", records: StreamRecords | None = None) -> None:
+    def __init__(
+        self,
+        operation: str = "",
+        client: str = "",
+        records: StreamRecords | None = None,
+        on_end: Callable[[StreamRecord], None] = lambda _: None,
+    ) -> None:
         self.operation = operation
+        self.client = client
         self.session_id: str = ""
         self.parameters: Mapping[str, object] = {}
         self.configuration: BaseEvent | None = None
         self.audio_seconds: float = 0.0
         self.results: list[Result] = []
+        self.partials: int = 0
+        self.finals: int = 0
         self.ended: StreamEnd | None = None
         self.reason: str = ""
         self._records = records
+        self._on_end = on_end
         self._audio: list[bytes] = []
         self._audio_missing = 0  # bytes
 
@@ -110,11 +132,15 @@ class StreamRecord:
             self._audio.append(audio)
 
     def take_result(self, result: Result) -> None:
-        """Keep a result, if it is final.
+        """Count a result, and keep it if it is final.
 
         :param result: What was sent.
         """
-        if self._records is not None and not result.is_partial:
+        if result.is_partial:
+            self.partials += 1
+            return
+        self.finals += 1
+        if self._records is not None:
             self.results.append(result)
 
     def end(self, how: StreamEnd, reason: str = "") -> None:
@@ -126,6 +152,7 @@ class StreamRecord:
         if self.ended is None:
             self.reason = reason
             self.ended = how
+            self._on_end(self)
             if self._records is not None:
                 self._records.resume_waiters()
 
@@ -142,10 +169,19 @@ class StreamRecords:
 
     :param limit: How many streams are recorded, the first ones; 0 for none.
     :param audio_bytes: How much of their audio is kept, together.
+    :param on_change: Called when a stream begins, and when it ends; also with those that
+        are not kept.
     """
 
-    def __init__(self, limit: int, *, audio_bytes: int = AUDIO_BYTES) -> None:
+    def __init__(
+        self,
+        limit: int,
+        *,
+        audio_bytes: int = AUDIO_BYTES,
+        on_change: Callable[[StreamRecord], None] = lambda _: None,
+    ) -> None:
         self._limit = limit
+        self._on_change = on_change
         self._audio_left = audio_bytes
         self._records: list[StreamRecord] = []
         self._waiters: list[_Waiter] = []
@@ -161,16 +197,23 @@ class StreamRecords:
         return tuple(self._records)
 
     @contextmanager
-    def record(self, target: str) -> Iterator[StreamRecord]:
+    def record(self, target: str, client: str = "") -> Iterator[StreamRecord]:
         """Record an exchange; one that is no stream, by its target, is not kept.
 
         :param target: The path as sent, with its query.
+        :param client: The address of the program.
         """
         operation = OPERATIONS.get(target.partition("?")[0].removesuffix(WEBSOCKET))
-        record = StreamRecord()
-        if operation is not None and len(self._records) < self._limit:
-            record = StreamRecord(operation.name, self)
+        is_kept = operation is not None and len(self._records) < self._limit
+        record = StreamRecord(
+            operation.name if operation is not None else "",
+            client,
+            self if is_kept else None,
+            self._on_change,
+        )
+        if is_kept:
             self._records.append(record)
+        self._on_change(record)
         try:
             yield record
             record.end("fault")  # nothing else leaves a stream without an end
@@ -248,3 +291,24 @@ class StreamRecords:
         return StreamsNotEnded(
             f"{count} stream{'s' * (count > 1)} should have ended within {timeout:g} s: {began}"
         )
+
+
+def log_end(record: StreamRecord) -> None:
+    """Write a line to the log about a stream that has ended."""
+    if record.ended == "refused":
+        line = "refused %(operation)s from %(client)s: %(reason)s"
+    elif record.reason:
+        line = _END + ": %(reason)s"
+    else:
+        line = _END
+    logger.info(
+        line,
+        {
+            "session": record.session_id,
+            "operation": record.operation or "a request",
+            "client": record.client,
+            "audio_seconds": round(record.audio_seconds, 3),
+            "end": record.ended,
+            "reason": record.reason[:_MAX_REASON],
+        },
+    )

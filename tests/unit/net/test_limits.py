@@ -111,7 +111,7 @@ async def test_window_updates_for_what_was_sent_cost_nothing(client: bool) -> No
     """As of a busy connection: one update of the stream and one of the connection a frame."""
     ours, peer, wire, stream = joined(client=client, allowance=Allowance(200, 0, 10**6))
     if not client:
-        ours.respond(stream, [(":status", "200")])
+        ours.respond(stream, [(":status", "200")], accepted=True)
     for _ in range(1000):
         stream.write(bytes(300))
         exchange(ours, peer, wire)
