@@ -34,8 +34,8 @@ _SPOOL_STEP = 1024 * 1024
 _MAX_BOXES = 1024 * 1024  # bytes before the sound of an MP4 that are looked through
 
 # Recordings leave out what is silent, and begin their sound after their picture. A longer gap
-# is a fault in the times.
-_MIN_GAP, _MAX_GAP = 0.1, 3600.0
+# is a fault in the times, and so are gaps that are longer together than a stream may be.
+_MIN_GAP, _MAX_GAP, _MAX_GAPS = 0.1, 3600.0, 4 * 3600.0
 
 # Speech needs more. One frame at 1 Hz may become gigabytes, in a call that nothing can cancel.
 _MIN_RATE = 1000
@@ -313,6 +313,7 @@ class _Sound:
         self._block = bytearray()
         self._size = 0  # bytes that came out
         self._start: float | None = None
+        self._gaps = 0.0
 
     def track(self, container: InputContainer) -> Track:
         if container.start_time is not None:
@@ -354,8 +355,9 @@ class _Sound:
             self._start = frame.time
         second = self.rate * self._frame_size
         gap = frame.time - self._start - self._size / second
-        if not _MIN_GAP < gap <= _MAX_GAP:
+        if not _MIN_GAP < gap <= min(_MAX_GAP, _MAX_GAPS - self._gaps):
             return
+        self._gaps += gap
         missing = round(gap * self.rate) * self._frame_size
         while missing > 0:
             silence = bytes(min(missing, second))

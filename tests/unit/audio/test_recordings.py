@@ -245,6 +245,17 @@ class TestTime:
         assert len(pcm) == pytest.approx(len(SPEECH) + 5 * 32_000, abs=6_400)
         assert not any(pcm[3 * 32_000 : 5 * 32_000])
 
+    async def test_pauses_are_no_longer_than_a_stream_may_be(self) -> None:
+        caf = bytearray(encode(bytes(200), "caf", "pcm_s16be", 8_000, source_rate=8_000))
+        at = caf.index(b"desc") + 12 + 20  # 1,000 s a frame, of 1 sample each
+        assert caf[at : at + 4] == (1).to_bytes(4, "big")
+        caf[at : at + 4] = (8_000 * 1_000).to_bytes(4, "big")
+        size = 0
+        async with open_audio(bytes(caf)) as audio:
+            async for chunk in audio.chunks:
+                size += len(chunk)
+        assert 3 * 3_600 < size / 16_000 < 5 * 3_600
+
     async def test_no_more_is_read_than_is_wanted_whatever_the_length(self) -> None:
         second = 8_000  # bytes, of 8 bits
         header = encode(bytes(2), "wav", "pcm_u8", 8_000, source_rate=8_000).partition(b"data")[0]
