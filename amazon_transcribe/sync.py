@@ -21,7 +21,8 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -119,7 +120,7 @@ def open_stream(
             await stack.enter_async_context(stream)
             return SyncStream(_background, stream, stack.pop_all())
 
-    return _background.run(start())
+    return _background.run(start(), undo=SyncStream.aclose)
 
 
 class SyncStream:
@@ -141,6 +142,7 @@ class SyncStream:
         self._stream = stream
         self._resources = resources
         self._events: asyncio.Queue[TranscriptEvent | SDKError | None] = asyncio.Queue()
+        self._returned: deque[TranscriptEvent | None] = deque()  # before them
         self._room = asyncio.Semaphore(MAX_UNREAD)
         self._reading = asyncio.create_task(self._read())
         background.streams.add(self)
@@ -175,7 +177,7 @@ class SyncStream:
 
         :raises SDKError: what ended the stream, if not cleanly.
         """
-        event = self._background.run(self._next_event())
+        event = self._background.run(self._next_event(), undo=self._return)
         if event is None:
             raise StopIteration
         return event
@@ -208,6 +210,8 @@ class SyncStream:
             self._events.put_nowait(end)
 
     async def _next_event(self) -> TranscriptEvent | None:
+        if self._returned:
+            return self._returned.popleft()
         event = await self._events.get()
         if isinstance(event, TranscriptEvent):
             self._room.release()
@@ -216,6 +220,10 @@ class SyncStream:
         if event is not None:
             raise event.with_traceback(None)
         return None
+
+    async def _return(self, event: TranscriptEvent | None) -> None:
+        """Keep an event for the next call: the one that it was for was interrupted."""
+        self._returned.append(event)
 
 
 class _Background:
@@ -233,27 +241,47 @@ class _Background:
         """Whether it is this process's, and not the one's that this was forked from."""
         return self._pid == os.getpid()
 
-    def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
-        """Run a coroutine in the thread and wait for its result."""
+    def run(
+        self,
+        work: Coroutine[Any, Any, _T],
+        undo: Callable[[_T], Coroutine[Any, Any, None]] | None = None,
+    ) -> _T:
+        """Run a coroutine in the thread and wait for its result.
+
+        :param undo: What becomes of a result that nobody gets, as the wait was interrupted.
+        """
         try:
             loop = self._running_loop()
         except BaseException:
-            coroutine.close()
+            work.close()
             raise
         done: Future[_T] = Future()
-        tasks: list[asyncio.Task[_T]] = []
+        tasks: list[asyncio.Task[None]] = []
 
         def begin() -> None:
-            tasks.append(loop.create_task(coroutine))
-            tasks[0].add_done_callback(lambda task: _pass_on(task, done))
+            tasks.append(loop.create_task(_pass_on(work, done)))
+            tasks[0].add_done_callback(lambda _: abandon())
 
-        loop.call_soon_threadsafe(begin)
+        def abandon() -> None:
+            if not done.done():  # it was cancelled before its first step
+                work.close()
+                done.set_exception(StreamClosedException("the work was cancelled"))
+
+        def cancel() -> None:
+            if tasks:
+                tasks[0].cancel()
+            else:
+                abandon()
+
         try:
+            loop.call_soon_threadsafe(begin)
             while not done.done():
                 wait([done], _SIGNAL_INTERVAL)
         except BaseException:
-            loop.call_soon_threadsafe(lambda: tasks[0].cancel())
+            loop.call_soon_threadsafe(cancel)
             wait([done], _CANCEL_TIMEOUT)
+            if undo is not None and done.done() and done.exception() is None:
+                asyncio.run_coroutine_threadsafe(undo(done.result()), loop)
             raise
         return done.result()
 
@@ -264,11 +292,16 @@ class _Background:
             raise ValidationException("on_event cannot wait for calls of amazon_transcribe.sync")
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=_run_loop, args=(self._loop,), name="amazon_transcribe", daemon=True
+                loop = asyncio.new_event_loop()
+                thread = threading.Thread(
+                    target=_run_loop, args=(loop,), name="amazon_transcribe", daemon=True
                 )
-                self._thread.start()
+                try:
+                    thread.start()
+                except RuntimeError:  # there are too many threads
+                    loop.close()
+                    raise
+                self._loop, self._thread = loop, thread
             return self._loop
 
     def end(self) -> None:
@@ -282,8 +315,8 @@ class _Background:
 
     async def _end_work(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            for stream in list(self.streams):
-                await stream.aclose()
+            closing = [stream.aclose() for stream in self.streams]
+            await asyncio.gather(*closing, return_exceptions=True)
             tasks = asyncio.all_tasks() - {asyncio.current_task()}
             for task in tasks:
                 task.cancel()
@@ -303,13 +336,15 @@ def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-def _pass_on(task: asyncio.Task[_T], done: Future[_T]) -> None:
-    if task.cancelled():
+async def _pass_on(work: Coroutine[Any, Any, _T], done: Future[_T]) -> None:
+    try:
+        result = await work
+    except asyncio.CancelledError:
         done.set_exception(StreamClosedException("the work was cancelled: the program ends"))
-    elif (error := task.exception()) is not None:
+    except BaseException as error:  # also SystemExit of on_event: it would end the thread
         done.set_exception(error)
     else:
-        done.set_result(task.result())
+        done.set_result(result)
 
 
 def _begin_anew() -> None:

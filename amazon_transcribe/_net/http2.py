@@ -67,11 +67,14 @@ _PADDED = 8  # a flag of DATA
 # What frames cost of the budget by their types, where it is not 1. A stream that is accepted
 # gives back what its request costs; what is sent pays for the peer's WINDOW_UPDATEs.
 _COSTS = {_HEADERS: 8, 3: 5, _SETTINGS: 5, 6: 5, 7: 5}  # RST_STREAM, PING, GOAWAY
+_JUDGED_DATA = 2  # DATA that `h2` judges: of a stream that takes none, most of all
 _EARNED_BY_STREAM = 16
 _BYTES_FOR_WINDOW_UPDATE = 64
 _MAX_HEADERS = 64 * 1024  # bytes of a header block, and of the headers in it
-_FREE_HEADERS = 4 * 1024  # bytes of a request's headers that cost nothing
+_FREE_HEADERS = 4 * 1024  # of a request's headers, by the measure of RFC 9113, 10.5.1
 _BYTES_OF_HEADERS = 64  # that cost 1 beyond
+_FIELD_OVERHEAD = 32  # of that measure
+_BYTES_OF_TURN = 16  # of header blocks, of a byte a field at worst, that take 1 of a turn
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # a client's first bytes
 
 # What a stream sends at most before the others of its connection have their turn.
@@ -386,8 +389,8 @@ class Http2Connection(asyncio.Protocol):
         if len(data) < self._preface:
             self._partial = data
             return
-        begin, position, cost = 0, self._preface, 0
-        while position + 9 <= len(data) and cost < share:
+        begin, position, cost, headers = 0, self._preface, 0, 0
+        while position + 9 <= len(data) and cost + headers // _BYTES_OF_TURN < share:
             head, flags, stream_id = FRAME_HEADER.unpack_from(data, position)
             size = head >> 8
             end = position + 9 + size
@@ -406,15 +409,20 @@ class Http2Connection(asyncio.Protocol):
                 if stream is not None and not stream.ended and self._h2.take_data(stream_id, size):
                     stream.receive(data[position + 9 : end], size)
                     begin = end
+                else:
+                    cost += _JUDGED_DATA
             else:
-                cost += self._cost(head & 0xFF, flags, size)
+                kind = head & 0xFF
+                cost += self._cost(kind, flags, size)
+                if kind in (_HEADERS, _CONTINUATION):
+                    headers += size
             position = end
         if begin < position:
             self._give_h2(data[begin:position])
         self._partial = data[position:]
         if cost:
             self._spend(cost)
-            if cost >= share:
+            if cost + headers // _BYTES_OF_TURN >= share:
                 self._wait_for_turn()
 
     def _cost(self, kind: int, flags: int, size: int) -> int:
@@ -477,7 +485,8 @@ class Http2Connection(asyncio.Protocol):
     def _on_new_request(self, event: RequestReceived) -> None:
         if event.stream_id > self._last_stream_id:
             return
-        excess = sum(len(n) + len(v) for n, v in event.headers) - _FREE_HEADERS
+        size = sum(len(n) + len(v) + _FIELD_OVERHEAD for n, v in event.headers)
+        excess = size - _FREE_HEADERS
         if excess > 0:
             self._spend(excess // _BYTES_OF_HEADERS)
         stream = self.streams[event.stream_id] = Http2Stream(self, event.stream_id)

@@ -39,6 +39,7 @@ _CLEAN = (CloseReason.NORMAL_CLOSURE, CloseReason.NO_STATUS_RCVD)
 
 # Bytes that the library takes at once: its costs are known afterwards only.
 _PIECE = 4096
+_TURN = 32 * 1024  # and before the other connections have their turn: messages may be short
 _PING_COST = 5
 
 
@@ -152,20 +153,20 @@ class WebSocketStream(asyncio.Protocol, Inbox):
         self._heard = True
         self._rest += data
         if not self._turn_due:
-            self._take_turn(self._budget.per_turn)
+            self._take_turn(self._budget.per_turn, _TURN)
 
-    def _take_turn(self, share: int) -> None:
-        """Take what has come, a piece at a time; what costs more than `share` waits."""
+    def _take_turn(self, share: int, size: int) -> None:
+        """Take what has come, a piece at a time; what goes beyond cost or size waits."""
         data, self._rest = self._rest, b""
         position = cost = 0
-        while position < len(data) and cost < share:
+        while position < min(len(data), size) and cost < share:
             cost += self._take(data[position : position + _PIECE])
             position += _PIECE
         answers, self._answers = bytes(self._answers), bytearray()
         self._send(answers)
-        if not cost or self._transport is None:
+        if self._transport is None:
             return
-        if not self._budget.spend(cost):
+        if cost and not self._budget.spend(cost):
             self.give_up(CloseReason.POLICY_VIOLATION, "too many frames that carry nothing")
         elif position < len(data):
             self._rest = data[position:]
@@ -176,14 +177,14 @@ class WebSocketStream(asyncio.Protocol, Inbox):
     def _go_on(self) -> None:
         if self._turn_due:
             self._turn_due = False
-            self._take_turn(self._budget.per_turn)
+            self._take_turn(self._budget.per_turn, _TURN)
             self._resume_reading()
 
     def _take_rest(self) -> None:
         """Take what waits for its turn, as nothing more will come."""
         if self._turn_due:
             self._turn_due = False
-            self._take_turn(sys.maxsize)
+            self._take_turn(sys.maxsize, sys.maxsize)
 
     def _take(self, data: bytes) -> int:
         """Give bytes to the library; return what their frames cost of the budget."""

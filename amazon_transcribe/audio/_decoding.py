@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import AsyncGenerator, Generator, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -33,8 +34,11 @@ _SPOOL_STEP = 1024 * 1024
 _MAX_BOXES = 1024 * 1024  # bytes before the sound of an MP4 that are looked through
 
 # Recordings leave out what is silent, and begin their sound after their picture. A longer gap
-# is a fault in the times.
-_MIN_GAP, _MAX_GAP = 0.1, 3600.0
+# is a fault in the times, and so are gaps that are longer together than a stream may be.
+_MIN_GAP, _MAX_GAP, _MAX_GAPS = 0.1, 3600.0, 4 * 3600.0
+
+# Speech needs more. One frame at 1 Hz may become gigabytes, in a call that nothing can cancel.
+_MIN_RATE = 1000
 
 # Demuxers of recordings, by FFmpeg's names. Playlists and what refers to other files stay out.
 _FORMATS = (
@@ -268,7 +272,7 @@ def _decode(
                 raise AudioFileException(f"{name} has no sound")
             sound = _Sound(cast("av.AudioStream", stream), name, channels, rate)
             yield sound.track(container)
-            for packet in container.demux(stream):
+            for packet in _packets(container, cast("av.AudioStream", stream)):
                 yield from sound.blocks(packet)
             yield from sound.rest()
     except (FFmpegError, OSError, ValueError) as error:  # ValueError: PyAV's own checks
@@ -279,6 +283,14 @@ def _decode(
         reason = getattr(error, "strerror", None) or str(error)
         what = f"{name} cannot be decoded" + (f" as {kind}" if kind else "")
         raise AudioFileException(f"{what}: {reason}") from error
+
+
+def _packets(
+    container: InputContainer, stream: av.AudioStream
+) -> Iterator[av.Packet[av.AudioStream]]:
+    # At the end PyAV 18 stumbles over streams that began late, as where recordings were joined.
+    with suppress(IndexError):
+        yield from container.demux(stream)
 
 
 class _Sound:
@@ -301,6 +313,7 @@ class _Sound:
         self._block = bytearray()
         self._size = 0  # bytes that came out
         self._start: float | None = None
+        self._gaps = 0.0
 
     def track(self, container: InputContainer) -> Track:
         if container.start_time is not None:
@@ -342,8 +355,9 @@ class _Sound:
             self._start = frame.time
         second = self.rate * self._frame_size
         gap = frame.time - self._start - self._size / second
-        if not _MIN_GAP < gap <= _MAX_GAP:
+        if not _MIN_GAP < gap <= min(_MAX_GAP, _MAX_GAPS - self._gaps):
             return
+        self._gaps += gap
         missing = round(gap * self.rate) * self._frame_size
         while missing > 0:
             silence = bytes(min(missing, second))
@@ -358,6 +372,10 @@ class _Sound:
         if self._resampler is None or given != self._format:
             self._flush()
             self._format = given
+            if frame.sample_rate < _MIN_RATE:
+                raise ValueError(
+                    f"its sound is sampled at {frame.sample_rate} Hz, below {_MIN_RATE:,}"
+                )
             layout = {"mix": "mono", "split": "stereo"}.get(str(self._channels))
             self._resampler = av.AudioResampler("s16", layout or frame.layout, self.rate)
         for part in self._resampler.resample(frame):

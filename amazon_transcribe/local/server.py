@@ -337,6 +337,8 @@ class LocalTranscribe:
 
     async def _stop_listening(self) -> None:
         listeners, self._listeners = self._listeners, []
+        for listener in listeners:  # all of them, wherever this is cancelled
+            listener.stop()
         for listener in listeners:
             await listener.close()
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
@@ -137,8 +137,49 @@ def test_errors_are_those_of_asyncio() -> None:
         transcribe_file(SHORT, on_event=lambda event: transcribe_file(SHORT))
 
 
+@pytest.mark.usefixtures("here")
+def test_an_exit_in_on_event_is_the_callers() -> None:
+    with pytest.raises(SystemExit, match="3"):
+        transcribe_file(SHORT, on_event=lambda event: sys.exit(3))
+    assert transcribe_file(SHORT).text.startswith(BEGINNING)
+
+
+@pytest.mark.usefixtures("here")
+def test_an_interrupted_call_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt_at_the_end(futures: list[Future[Any]], timeout: float) -> None:
+        monkeypatch.undo()
+        wait(futures)
+        raise KeyboardInterrupt
+
+    with a_stream() as stream:
+        stream.send(bytes(32_000))
+        stream.send(bytes(32_000))
+        stream.end()
+        with monkeypatch.context() as patch:
+            patch.setattr(sync, "wait", interrupt_at_the_end)
+            with pytest.raises(KeyboardInterrupt):
+                next(stream)
+        assert [result.start_time for result in next(stream).transcript.results] == [0.0]
+        assert list(stream)
+    monkeypatch.setattr(sync, "wait", interrupt_at_the_end)
+    with pytest.raises(KeyboardInterrupt):
+        a_stream()  # `here` looks for what it leaves
+
+
+def test_where_no_thread_starts_a_call_fails_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    background = sync._Background()
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="can't start"):
+            background.run(others())
+
+
 PROGRAM = """
-import sys, threading
+import logging, sys, threading
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # a warning tells of a busy machine
 from amazon_transcribe import sync
 
 def begun(event):
@@ -157,7 +198,6 @@ def program(body: str, server: LocalTranscribe) -> subprocess.Popen[str]:
             "AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING": server.endpoint_url,
             "AWS_ACCESS_KEY_ID": keys.access_key_id,
             "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
-            "PYTHONASYNCIODEBUG": "0",  # it tells of slow callbacks
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

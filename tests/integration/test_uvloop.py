@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -129,3 +131,29 @@ def test_a_cancelled_read_and_a_stream_left_early() -> None:
                 await final_texts(stream)
 
     run(main())
+
+
+@pytest.mark.parametrize("loop", [asyncio, uvloop])
+def test_an_unfinished_handshake_does_not_hold_up_a_close(loop: Any) -> None:
+    async def main() -> None:
+        server = LocalTranscribe("scripted", tls=True)
+        server._limits = replace(server._limits, handshake=60.0)
+        async with server:
+            port = int(server.endpoint_url.rpartition(":")[2])
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"\x16\x03\x01\x02\x00\x01")
+            # One that is finished after it: the first is taken by then.
+            _, other = await asyncio.open_connection("127.0.0.1", port, ssl=unverified())
+            other.transport.abort()
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+        writer.transport.abort()
+
+    run(main(), loop)
+
+
+def unverified() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

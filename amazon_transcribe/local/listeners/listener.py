@@ -77,8 +77,8 @@ class Listener:
             raise
         return port
 
-    async def close(self) -> None:
-        """Take no more connections; those that were taken are made by now."""
+    def stop(self) -> None:
+        """Take no more connections."""
         for timer in self._timers.values():
             timer.cancel()
         for server in self._servers:
@@ -89,6 +89,13 @@ class Listener:
         for sock in self.sockets:
             sock.close()
         self.sockets = ()
+
+    async def close(self) -> None:
+        """Take no more connections; those that were taken are made by now, or cut."""
+        self.stop()
+        if self._tls:  # a handshake may take long
+            for task in self._tasks:
+                task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
 

@@ -223,6 +223,20 @@ class TestSafety:
         assert likeness(pcm, SPEECH) > 0.8
         assert len(pcm) == pytest.approx(len(SPEECH), abs=0.2 * 32_000)
 
+    async def test_a_stream_that_begins_late_ends_no_recording(self) -> None:
+        sound = encode(SPEECH * 12, "mpegts", "mp2", 48_000)
+        film = encode(SPEECH, "mpegts", "mp2", 48_000, video="mpeg2video")
+        _, pcm = await read(sound + film)
+        assert len(pcm) >= 12 * len(SPEECH)
+
+    @pytest.mark.parametrize("rate", [None, 16_000])
+    async def test_a_rate_that_no_speech_has_is_refused(self, rate: int | None) -> None:
+        """A few bytes would become hours, and one frame gigabytes."""
+        recording = bytearray(encode(bytes(8_000), "au", "pcm_s16be", 8_000, source_rate=8_000))
+        recording[16:20] = (1).to_bytes(4, "big")
+        with pytest.raises(AudioFileException, match="sampled at 1 Hz"):
+            await read(recording, sample_rate_hz=rate)
+
 
 class TestTime:
     async def test_a_pause_in_a_recording_is_silence(self) -> None:
@@ -230,6 +244,17 @@ class TestTime:
         _, pcm = await read(data)
         assert len(pcm) == pytest.approx(len(SPEECH) + 5 * 32_000, abs=6_400)
         assert not any(pcm[3 * 32_000 : 5 * 32_000])
+
+    async def test_pauses_are_no_longer_than_a_stream_may_be(self) -> None:
+        caf = bytearray(encode(bytes(200), "caf", "pcm_s16be", 8_000, source_rate=8_000))
+        at = caf.index(b"desc") + 12 + 20  # 1,000 s a frame, of 1 sample each
+        assert caf[at : at + 4] == (1).to_bytes(4, "big")
+        caf[at : at + 4] = (8_000 * 1_000).to_bytes(4, "big")
+        size = 0
+        async with open_audio(bytes(caf)) as audio:
+            async for chunk in audio.chunks:
+                size += len(chunk)
+        assert 3 * 3_600 < size / 16_000 < 5 * 3_600
 
     async def test_no_more_is_read_than_is_wanted_whatever_the_length(self) -> None:
         second = 8_000  # bytes, of 8 bits

@@ -133,6 +133,47 @@ async def test_windows_of_a_byte_earn_nothing() -> None:
     assert wire.closed
 
 
+@pytest.mark.parametrize("client", [True, False])
+async def test_data_of_a_stream_that_takes_none_has_its_price(client: bool) -> None:
+    ours, _, wire, stream = joined(client=client, allowance=Allowance(300, 0, 50))
+    stream.abort()
+    unwanted = b"\x00\x00\x20\x00\x00\x00\x00\x00\x01" + bytes(32)
+    ours.data_received(unwanted * 90)
+    assert wire.paused
+    while wire.paused:
+        await asyncio.sleep(0)
+    assert not wire.closed
+    ours.data_received(unwanted * 90)
+    while wire.paused and not wire.closed:
+        await asyncio.sleep(0)
+    assert wire.closed
+
+
+async def test_requests_with_many_fields_wait_for_the_turns_of_others() -> None:
+    """Each is a byte of the header block."""
+    ours, peer, wire, _ = joined(client=False, allowance=Allowance(per_turn=50))
+    many = [*REQUEST, *[("a", "")] * 1000]
+    for stream_id in (3, 5, 7):
+        peer.send_headers(stream_id, many)
+    ours.data_received(peer.data_to_send())
+    assert wire.paused
+    assert len(ours.streams) < 4
+    while wire.paused:
+        await asyncio.sleep(0)
+    assert len(ours.streams) == 4
+
+
+async def test_requests_with_many_fields_use_up_the_budget() -> None:
+    ours, peer, wire, _ = joined(client=False, allowance=Allowance(1000, 0, 50))
+    many = [*REQUEST, *[("a", "")] * 1000]
+    for stream_id in (3, 5, 7):
+        peer.send_headers(stream_id, many)
+    ours.data_received(peer.data_to_send())
+    while wire.paused and not wire.closed:
+        await asyncio.sleep(0)
+    assert wire.closed
+
+
 async def test_many_frames_at_once_wait_for_the_turns_of_others() -> None:
     ours, peer, wire, stream = joined(client=True, allowance=Allowance(per_turn=10))
     peer.send_headers(1, [(":status", "200")])
