@@ -215,7 +215,9 @@ class ClientSession:
         :raises ValidationException: before the configuration, where there must be one.
         :raises StreamClosedException: after the end of the input.
         """
-        chain = self._open_chain()
+        chain = self._chain
+        if chain is None or self.ended:
+            chain = self._open_chain()
         size = memoryview(chunk).nbytes
         if self.operation.configured:
             if not self._configured:
