@@ -45,7 +45,6 @@ class NewConnection(Stage):
             self._hooks, on_known=partial(self._arrivals.discard, self._transport)
         )
         if self._context is not None:
-            self._transport.pause_reading()
             self._handshake = asyncio.get_running_loop().create_task(
                 self._shake_hands(self._transport, self._context)
             )
@@ -53,6 +52,9 @@ class NewConnection(Stage):
             self._begin_with_tls()
 
     async def _shake_hands(self, plain: asyncio.Transport, context: ssl.SSLContext) -> None:
+        # Not before: Python 3.10 begins to read after `connection_made`, paused or not, and its
+        # TLS drops what comes before it is ready.
+        plain.pause_reading()
         loop = asyncio.get_running_loop()
         loop.call_soon(shrink_handshake, plain)
         limit = self._hooks.limits.handshake
