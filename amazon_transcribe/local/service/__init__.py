@@ -258,7 +258,8 @@ class TranscriptionService:
                 if stream is not None and audio:
                     came = time.monotonic()
                     await self._recognise(stream, stream.pipeline.accept, audio)
-                    await self._catch_up(stream, lease)
+                    if stream.pipeline.behind:
+                        await self._catch_up(stream, lease)
                     timer.restart()
                     self.lag.observe(time.monotonic() - came)
         if stream is not None:
