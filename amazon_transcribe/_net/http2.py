@@ -460,10 +460,14 @@ class Http2Connection(asyncio.Protocol):
                 self._transport.resume_reading()
 
     def _take_rest(self) -> None:
-        """Take what waits for its turn, as nothing more will come."""
+        """Take what waits for its turn, as nothing more will come.
+
+        What a client sent that is gone leads nowhere, and may be much.
+        """
         if self._turn_due:
             self._turn_due = False
-            self._take_turn(b"", sys.maxsize)
+            if self.is_client:
+                self._take_turn(b"", sys.maxsize)
 
     def _give_h2(self, data: bytes) -> None:
         self._preface = 0

@@ -204,3 +204,20 @@ async def test_what_waits_for_its_turn_is_read_at_the_end(lost: bool) -> None:
     assert await stream.response() == (200, {":status": "200"})
     assert await stream.read() == b"heard " * 10
     assert await stream.read() == b""
+
+
+@pytest.mark.parametrize("lost", [True, False])
+async def test_what_a_client_left_behind_is_not_worked_off(lost: bool) -> None:
+    ours, peer, wire, stream = joined(client=False, allowance=Allowance(per_turn=50))
+    ours.data_received(NOTHING * 125)
+    assert wire.paused
+    peer.send_headers(3, REQUEST)
+    ours.data_received(peer.data_to_send())
+    if lost:
+        ours.connection_lost(None)
+    else:
+        ours.eof_received()
+    await asyncio.sleep(0)
+    assert not ours.streams
+    assert peer.streams.keys() == {1, 3}
+    assert stream.failure is not None
