@@ -138,7 +138,7 @@ class Http2Connection(asyncio.Protocol):
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
         self._budget = Budget(allowance, clock or self._loop.time)
-        self.turns = turns
+        self._turns = turns
         self._on_request = on_request
         self._on_change = on_change
         self._h2 = H2Connection(
@@ -190,7 +190,7 @@ class Http2Connection(asyncio.Protocol):
         self._heard = self._heard_ever = True
         if self._turn_due:
             self._partial += data
-        elif self.turns is not None and self.turns.is_over:
+        elif self._turns is not None and self._turns.is_over:
             self._partial += data
             self._wait_for_turn()
         else:
@@ -246,6 +246,10 @@ class Http2Connection(asyncio.Protocol):
         if stream.failure is None and state is not None and not state.closed:
             self._h2.send_headers(stream.id, list(headers))
             self._flush_soon()
+
+    def leave_turns(self) -> None:
+        """Have turns of its own from now on."""
+        self._turns = None
 
     @property
     def capacity(self) -> int:
@@ -436,8 +440,8 @@ class Http2Connection(asyncio.Protocol):
             self._give_h2(data[begin:position])
         self._partial = data[position:]
         if cost:
-            if self.turns is not None:
-                self.turns.take(cost + headers // _BYTES_OF_TURN)
+            if self._turns is not None:
+                self._turns.take(cost + headers // _BYTES_OF_TURN)
             self._spend(cost)
             if cost + headers // _BYTES_OF_TURN >= share:
                 self._wait_for_turn()
@@ -467,7 +471,7 @@ class Http2Connection(asyncio.Protocol):
         if self._transport is not None:
             self._turn_due = True
             self._transport.pause_reading()
-            wait = self._loop.call_soon if self.turns is None else self.turns.wait
+            wait = self._loop.call_soon if self._turns is None else self._turns.wait
             wait(self._go_on)
 
     def _go_on(self) -> None:

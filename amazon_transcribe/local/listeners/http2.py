@@ -72,7 +72,7 @@ class ServerHttp2Connection(Http2Connection):
         super().respond(stream, headers, accepted=accepted)
         if accepted:
             self._hooks.on_known()
-            self.turns = None
+            self.leave_turns()
             return
         if len(self._refused) >= self._hooks.limits.untaken_refusals:
             self._refused = [each for each in self._refused if each.has_unsent]

@@ -153,7 +153,7 @@ async def test_connections_that_share_their_turns_get_one_share_together() -> No
     turns = Turns(50)
     joint = [joined(client=False, allowance=Allowance(per_turn=50)) for _ in range(4)]
     for ours, _, _, _ in joint:
-        ours.turns = turns
+        ours._turns = turns
     for ours, _, _, _ in joint[:3]:
         ours.data_received(NOTHING * 125)
     ours, peer, wire, _ = joint[3]
