@@ -48,7 +48,16 @@ from ..exceptions import (
 )
 from .h2_library import H2Connection
 from .http2_stream import FRAME_HEADER, Headers, Http2Stream
-from .limits import ALLOWANCE, MAX_TINY, MAX_UNREAD, MAX_UNSENT, PING_INTERVAL, Allowance, Budget
+from .limits import (
+    ALLOWANCE,
+    MAX_TINY,
+    MAX_UNREAD,
+    MAX_UNSENT,
+    PING_INTERVAL,
+    Allowance,
+    Budget,
+    Turns,
+)
 from .tls import shrink_buffer
 from .waiting import Waiters
 
@@ -97,6 +106,7 @@ class Http2Connection(asyncio.Protocol):
     :param max_unread_answers: Bytes of answers that the peer asks for and does not read,
         until it loses the connection.
     :param allowance: What the peer's frames that carry nothing may cost.
+    :param turns: What the connection shares a turn of the loop with; None for one of its own.
     :param clock: Gives the present in seconds, for the allowance; the loop's by default.
     :param ping_interval: Seconds between two questions for a sign of life, asked while
         streams are open. A connection that gives none for a whole interval is dead.
@@ -112,6 +122,7 @@ class Http2Connection(asyncio.Protocol):
         max_streams: int = 1000,
         max_unread_answers: int = MAX_UNREAD_ANSWERS,
         allowance: Allowance = ALLOWANCE,
+        turns: Turns | None = None,
         clock: Callable[[], float] | None = None,
         ping_interval: float = PING_INTERVAL,
     ) -> None:
@@ -127,6 +138,7 @@ class Http2Connection(asyncio.Protocol):
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
         self._budget = Budget(allowance, clock or self._loop.time)
+        self._turns = turns
         self._on_request = on_request
         self._on_change = on_change
         self._h2 = H2Connection(
@@ -178,6 +190,9 @@ class Http2Connection(asyncio.Protocol):
         self._heard = self._heard_ever = True
         if self._turn_due:
             self._partial += data
+        elif self._turns is not None and self._turns.is_over:
+            self._partial += data
+            self._wait_for_turn()
         else:
             self._take_turn(data, self._budget.per_turn)
 
@@ -231,6 +246,10 @@ class Http2Connection(asyncio.Protocol):
         if stream.failure is None and state is not None and not state.closed:
             self._h2.send_headers(stream.id, list(headers))
             self._flush_soon()
+
+    def leave_turns(self) -> None:
+        """Have turns of its own from now on."""
+        self._turns = None
 
     @property
     def capacity(self) -> int:
@@ -421,6 +440,8 @@ class Http2Connection(asyncio.Protocol):
             self._give_h2(data[begin:position])
         self._partial = data[position:]
         if cost:
+            if self._turns is not None:
+                self._turns.take(cost + headers // _BYTES_OF_TURN)
             self._spend(cost)
             if cost + headers // _BYTES_OF_TURN >= share:
                 self._wait_for_turn()
@@ -450,7 +471,8 @@ class Http2Connection(asyncio.Protocol):
         if self._transport is not None:
             self._turn_due = True
             self._transport.pause_reading()
-            self._loop.call_soon(self._go_on)
+            wait = self._loop.call_soon if self._turns is None else self._turns.wait
+            wait(self._go_on)
 
     def _go_on(self) -> None:
         if self._turn_due and self._transport is not None:
@@ -460,10 +482,14 @@ class Http2Connection(asyncio.Protocol):
                 self._transport.resume_reading()
 
     def _take_rest(self) -> None:
-        """Take what waits for its turn, as nothing more will come."""
+        """Take what waits for its turn, as nothing more will come.
+
+        What a client sent that is gone leads nowhere, and may be much.
+        """
         if self._turn_due:
             self._turn_due = False
-            self._take_turn(b"", sys.maxsize)
+            if self.is_client:
+                self._take_turn(b"", sys.maxsize)
 
     def _give_h2(self, data: bytes) -> None:
         self._preface = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -64,3 +66,47 @@ class Budget:
         self._left = min(self._left + self.earned, 4 * self._burst) - cost
         self.earned = 0
         return self._left >= 0
+
+
+class Turns:
+    """What several connections may cost together in a turn of the loop: all share one share.
+
+    :param share: How much that is, by the measure of `Allowance`.
+    """
+
+    def __init__(self, share: int = ALLOWANCE.per_turn) -> None:
+        self._share = self._left = share
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._next_due = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the share of this turn is used up, or others wait already."""
+        return self._left <= 0 or bool(self._waiting)
+
+    def take(self, cost: int) -> None:
+        """Take a cost, of a turn that a connection has had."""
+        self._left -= cost
+        self._call_next()
+
+    def wait(self, go_on: Callable[[], None]) -> None:
+        """Have a connection called for its turn, behind those that wait already."""
+        self._waiting.append(go_on)
+        self._call_next()
+
+    def _call_next(self) -> None:
+        if not self._next_due:
+            self._next_due = True
+            asyncio.get_running_loop().call_soon(self._next)
+
+    def _next(self) -> None:
+        self._next_due = False
+        self._left = self._share
+        try:
+            for _ in range(len(self._waiting)):
+                if self._left <= 0:
+                    break
+                self._waiting.popleft()()
+        finally:
+            if self._waiting:
+                self._call_next()

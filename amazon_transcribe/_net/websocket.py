@@ -181,10 +181,14 @@ class WebSocketStream(asyncio.Protocol, Inbox):
             self._resume_reading()
 
     def _take_rest(self) -> None:
-        """Take what waits for its turn, as nothing more will come."""
+        """Take what waits for its turn, as nothing more will come.
+
+        What a client sent that is gone leads nowhere, and may be much.
+        """
         if self._turn_due:
             self._turn_due = False
-            self._take_turn(sys.maxsize, sys.maxsize)
+            if self._is_client:
+                self._take_turn(sys.maxsize, sys.maxsize)
 
     def _take(self, data: bytes) -> int:
         """Give bytes to the library; return what their frames cost of the budget."""

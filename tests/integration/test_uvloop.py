@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -19,6 +20,7 @@ from amazon_transcribe.exceptions import (
     TimeoutException,
 )
 from amazon_transcribe.local import Fault, LocalTranscribe
+from amazon_transcribe.local.listeners.listener import Listener
 from tests.support.callers import SECOND, client_at, client_of, final_texts, leftovers, start
 from tests.support.peers import Peer, peer_server
 
@@ -148,6 +150,30 @@ def test_an_unfinished_handshake_does_not_hold_up_a_close(loop: Any) -> None:
         with suppress(ConnectionError):
             assert await reader.read() == b""
         writer.transport.abort()
+
+    run(main(), loop)
+
+
+@pytest.mark.parametrize("loop", [asyncio, uvloop])
+def test_answers_wait_for_no_acknowledgements(loop: Any) -> None:
+    """By Nagle's algorithm each would wait 40 ms."""
+
+    async def main() -> None:
+        taken: asyncio.Future[asyncio.BaseTransport] = asyncio.get_running_loop().create_future()
+
+        class Server(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                taken.set_result(transport)
+
+        listener = Listener(Server, lambda: None, 1.0, None, 1.0)
+        port = await listener.open("127.0.0.1", 0)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        transport = await taken
+        sock = transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        transport.close()
+        writer.close()
+        await listener.close()
 
     run(main(), loop)
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
+
+from ..._net.limits import Turns
 
 
 class Arrivals:
     """They are bounded, in all and for one address; the oldest makes room for the newest.
+
+    In each turn of the loop all of them have one share together.
 
     :param in_all: How many there may be.
     :param of_address: How many there may be from one address.
     """
 
     def __init__(self, in_all: int, of_address: int) -> None:
+        self.turns: Final = Turns()
         self._in_all = in_all
         self._of_address = of_address
         self._all: dict[asyncio.Transport, str] = {}  # in the order of their arrival

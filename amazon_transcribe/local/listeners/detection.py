@@ -42,7 +42,9 @@ class NewConnection(Stage):
         super().connection_made(transport)
         self._arrivals.add(self._transport)
         self._hooks = replace(
-            self._hooks, on_known=partial(self._arrivals.discard, self._transport)
+            self._hooks,
+            on_known=partial(self._arrivals.discard, self._transport),
+            turns=self._arrivals.turns,
         )
         if self._context is not None:
             self._handshake = asyncio.get_running_loop().create_task(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..._net.http2 import MAX_UNREAD_ANSWERS
-from ..._net.limits import ALLOWANCE, Allowance
+from ..._net.limits import ALLOWANCE, Allowance, Turns
 from ..exchange import NetworkExchange
 from ..pages import Pages
 
@@ -74,6 +74,7 @@ class ServerHooks:
     :param limits: How long a connection waits, and how much it answers.
     :param pages: What is answered without an exchange.
     :param on_known: Called when a signature of the connection is accepted, and when it is lost.
+    :param turns: What the connections share that have not proved themselves.
     """
 
     on_exchange: Callable[[NetworkExchange], None]
@@ -81,6 +82,7 @@ class ServerHooks:
     limits: Limits
     pages: Pages = field(default_factory=lambda: Pages({}))
     on_known: Callable[[], None] = lambda: None
+    turns: Turns | None = None
 
 
 def peer_address(transport: asyncio.BaseTransport) -> str:

@@ -25,6 +25,7 @@ class ServerHttp2Connection(Http2Connection):
             on_change=cast("Callable[[Http2Connection], None]", hooks.on_change),
             max_unread_answers=hooks.limits.max_unread_answers,
             allowance=hooks.limits.allowance,
+            turns=hooks.turns,
         )
         self._hooks = hooks
         self.client: str = ""
@@ -71,6 +72,7 @@ class ServerHttp2Connection(Http2Connection):
         super().respond(stream, headers, accepted=accepted)
         if accepted:
             self._hooks.on_known()
+            self.leave_turns()
             return
         if len(self._refused) >= self._hooks.limits.untaken_refusals:
             self._refused = [each for each in self._refused if each.has_unsent]

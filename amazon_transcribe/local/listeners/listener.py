@@ -66,7 +66,9 @@ class Listener:
         try:
             for family, address in dict.fromkeys((each[0], each[4]) for each in found):
                 where = (address[0], port, *address[2:])
-                sock = socket.create_server(where, family=family, backlog=1024)
+                made = socket.create_server(where, family=family, backlog=1024)
+                # asyncio lets only sockets that name TCP send small pieces at once.
+                sock = socket.socket(family, kind, socket.IPPROTO_TCP, fileno=made.detach())
                 sockets.append(sock)
                 sock.setblocking(False)
                 port = sock.getsockname()[1]

@@ -11,7 +11,7 @@ from h2.connection import H2Connection
 
 from amazon_transcribe._net.http2 import Http2Connection
 from amazon_transcribe._net.http2_stream import Http2Stream
-from amazon_transcribe._net.limits import Allowance, Budget
+from amazon_transcribe._net.limits import Allowance, Budget, Turns
 
 REQUEST = [(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/")]
 NOTHING = b"\x00\x00\x00\x77\x00\x00\x00\x00\x00"  # a frame of no known type
@@ -149,6 +149,28 @@ async def test_data_of_a_stream_that_takes_none_has_its_price(client: bool) -> N
     assert wire.closed
 
 
+async def test_connections_that_share_their_turns_get_one_share_together() -> None:
+    turns = Turns(50)
+    joint = [joined(client=False, allowance=Allowance(per_turn=50)) for _ in range(4)]
+    for ours, _, _, _ in joint:
+        ours._turns = turns
+    for ours, _, _, _ in joint[:3]:
+        ours.data_received(NOTHING * 125)
+    ours, peer, wire, _ = joint[3]
+    peer.send_headers(3, REQUEST)
+    ours.data_received(peer.data_to_send())
+    assert all(wire.paused for _, _, wire, _ in joint)
+    taken = 0
+    while wire.paused:
+        await asyncio.sleep(0)
+        taken += 1
+    assert taken <= 8  # it has its turn behind one of each, not behind all that they sent
+    assert 3 in ours.streams
+    while any(wire.paused for _, _, wire, _ in joint):
+        await asyncio.sleep(0)
+    assert not any(wire.closed for _, _, wire, _ in joint)
+
+
 async def test_requests_with_many_fields_wait_for_the_turns_of_others() -> None:
     """Each is a byte of the header block."""
     ours, peer, wire, _ = joined(client=False, allowance=Allowance(per_turn=50))
@@ -204,3 +226,20 @@ async def test_what_waits_for_its_turn_is_read_at_the_end(lost: bool) -> None:
     assert await stream.response() == (200, {":status": "200"})
     assert await stream.read() == b"heard " * 10
     assert await stream.read() == b""
+
+
+@pytest.mark.parametrize("lost", [True, False])
+async def test_what_a_client_left_behind_is_not_worked_off(lost: bool) -> None:
+    ours, peer, wire, stream = joined(client=False, allowance=Allowance(per_turn=50))
+    ours.data_received(NOTHING * 125)
+    assert wire.paused
+    peer.send_headers(3, REQUEST)
+    ours.data_received(peer.data_to_send())
+    if lost:
+        ours.connection_lost(None)
+    else:
+        ours.eof_received()
+    await asyncio.sleep(0)
+    assert not ours.streams
+    assert peer.streams.keys() == {1, 3}
+    assert stream.failure is not None
