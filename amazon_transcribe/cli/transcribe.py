@@ -157,6 +157,11 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         help="with several recordings: do those again whose files are there",
     )
     group.add_argument(
+        "--record",
+        metavar="FILE",
+        help="write the bytes that the service sends to a file, for 'inspect'",
+    )
+    group.add_argument(
         "-q", "--quiet", action="store_true", help="show no progress, only text and errors"
     )
 
@@ -181,6 +186,8 @@ def _names(text: str) -> dict[str, str]:
 def _transcribe(arguments: argparse.Namespace) -> int:
     if not arguments.local and (arguments.engine or arguments.script or arguments.alternatives):
         raise Unusable("--engine, --script and --alternatives go with --local")
+    if arguments.record and str(arguments.endpoint_url).startswith("ws"):
+        raise Unusable("--record goes with an endpoint of http:// or https://")
     interrupts: list[Callable[[], None]] = []
     return run(_transcribe_all(arguments, interrupts), interrupts)
 
@@ -201,6 +208,8 @@ async def _transcribe_all(
                     with display.attached():
                         await task.run(client, audio, output)
             return DONE
+        if arguments.record:
+            raise Unusable("--record is for one recording")
         to_do = [job for job in jobs if arguments.force or not job.is_done]
         common = await _connect(arguments, display, stack) if to_do else None
         stack.enter_context(display.attached())
@@ -213,6 +222,11 @@ async def _connect(
     from ..files import open_client
     from ..limiter import StreamLimiter
 
+    transport = None
+    if arguments.record:
+        from .wire_record import recording_transport
+
+        transport = stack.enter_context(recording_transport(arguments.record))
     server = None
     if arguments.local:
         server = await start_server(stack, **engine_options(arguments))
@@ -223,6 +237,7 @@ async def _connect(
             region=arguments.region,
             endpoint_url=arguments.endpoint_url,
             limiter=StreamLimiter(arguments.jobs),
+            transport=transport,
         )
     )
 

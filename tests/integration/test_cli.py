@@ -179,12 +179,16 @@ class TestUsage:
         assert cli.main(["serve", "--credentials", ":verysecret"]) == 2
         assert "verysecret" not in capsys.readouterr().err
 
-    @pytest.mark.parametrize("command", ["", "transcribe", "serve", "inspect"])
+    @pytest.mark.parametrize(
+        "command", ["", "transcribe", "serve", "inspect", "devices", "completion"]
+    )
     def test_help_has_exit_code_0(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert cli.main([*command.split(), "--help"]) == 0
         assert capsys.readouterr().out.startswith("usage: amazon-transcribe " + command)
 
-    @pytest.mark.parametrize("command", ["", "transcribe", "serve", "inspect"])
+    @pytest.mark.parametrize(
+        "command", ["", "transcribe", "serve", "inspect", "devices", "completion"]
+    )
     def test_help_fits_the_terminal(
         self, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -481,6 +485,16 @@ class TestTranscribe:
 
 MICROPHONE = """
 import threading
+from types import SimpleNamespace
+
+default = SimpleNamespace(device=(1, 0))
+
+def query_devices():
+    names = ("Speaker", 0), ("Desk", 1), ("Room", 4)
+    return [
+        {"name": name, "max_input_channels": channels, "default_samplerate": 48000.0}
+        for name, channels in names
+    ]
 
 class PortAudioError(Exception):
     pass

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +21,8 @@ from amazon_transcribe.transcription import TranscriptionParameters
 from .test_cli import (
     COMMAND,
     KEYS,
+    MICROPHONE,
+    PACKAGE,
     POSIX,
     SCRIPT,
     assert_one_line,
@@ -219,3 +223,52 @@ class TestOptions:
         assert {line.partition(":")[0] for line in done.stdout.decode().splitlines()} == {
             *("Anna", "Ben")
         }
+
+    def test_the_bytes_of_the_service_are_recorded(self, talks: Path, script: Path) -> None:
+        record = talks / "wire"
+        options = ("--local", "--script", script, "--record", record)
+        assert run("transcribe", *options, talks / "one.wav").stdout.decode() == SCRIPT
+        messages = [json.loads(line) for line in run("inspect", record).stdout.splitlines()]
+        assert {message["headers"][":event-type"] for message in messages} == {"TranscriptEvent"}
+        assert FIRST in json.dumps(messages)
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+    def test_a_record_that_cannot_be_written(self, talks: Path, script: Path) -> None:
+        options = ("--local", "--script", script, "--record", "/dev/full")
+        done = run("transcribe", *options, talks / "one.wav")
+        assert (done.returncode, done.stdout.decode()) == (1, SCRIPT)
+        assert b"--record: cannot write /dev/full: No space" in done.stderr
+
+
+class TestOtherCommands:
+    def test_devices(self, tmp_path: Path) -> None:
+        (tmp_path / "sounddevice.py").write_text(MICROPHONE, "utf-8")
+        done = run("devices", PYTHONPATH=f"{PACKAGE}{os.pathsep}{tmp_path}")
+        assert done.stdout.decode() == (
+            "* Desk: 1 channel, 48,000 Hz\n  Room: 4 channels, 48,000 Hz\n"
+        )
+
+    def test_a_missing_library_of_the_system_is_named(self, tmp_path: Path) -> None:
+        code = "raise OSError('PortAudio library not found')"
+        (tmp_path / "sounddevice.py").write_text(code, "utf-8")
+        done = run("transcribe", "--local", "mic", PYTHONPATH=f"{PACKAGE}{os.pathsep}{tmp_path}")
+        assert done.returncode == 2
+        assert_one_line(done.stderr, "libportaudio2")
+
+    @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+    def test_completion(self, shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+        pytest.importorskip("shtab")
+        assert cli.main(["completion", shell]) == 0
+        assert "output-dir" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(("extra", "argument"), [("shtab", "completion bash")])
+    def test_a_missing_extra_is_named(
+        self,
+        extra: str,
+        argument: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setitem(sys.modules, extra, None)
+        assert cli.main(argument.split()) == 2
+        assert_one_line(capsys.readouterr().err, "'cli'")
