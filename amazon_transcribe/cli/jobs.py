@@ -23,7 +23,8 @@ class Job(NamedTuple):
 
     @property
     def name(self) -> str:
-        return " and ".join(self.recordings)
+        live = {"-": "standard input", "mic": "the microphone"}
+        return " and ".join(live.get(path, path) for path in self.recordings)
 
     @property
     def is_done(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from amazon_transcribe import cli
+from amazon_transcribe.cli.display import Display
 from amazon_transcribe.cli.service_options import SERVICE_OPTIONS
 from amazon_transcribe.transcription import TranscriptionParameters
 
@@ -25,8 +27,11 @@ from .test_cli import (
     PACKAGE,
     POSIX,
     SCRIPT,
+    Terminal,
     assert_one_line,
+    chunks_of,
     environment,
+    on_screen,
     run,
     serving,
     wav,
@@ -93,7 +98,7 @@ class TestWhatIsKept:
         assert process.wait() == 128 + number
         process.stdin.close()
         process.stderr.close()
-        assert place.startswith("-: what was recognised up to ")
+        assert place.startswith("standard input: what was recognised up to ")
         assert place.endswith(f" s went to {out}, marked as incomplete")
         lines = out.read_text("utf-8").splitlines()
         assert (lines[0], lines[-1]) == (FIRST, "[incomplete]")
@@ -131,6 +136,76 @@ class TestWhatIsKept:
         assert "one.wav: connection lost: " in lost
         assert "one.wav: resumed at " in resumed
         assert "[incomplete]" not in done.stdout.decode()
+
+
+class TestTerminal:
+    @POSIX
+    def test_ctrl_z_leaves_a_clean_terminal_and_goes_on(self, script: Path) -> None:
+        import fcntl
+        import pty
+        import termios
+
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+        options = ["--local", "--script", str(script), "--sample-rate", "8000", "-"]
+        process = subprocess.Popen(
+            [*COMMAND, "transcribe", *options],
+            stdin=subprocess.PIPE,
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
+            env=environment(TERM="xterm"),
+        )
+        assert process.stdin is not None
+        process.stdin.write(bytes(16_000 * 5))
+        process.stdin.flush()
+        shown = b""
+        while FIRST.encode() not in shown:
+            shown += os.read(ours, 65_536)
+        process.send_signal(signal.SIGTSTP)
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+        os.close(theirs)
+        process.send_signal(signal.SIGCONT)
+        process.stdin.write(bytes(16_000 * 7))
+        process.stdin.close()
+        shown += b"".join(chunks_of(ours))
+        os.close(ours)
+        assert process.wait() == 0
+        assert on_screen(shown.decode().replace("\r\n", "\n")) == SCRIPT
+
+    def test_progress_has_plain_lines_without_rich(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "rich.console", None)
+        now = 0.0
+        display = Display(captions=False, clock=lambda: now)
+        with display.progress("talk.mp4", 600.0) as progress:
+            for now in range(25):
+                progress.position = now * 20.0
+                progress.resumed = now // 20
+                display.update(progress)
+        assert capsys.readouterr().err.splitlines() == [
+            "talk.mp4: 3:20 of 10:00, 20.0×, 0:20 left",
+            "talk.mp4: 6:40 of 10:00, 20.0×, 0:10 left, resumed 1×",
+        ]
+
+    def test_progress_has_a_bar_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        pytest.importorskip("rich")
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.setattr(sys, "stderr", Terminal())
+        now = 1.0
+        display = Display(captions=False, clock=lambda: now)
+        with display.progress("talk.mp4", 600.0) as progress:
+            progress.position, now = 300.0, 11.0
+            display.update(progress)
+            shown = sys.stderr.getvalue()
+        assert "talk.mp4 ━━━━━━━━━━" in shown
+        assert shown.endswith(" 5:00 of 10:00  30.0×  0:10 left")
+        assert "\x1b[3" not in shown
+        assert on_screen(sys.stderr.getvalue()) == ""
 
 
 class TestSeveral:
