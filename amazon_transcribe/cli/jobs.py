@@ -49,6 +49,8 @@ def jobs_of(arguments: argparse.Namespace) -> list[Job]:
     if arguments.sides:
         if len(recordings) != 2:
             raise Unusable(f"--sides needs two recordings, not {len(recordings)}")
+        if arguments.output_dir is not None:
+            raise Unusable("--sides writes one transcript: name its file by -o")
         return [Job(tuple(recordings), arguments.output)]
     if len(recordings) == 1 and arguments.output_dir is None:
         return [Job((recordings[0],), arguments.output)]

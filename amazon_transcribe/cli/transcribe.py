@@ -220,7 +220,7 @@ async def _connect(
     arguments: argparse.Namespace, display: Display, stack: AsyncExitStack
 ) -> TranscribeStreamingClient:
     from ..files import open_client
-    from ..limiter import StreamLimiter
+    from ..limiter import MAX_STREAMS, StreamLimiter
 
     transport = None
     if arguments.record:
@@ -236,7 +236,7 @@ async def _connect(
             local=server or False,
             region=arguments.region,
             endpoint_url=arguments.endpoint_url,
-            limiter=StreamLimiter(arguments.jobs),
+            limiter=StreamLimiter(max(arguments.jobs, MAX_STREAMS)),
             transport=transport,
         )
     )

@@ -250,6 +250,7 @@ class TestSeveral:
             ("one.wav -", "'-' goes without"),
             ("one.wav sub/one.wav --output-dir x", "would both be written to x/one.txt"),
             ("--sides one.wav", "two recordings"),
+            ("--sides one.wav two.wav --output-dir x", "by -o"),
             ("--channels left one.wav", "mix, split"),
             ("--names Anna one.wav", "LABEL=NAME"),
             ("--jobs 0 one.wav", "1 to 1,000"),
