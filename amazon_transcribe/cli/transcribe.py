@@ -360,8 +360,12 @@ class _Transcription:
             raise
         except BaseException as error:
             if not transcript.is_empty:
+                whole = transcript.document(complete=complete, seconds=seconds)
                 lost = isinstance(error, OutputFailed)
-                self._keep(output, transcript.document(complete=complete, seconds=seconds), lost)
+                place = self._kept(output, whole, lost)
+                until = f"what was recognised up to {transcript.seconds:.1f} s"
+                mark = "" if complete else ", marked as incomplete"
+                self._display.error(f"{self._job.name}: {until} went to {place}{mark}")
             if isinstance(error, IncompleteTranscription):
                 raise error.reason from error
             if isinstance(error, InvalidParameterException):
@@ -408,28 +412,19 @@ class _Transcription:
             " are sent again"
         )
 
-    def _keep(self, output: Output, document: str, lost: bool) -> None:
-        """Write what was recognised, and say where it is.
+    def _kept(self, output: Output, document: str, lost: bool) -> str:
+        """Write what was recognised, and return where it is.
 
         :param lost: Whether the output cannot be written.
         """
-        place: str | None = output.name
         if not lost:
             try:
                 self._display.write(output, self._transcript.rest(complete=False))
                 output.finish()
-            except OutputClosed:
-                return
-            except OutputFailed:
-                lost = True
-        if lost:
-            place = rescue(document, SUFFIXES[self._arguments.format])
-        until = f"{self._job.name}: what was recognised up to {self._transcript.seconds:.1f} s"
-        self._display.error(
-            f"{until} could be written nowhere"
-            if place is None
-            else f"{until} went to {place}, marked as incomplete"
-        )
+                return output.name
+            except (OutputFailed, OutputClosed):  # Ctrl-C ends a pipe's reader too
+                pass
+        return rescue(document, SUFFIXES[self._arguments.format]) or "nowhere"
 
 
 async def _metered(

@@ -104,7 +104,7 @@ def assert_rescued(stderr: bytes, text: str, *words: str) -> None:
     """Check that what was recognised lies where the line before the error says."""
     *_, place, error = stderr.decode().splitlines(keepends=True)
     assert_one_line(error, *words)
-    rescued = Path(re.search(r"went to (\S+), marked as incomplete", place)[1])
+    rescued = Path(re.search(r"went to ([^\s,]+)", place)[1])
     assert text in rescued.read_text("utf-8")
     rescued.unlink()
 

@@ -128,6 +128,36 @@ class TestWhatIsKept:
         else:
             assert text.endswith("\n[incomplete]\n")
 
+    @POSIX
+    def test_an_interrupt_that_ends_the_reader_too_keeps_it(
+        self, tmp_path: Path, script: Path
+    ) -> None:
+        process = subprocess.Popen(
+            [
+                *COMMAND,
+                *("transcribe", "--local", "--script", str(script)),
+                "--sample-rate",
+                "8000",
+                "-",
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(TMPDIR=str(tmp_path)),
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(bytes(16_000 * 5))
+        process.stdin.flush()
+        assert process.stdout.readline().decode() == f"{FIRST}\n"
+        process.stdout.close()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+        assert process.returncode == 130
+        (kept,) = tmp_path.glob("amazon-transcribe-*.txt")
+        assert str(kept) in errors.decode()
+        assert kept.read_text("utf-8").startswith(f"{FIRST}\n")
+
     def test_a_lost_connection_is_resumed_and_told(self, talks: Path) -> None:
         with serving("--fault", "reset:after=5,times=1", **KEYS) as (_, (url,)):
             done = run("transcribe", "--endpoint-url", url, talks / "one.wav", **KEYS)
