@@ -40,7 +40,11 @@ FUZZ_SECONDS ?= 60
 # How long `make soak` lasts.
 SOAK_SECONDS ?= 1800
 
-.PHONY: demo test anywhere interop clients lint bench soak fuzz sanitize emulate docs dist lowest clean always
+.PHONY: help demo test anywhere interop clients lint bench soak fuzz sanitize emulate docs dist lowest clean always
+
+# A bare `make`: what stands at the top of this file.
+help:
+	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
 
 demo: $(VENV)/.installed
 	$(BIN)/amazon-transcribe transcribe --local $(AUDIO)
@@ -133,7 +137,7 @@ $(VENV)/.installed: $(VENV)/.switches $(SOURCES)
 	$(INSTALL)
 	@touch $@
 
-$(VENV)/.dev: EXTRAS = dev,local,otel,uvloop
+$(VENV)/.dev: EXTRAS = cli,dev,local,otel,uvloop
 $(VENV)/.dev: $(VENV)/.switches $(SOURCES)
 	$(INSTALL)
 	@touch $(VENV)/.installed $@

@@ -655,6 +655,7 @@ class TranscribeStreamingClient:
         :param parameters: `sample_rate_hz` and `channels` as `audio.open_audio` has them:
             two channels are identified. `on_event` is called with each `TranscriptEvent`,
             and awaited if it returns something to wait for; what it raises ends the call.
+            `on_connection` is called so with each `resume.Reconnecting` and `Reconnected`.
             `session_id` and all others are the service's, as
             `start_stream_transcription` has them. The language is `"en-US"` unless another
             one is named or to be identified.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from .client import TranscribeStreamingClient
@@ -21,10 +21,14 @@ from .transcribe import Source, SourceParameters, Transcription
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .limiter import StreamLimiter
+    from .local import LocalTranscribe
+    from .transports.base import Transport
+
 __all__ = ["open_client", "transcribe_file"]
 
 # For a recogniser on a busy machine, which may have minutes of audio before it.
-_LOCAL_IDLE_TIMEOUT = 120.0
+_IDLE_TIMEOUT = 120.0
 
 
 async def transcribe_file(
@@ -60,35 +64,42 @@ async def transcribe_file(
 
 @asynccontextmanager
 async def open_client(
-    *, local: bool = False, region: str | None = None, endpoint_url: str | None = None
+    *,
+    local: bool | LocalTranscribe = False,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    limiter: StreamLimiter | None = None,
+    transport: Transport | None = None,
 ) -> AsyncIterator[TranscribeStreamingClient]:
     """Make a client for a while, of AWS or of a local server that runs as long.
 
-    :param local: Run a local server; it needs the extra `local`.
+    :param local: Run a local server, which needs the extra `local`; or one that runs.
     :param region: As in `transcribe_file`.
     :param endpoint_url: As in `transcribe_file`.
+    :param limiter: As in `TranscribeStreamingClient`.
+    :param transport: As in `TranscribeStreamingClient`.
     :raises ValidationException: for `local` together with `endpoint_url`, and without a region.
     :raises EngineUnavailable: with `local`, if the recogniser's packages are missing.
     """
-    if not local:
-        name = _region(region, endpoint_url)
-        async with TranscribeStreamingClient(region=name, endpoint_url=endpoint_url) as client:
-            yield client
-        return
-    if endpoint_url is not None:
+    if local and endpoint_url is not None:
         raise ValidationException("local starts a server of its own: leave out endpoint_url")
-    from .local import LocalTranscribe
+    async with AsyncExitStack() as stack:
+        credentials = None
+        if local is True:
+            from .local import LocalTranscribe
 
-    async with (
-        LocalTranscribe() as server,
-        TranscribeStreamingClient(
-            region=region or "us-east-1",
-            endpoint_url=server.endpoint_url,
-            credential_resolver=server.credentials,
-            idle_timeout=_LOCAL_IDLE_TIMEOUT,
-        ) as client,
-    ):
-        yield client
+            local = await stack.enter_async_context(LocalTranscribe())
+        if local:
+            endpoint_url, credentials = local.endpoint_url, local.credentials
+        client = TranscribeStreamingClient(
+            region=_region(region, endpoint_url),
+            endpoint_url=endpoint_url,
+            credential_resolver=credentials,
+            idle_timeout=_IDLE_TIMEOUT,
+            limiter=limiter,
+            transport=transport,
+        )
+        yield await stack.enter_async_context(client)
 
 
 def _region(region: str | None, endpoint_url: str | None) -> str:
@@ -99,6 +110,6 @@ def _region(region: str | None, endpoint_url: str | None) -> str:
     if endpoint_url is not None or isinstance(default_resolver(), StaticEndpointResolver):
         return "us-east-1"
     raise ValidationException(
-        "no region: name one with region= or AWS_REGION, or recognise on this machine with"
-        " local=True"
+        "no region: name one by region=, --region or AWS_REGION, or recognise on this machine"
+        " by local=True, --local"
     )

@@ -21,19 +21,22 @@ from .audio import AudioSource, Channels, Recording, open_audio, paced
 from .audio._clock import clock_of
 from .captions import Word
 from .exceptions import SDKError
-from .resume import ResumableTranscription
+from .resume import Reconnected, Reconnecting, ResumableTranscription
 from .transcription import Result, TranscriptEvent, TranscriptionClient, TranscriptionParameters
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["IncompleteTranscription", "OnEvent", "Source", "Transcription"]
+__all__ = ["IncompleteTranscription", "OnConnection", "OnEvent", "Source", "Transcription"]
 
 Source: TypeAlias = Recording | tuple[Recording, Recording] | AudioSource
 """What is transcribed: whatever `audio.open_audio` takes, or what it gave."""
 
 OnEvent: TypeAlias = Callable[[TranscriptEvent], object]
 """Called with each event; what it returns is awaited if it can be."""
+
+OnConnection: TypeAlias = Callable[[Reconnecting | Reconnected], object]
+"""Called when a connection is lost and when there is one again, as `OnEvent` is."""
 
 # In audio sent ahead of the results, as its signatures are good for five minutes.
 _REPLAY_SECONDS = 240.0
@@ -131,6 +134,7 @@ class SourceParameters(TranscriptionParameters, total=False):
     sample_rate_hz: int | None
     channels: Channels
     on_event: OnEvent | None
+    on_connection: OnConnection | None
 
 
 async def transcribe(
@@ -141,6 +145,7 @@ async def transcribe(
     sample_rate_hz: int | None = None,
     channels: Channels = "mix",
     on_event: OnEvent | None = None,
+    on_connection: OnConnection | None = None,
     session_id: str | None = None,
     session_resume_window: int | None = 300,
     **parameters: Unpack[TranscriptionParameters],
@@ -168,7 +173,7 @@ async def transcribe(
             **parameters,
         )
         async with stream:
-            return await _converse(stream, audio, realtime, on_event)
+            return await _converse(stream, audio, realtime, on_event, on_connection)
 
 
 async def _converse(
@@ -176,6 +181,7 @@ async def _converse(
     audio: AudioSource,
     realtime: bool,
     on_event: OnEvent | None,
+    on_connection: OnConnection | None,
 ) -> Transcription:
     """Send all audio and take all results.
 
@@ -194,11 +200,14 @@ async def _converse(
             except SDKError as error:
                 heard = Transcription(results, sender.seconds)
                 raise IncompleteTranscription(heard, error) from error
+            told: object = None  # not above: what the program raises is its own
             if isinstance(event, TranscriptEvent):
                 results += [each for each in event.transcript.results if not each.is_partial]
-                # Not above: what it raises is the program's own.
-                if on_event is not None and inspect.isawaitable(told := on_event(event)):
-                    await told
+                told = on_event and on_event(event)
+            elif isinstance(event, (Reconnecting, Reconnected)):
+                told = on_connection and on_connection(event)
+            if inspect.isawaitable(told):
+                await told
     finally:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..exceptions import missing_extra
 from ._source import BYTES_PER_SAMPLE, AudioFileException
@@ -25,8 +25,45 @@ def import_sounddevice() -> Any:
     except ImportError as error:
         raise AudioFileException(missing_extra("the microphone", "mic", error)) from error
     except OSError as error:  # the PortAudio library is missing
-        raise AudioFileException(f"cannot record from the microphone: {error}") from error
+        raise AudioFileException(
+            f"cannot record from the microphone: {error}; install the system's package of it,"
+            " such as libportaudio2 (Debian, Ubuntu) or portaudio (Fedora, Homebrew)"
+        ) from error
     return sounddevice
+
+
+class Microphone(NamedTuple):
+    """A microphone of this machine.
+
+    :param is_default: Whether `"mic"` is this one.
+    """
+
+    name: str
+    channels: int
+    sample_rate_hz: int
+    is_default: bool
+
+
+def microphones() -> list[Microphone]:
+    """List the microphones.
+
+    :raises AudioFileException: If the package or its PortAudio library is missing, or fails.
+    """
+    sounddevice = import_sounddevice()
+    try:
+        default = sounddevice.default.device[0]
+        return [
+            Microphone(
+                device["name"],
+                device["max_input_channels"],
+                round(device["default_samplerate"]),
+                number == default,
+            )
+            for number, device in enumerate(sounddevice.query_devices())
+            if device["max_input_channels"]
+        ]
+    except sounddevice.PortAudioError as error:
+        raise AudioFileException(f"cannot list the microphones: {error}") from error
 
 
 async def record(rate: int, size: int, blocks: asyncio.Queue[bytes]) -> AsyncGenerator[bytes, None]:

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 from .. import __version__
 from .arguments import Parser
+from .completion import add_completion
+from .devices import add_devices
 from .errors import DONE, UNUSABLE, exit_code, notice, one_line
 from .inspect import add_inspect
 from .output import OutputClosed, write_to
@@ -65,4 +67,6 @@ def _parser() -> Parser:
     add_transcribe(commands)
     add_serve(commands)
     add_inspect(commands)
+    add_devices(commands)
+    add_completion(commands, parser)
     return parser

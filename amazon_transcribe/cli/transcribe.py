@@ -3,44 +3,48 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+import asyncio
+from array import array
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .._protocol.constants import SILENT_SAMPLE
-from .._protocol.constraints import SAMPLE_RATE
-from ..audio import open_audio
+from .._protocol.constraints import SAMPLE_RATE, Integer
+from ..audio import AudioSource, Channels, open_audio
+from ..exceptions import CredentialsException, InvalidParameterException, SDKError
 from .arguments import HelpFormatter, whole
-from .conversation import Conversation
-from .display import Display
-from .errors import DONE, Unusable, notice
+from .display import Display, Progress
+from .errors import DONE, FAILED, UNUSABLE, Unusable, exit_code, one_line
+from .jobs import Job, jobs_of
 from .local_server import add_engine, engine_options, start_server
-from .output import output_file, print_document
+from .output import Output, OutputClosed, OutputFailed, open_output, rescue
+from .service_options import add_service_options, service_parameters, with_flags
 from .signals import run
+from .transcript import FORMATS, SUFFIXES, Transcript
 
 if TYPE_CHECKING:
     from ..client import TranscribeStreamingClient
-    from ..transcription import Result
-
-RESULT_TIMEOUT = 120.0
-"""Seconds to wait for the next result: much audio may be sent before it is recognised."""
-
-FORMATS = ("text", "json", "srt", "vtt")
+    from ..resume import Reconnected, Reconnecting
+    from ..transcription import TranscriptEvent
 
 
 def add_transcribe(commands: Any) -> None:
     """Add the command `transcribe`."""
     parser = commands.add_parser(
         "transcribe",
-        help="transcribe a file, standard input or the microphone",
+        usage="%(prog)s [OPTION ...] AUDIO [AUDIO ...]",
+        help="transcribe recordings, standard input or the microphone",
         description="Send audio to Amazon Transcribe, or to a local server, and write the "
-        "transcript. On a terminal the words appear while they are spoken.",
+        "transcript. On a terminal the words appear while they are spoken. What was recognised "
+        "before a failure or Ctrl-C is written too, and ends with a mark: [incomplete], in JSON "
+        '"incomplete": true.',
         epilog="""examples:
   amazon-transcribe transcribe --local talk.wav
-  amazon-transcribe transcribe --local --format srt -o talk.srt talk.wav
   amazon-transcribe transcribe --local --format vtt -o film.vtt film.mp4
+  amazon-transcribe transcribe --local --format srt --output-dir captions *.mp4
+  amazon-transcribe transcribe --region eu-west-1 --jobs 8 calls/*.mp3
   curl -s https://example.com/talk.mp3 |
       amazon-transcribe transcribe --local -
   arecord -f S16_LE -r 16000 |
@@ -53,9 +57,20 @@ def add_transcribe(commands: Any) -> None:
     parser.add_argument(
         "audio",
         metavar="AUDIO",
-        help="a recording of any kind or raw PCM, '-' for standard input, 'mic' for the microphone",
+        nargs="+",
+        help="a recording of any kind, raw PCM, a pattern such as '*.mp4', '-' for standard "
+        "input, 'mic' for the microphone",
     )
-    where = parser.add_mutually_exclusive_group()
+    _add_where(parser)
+    _add_audio(parser)
+    _add_output(parser)
+    add_service_options(parser)
+    add_engine(parser.add_argument_group("recogniser"), "with --local: ")
+
+
+def _add_where(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where")
+    where = group.add_mutually_exclusive_group()
     where.add_argument(
         "--local",
         action="store_true",
@@ -64,133 +79,361 @@ def add_transcribe(commands: Any) -> None:
     where.add_argument(
         "--endpoint-url", metavar="URL", help="another server, such as one that 'serve' runs"
     )
-    parser.add_argument(
+    group.add_argument(
         "--region",
         help="AWS region (default: AWS_REGION, AWS_DEFAULT_REGION; us-east-1 with another server)",
     )
-    parser.add_argument(
-        "--language-code",
-        default="en-US",
-        metavar="CODE",
-        help="spoken language (default: %(default)s)",
+    group.add_argument(
+        "--realtime",
+        action=argparse.BooleanOptionalAction,
+        help="send at the speed of speech, or faster, up to 240 s of audio ahead of the last "
+        "result (default: faster to this machine only)",
     )
-    parser.add_argument(
-        "--format",
-        choices=FORMATS,
-        default="text",
-        help="text as it comes, or one document at the end: JSON with 'transcript' and "
-        "'results', or captions (default: %(default)s)",
+    group.add_argument(
+        "--jobs",
+        type=whole(Integer(1, 1000)),
+        default=1,
+        metavar="N",
+        help="recordings to transcribe at a time (default: 1)",
     )
-    parser.add_argument(
+
+
+def _add_audio(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("audio")
+    group.add_argument(
         "--sample-rate",
         type=whole(SAMPLE_RATE),
         metavar="HZ",
         help="sample rate, 8000 to 48000: raw audio needs it, recordings have their own",
     )
-    parser.add_argument(
+    group.add_argument(
         "--raw",
         choices=tuple(SILENT_SAMPLE),
         help="the audio has no header and is encoded so, whatever its first bytes look like",
     )
-    parser.add_argument(
-        "--no-realtime",
-        action="store_true",
-        help="send faster than speech, up to 240 s of audio ahead of the last result",
+    group.add_argument(
+        "--channels",
+        type=_channels,
+        default="mix",
+        metavar="{mix,split,N}",
+        help="make one channel of all, tell the two of a stereo recording apart, or take the "
+        "one of this number, from 0 (default: mix)",
     )
-    parser.add_argument(
+    group.add_argument(
+        "--sides",
+        action="store_true",
+        help="the two AUDIO are the two sides of one call",
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="text",
+        help="text or JSON lines as they come, JSON lines with partial results; or one document "
+        "at the end: JSON with 'transcript' and 'results', or captions (default: %(default)s)",
+    )
+    group.add_argument(
+        "--names",
+        type=_names,
+        metavar="LABEL=NAME,…",
+        help="names of speakers or channels by their labels: 0=Anna,1=Ben, or ch_0=Anna",
+    )
+    group.add_argument(
         "-o",
         "--output",
         metavar="FILE",
-        help="write to a file, which appears when it is complete",
+        help="write to a file, which appears when it is complete (default: standard output for "
+        "one recording, talk.txt beside each talk.mp4 for several)",
     )
-    add_engine(parser, "with --local: ")
+    group.add_argument(
+        "--output-dir", metavar="DIR", help="write a file for each recording to a directory"
+    )
+    group.add_argument(
+        "--force",
+        action="store_true",
+        help="with several recordings: do those again whose files are there",
+    )
+    group.add_argument(
+        "--record",
+        metavar="FILE",
+        help="write the bytes that the service sends to a file, for 'inspect'",
+    )
+    group.add_argument(
+        "-q", "--quiet", action="store_true", help="show no progress, only text and errors"
+    )
+
+
+def _channels(text: str) -> Channels:
+    """Read what becomes of the channels."""
+    if text in ("mix", "split"):
+        return text  # type: ignore[return-value]
+    if text.isascii() and text.isdigit():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"must be mix, split or a channel's number, not {text!r}")
+
+
+def _names(text: str) -> dict[str, str]:
+    """Read names by their labels."""
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if all(label and name for label, _, name in pairs):
+        return {label.strip(): name.strip() for label, _, name in pairs}
+    raise argparse.ArgumentTypeError("must have the form LABEL=NAME,LABEL=NAME")
 
 
 def _transcribe(arguments: argparse.Namespace) -> int:
     if not arguments.local and (arguments.engine or arguments.script or arguments.alternatives):
         raise Unusable("--engine, --script and --alternatives go with --local")
+    if arguments.record and str(arguments.endpoint_url).startswith("ws"):
+        raise Unusable("--record goes with an endpoint of http:// or https://")
     interrupts: list[Callable[[], None]] = []
-    return run(_transcribe_audio(arguments, interrupts), interrupts)
+    return run(_transcribe_all(arguments, interrupts), interrupts)
 
 
-async def _transcribe_audio(
+async def _transcribe_all(
     arguments: argparse.Namespace, interrupts: list[Callable[[], None]]
 ) -> int:
-    region = _region(arguments)
-    with output_file(arguments.output, arguments.audio) as write_document:
-        async with AsyncExitStack() as stack:
-            audio = await stack.enter_async_context(
-                open_audio(arguments.audio, sample_rate_hz=arguments.sample_rate, raw=arguments.raw)
-            )
-            client = await _connect(arguments, region, stack)
-            stream = await client.start_stream_transcription(
-                language_code=arguments.language_code,
-                media_sample_rate_hz=audio.sample_rate_hz,
-                media_encoding="pcm",
-            )
-            if audio.stop:
-                interrupts.append(audio.stop)
-            display = None
-            if arguments.format == "text" and write_document is None:
-                display = Display(sys.stdout)
-            conversation = Conversation(stream, audio, not arguments.no_realtime, display)
-            try:
-                await conversation.run()
-            finally:
-                if display:
-                    display.clear()
-        if display is None:
-            document = _document(arguments.format, conversation.results, conversation.seconds)
-            (write_document or print_document)(document)
-    return DONE
-
-
-def _region(arguments: argparse.Namespace) -> str:
-    from ..endpoints import StaticEndpointResolver, default_resolver
-
-    region = (
-        arguments.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    )
-    if region:
-        return str(region)
-    if (
-        arguments.local
-        or arguments.endpoint_url
-        or isinstance(default_resolver(), StaticEndpointResolver)
-    ):
-        return "us-east-1"
-    raise Unusable(
-        "no region: name one with --region or AWS_REGION, or recognise on this machine with --local"
-    )
+    jobs = jobs_of(arguments)
+    alone = len(jobs) == 1 and arguments.output_dir is None
+    captions = alone and arguments.format == "text" and jobs[0].output in (None, "-")
+    display = Display(captions=captions, quiet=arguments.quiet)
+    async with AsyncExitStack() as stack:
+        if alone:
+            task = _Transcription(arguments, display, jobs[0], interrupts)
+            with task.output() as output:
+                async with task.audio() as audio:  # before a server is started for it
+                    client = await _connect(arguments, display, stack)
+                    with display.attached():
+                        await task.run(client, audio, output)
+            return DONE
+        if arguments.record:
+            raise Unusable("--record is for one recording")
+        to_do = [job for job in jobs if arguments.force or not job.is_done]
+        common = await _connect(arguments, display, stack) if to_do else None
+        stack.enter_context(display.attached())
+        return await _Several(arguments, display, jobs, to_do).run(common)
 
 
 async def _connect(
-    arguments: argparse.Namespace, region: str, stack: AsyncExitStack
+    arguments: argparse.Namespace, display: Display, stack: AsyncExitStack
 ) -> TranscribeStreamingClient:
-    from ..client import TranscribeStreamingClient
+    from ..files import open_client
+    from ..limiter import MAX_STREAMS, StreamLimiter
 
-    endpoint_url, credentials = arguments.endpoint_url, None
+    transport = None
+    if arguments.record:
+        from .wire_record import recording_transport
+
+        transport = stack.enter_context(recording_transport(arguments.record))
+    server = None
     if arguments.local:
         server = await start_server(stack, **engine_options(arguments))
-        endpoint_url, credentials = server.endpoint_url, server.credentials
-        notice(f"local: {server.engine_name} answers")
+        display.notice(f"local: {server.engine_name} answers")
     return await stack.enter_async_context(
-        TranscribeStreamingClient(
-            region=region,
-            endpoint_url=endpoint_url,
-            credential_resolver=credentials,
-            idle_timeout=RESULT_TIMEOUT,
+        open_client(
+            local=server or False,
+            region=arguments.region,
+            endpoint_url=arguments.endpoint_url,
+            limiter=StreamLimiter(max(arguments.jobs, MAX_STREAMS)),
+            transport=transport,
         )
     )
 
 
-def _document(kind: str, results: Sequence[Result], seconds: float) -> str:
-    from .. import captions
+class _Several:
+    """Several transcriptions, so many at a time, and their summary."""
 
-    if kind == "json":
-        return captions.to_json(results)
-    if kind == "srt":
-        return captions.to_srt(results, seconds)
-    if kind == "vtt":
-        return captions.to_vtt(results, seconds)
-    return captions.to_text(results)
+    def __init__(
+        self, arguments: argparse.Namespace, display: Display, jobs: list[Job], to_do: list[Job]
+    ) -> None:
+        self._arguments = arguments
+        self._display = display
+        self._recordings = [path for job in jobs for path in job.recordings]
+        self._to_do = to_do
+        self._done = 0
+        self._skipped = len(jobs) - len(to_do)
+        self._failed: dict[str, int] = {}  # exit codes, by name
+
+    async def run(self, client: TranscribeStreamingClient | None) -> int:
+        """Transcribe all and return the exit code."""
+        waiting = iter(self._to_do)
+        workers = [
+            asyncio.create_task(self._work(client, waiting))
+            for _ in range(min(self._arguments.jobs, len(self._to_do)))
+        ]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            self._display.notice(self._summary())
+        if not self._failed:
+            return DONE
+        return FAILED if FAILED in self._failed.values() else UNUSABLE
+
+    async def _work(self, client: TranscribeStreamingClient | None, waiting: Iterator[Job]) -> None:
+        for job in waiting:
+            assert client is not None
+            task = _Transcription(self._arguments, self._display, job, [], self._recordings)
+            try:
+                with task.output() as output:
+                    async with task.audio() as audio:
+                        await task.run(client, audio, output)
+            except CredentialsException:
+                raise  # no other job has any
+            except (SDKError, Unusable) as error:
+                self._failed[job.name] = exit_code(error)
+                self._display.error(f"amazon-transcribe: {job.name}: {one_line(error)}")
+            else:
+                self._done += 1
+                self._display.notice(f"{job.name}: {job.output}")
+
+    def _summary(self) -> str:
+        parts = [f"{self._done} transcribed"]
+        if self._skipped:
+            parts.append(f"{self._skipped} there already (--force does them again)")
+        if self._failed:
+            parts.append(f"{len(self._failed)} failed: {', '.join(self._failed)}")
+        left = len(self._to_do) - self._done - len(self._failed)
+        if left:
+            parts.append(f"{left} not done")
+        return ", ".join(parts)
+
+
+class _Transcription:
+    """One transcription of the command.
+
+    :param recordings: What no output may overwrite, besides its own recordings.
+    """
+
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        display: Display,
+        job: Job,
+        interrupts: list[Callable[[], None]],
+        recordings: Iterable[str] = (),
+    ) -> None:
+        self._arguments = arguments
+        self._display = display
+        self._job = job
+        self._interrupts = interrupts
+        self._recordings = recordings or job.recordings
+        told_apart = (
+            arguments.show_speaker_label or arguments.channels == "split" or arguments.sides
+        )
+        names = arguments.names or ({} if told_apart else None)
+        self._transcript = Transcript(arguments.format, names)
+
+    def output(self) -> AbstractContextManager[Output]:
+        """Open the output."""
+        return open_output(self._job.output, self._recordings)
+
+    def audio(self) -> AbstractAsyncContextManager[AudioSource]:
+        """Open the audio."""
+        recordings = self._job.recordings
+        return open_audio(
+            (recordings[0], recordings[1]) if len(recordings) == 2 else recordings[0],
+            sample_rate_hz=self._arguments.sample_rate,
+            channels=self._arguments.channels,
+            raw=self._arguments.raw,
+        )
+
+    async def run(
+        self, client: TranscribeStreamingClient, audio: AudioSource, output: Output
+    ) -> None:
+        """Transcribe; after a failure or a cancellation, write what was recognised."""
+        from ..transcribe import IncompleteTranscription
+
+        transcript = self._transcript
+        seconds: float | None = None
+        complete = False
+        try:
+            seconds = await self._transcribe(client, audio, output)
+            complete = True
+            self._display.write(output, transcript.rest(complete=True, seconds=seconds))
+            output.finish()
+        except OutputClosed:
+            raise
+        except BaseException as error:
+            if not transcript.is_empty:
+                whole = transcript.document(complete=complete, seconds=seconds)
+                lost = isinstance(error, OutputFailed)
+                place = self._kept(output, whole, lost)
+                until = f"what was recognised up to {transcript.seconds:.1f} s"
+                mark = "" if complete else ", marked as incomplete"
+                self._display.error(f"{self._job.name}: {until} went to {place}{mark}")
+            if isinstance(error, IncompleteTranscription):
+                raise error.reason from error
+            if isinstance(error, InvalidParameterException):
+                raise Unusable(with_flags(str(error))) from error
+            raise
+
+    async def _transcribe(
+        self, client: TranscribeStreamingClient, audio: AudioSource, output: Output
+    ) -> float | None:
+        """Transcribe, and return the length of the audio."""
+        display = self._display
+        with display.progress(self._job.name, audio.duration) as progress:
+            if audio.stop:
+                self._interrupts.append(audio.stop)
+                audio = replace(audio, chunks=_metered(audio.chunks, progress, display))
+
+            def on_event(event: TranscriptEvent) -> None:
+                text = self._transcript.add(event)
+                progress.position = max(progress.position, self._transcript.seconds)
+                display.show(event)
+                display.write(output, text)
+                display.update(progress)
+
+            said = await client.transcribe(
+                audio,
+                realtime=self._arguments.realtime,
+                on_event=on_event,
+                on_connection=lambda event: self._tell(event, progress),
+                **service_parameters(self._arguments),
+            )
+        return said.seconds
+
+    def _tell(self, event: Reconnecting | Reconnected, progress: Progress) -> None:
+        """Tell of a connection that is lost, and of the one that takes its place."""
+        from ..resume import Reconnecting
+
+        if isinstance(event, Reconnecting):
+            if event.reason is not None:
+                self._display.notice(f"{self._job.name}: connection lost: {one_line(event.reason)}")
+            return
+        progress.resumed += 1
+        self._display.notice(
+            f"{self._job.name}: resumed at {event.start:.1f} s, {event.replayed:.1f} s of audio"
+            " are sent again"
+        )
+
+    def _kept(self, output: Output, document: str, lost: bool) -> str:
+        """Write what was recognised, and return where it is.
+
+        :param lost: Whether the output cannot be written.
+        """
+        if not lost:
+            try:
+                self._display.write(output, self._transcript.rest(complete=False))
+                output.finish()
+                return output.name
+            except (OutputFailed, OutputClosed):  # Ctrl-C ends a pipe's reader too
+                pass
+        return rescue(document, SUFFIXES[self._arguments.format]) or "nowhere"
+
+
+async def _metered(
+    chunks: AsyncGenerator[bytes, None], progress: Progress, display: Display
+) -> AsyncGenerator[bytes, None]:
+    """Yield chunks of a microphone and show how loud they are."""
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            samples = array("h", chunk)
+            progress.level = max(max(samples), -min(samples)) / 32768 if samples else 0.0
+            display.update(progress)
+            yield chunk

@@ -1,0 +1,148 @@
+"""The options of the service: a row for each parameter of a transcription."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from .._protocol.constraints import FILTER_METHOD, LANGUAGE, STABILITY
+
+
+class ServiceOption(NamedTuple):
+    """An option, and the keyword of `client.transcribe` that it stands for.
+
+    :param value: What the option has in the help: a name for the value, the values to choose
+        from, or nothing for an option without a value.
+    :param const: What an option without a value stands for.
+    """
+
+    flag: str
+    keyword: str
+    help: str
+    value: str | tuple[str, ...] = ""
+    const: object = True
+
+
+SERVICE_OPTIONS = (
+    ServiceOption("--speakers", "show_speaker_label", "label the speakers"),
+    ServiceOption(
+        "--stabilize",
+        "enable_partial_results_stabilization",
+        "let only the last words of a partial result change",
+    ),
+    ServiceOption(
+        "--stability", "partial_results_stability", "with --stabilize: how much", STABILITY.values
+    ),
+    ServiceOption("--vocabulary", "vocabulary_name", "a custom vocabulary", "NAME"),
+    ServiceOption(
+        "--vocabularies",
+        "vocabulary_names",
+        "the custom vocabularies of the languages to identify",
+        "NAME,NAME",
+    ),
+    ServiceOption("--vocabulary-filter", "vocab_filter_name", "a vocabulary filter", "NAME"),
+    ServiceOption(
+        "--vocabulary-filters",
+        "vocabulary_filter_names",
+        "the vocabulary filters of the languages to identify",
+        "NAME,NAME",
+    ),
+    ServiceOption(
+        "--filter-method",
+        "vocab_filter_method",
+        "what becomes of a filter's words",
+        FILTER_METHOD.values,
+    ),
+    ServiceOption("--language-model", "language_model_name", "a custom language model", "NAME"),
+    ServiceOption(
+        "--identify-language",
+        "identify_language",
+        "identify the language, one of --language-options",
+    ),
+    ServiceOption(
+        "--identify-languages",
+        "identify_multiple_languages",
+        "identify the languages as they change",
+    ),
+    ServiceOption(
+        "--language-options",
+        "language_options",
+        "languages to choose from, at least two",
+        "CODE,CODE",
+    ),
+    ServiceOption("--preferred-language", "preferred_language", "the likeliest of them", "CODE"),
+    ServiceOption(
+        "--identify-pii",
+        "content_identification_type",
+        "mark personal information, in JSON",
+        const="PII",
+    ),
+    ServiceOption(
+        "--redact-pii", "content_redaction_type", "replace personal information", const="PII"
+    ),
+    ServiceOption(
+        "--pii-types",
+        "pii_entity_types",
+        "the kinds of it, such as NAME,EMAIL (default: all)",
+        "TYPE,TYPE",
+    ),
+    ServiceOption(
+        "--transcript-format",
+        "transcript_format",
+        "numbers and dates as words or as figures",
+        ("spoken", "written"),
+    ),
+)
+
+
+def add_service_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options, in a group of their own."""
+    group = parser.add_argument_group(
+        "options of the service", "the local server says which of them it cannot do"
+    )
+    group.add_argument(
+        "--language-code",
+        type=_language,
+        metavar="CODE",
+        help="spoken language (default: en-US, unless it is to be identified)",
+    )
+    for option in SERVICE_OPTIONS:
+        kind: dict[str, Any] = {"action": "store_const", "const": option.const}
+        if isinstance(option.value, tuple):
+            kind = {"choices": option.value}
+        elif option.value:
+            kind = {"metavar": option.value}
+            if option.value == "CODE":
+                kind["type"] = _language
+        group.add_argument(option.flag, dest=option.keyword, help=option.help, **kind)
+
+
+def service_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the keywords of `client.transcribe` that were given."""
+    keywords = ("language_code", *(option.keyword for option in SERVICE_OPTIONS))
+    given = {keyword: getattr(arguments, keyword) for keyword in keywords}
+    return {keyword: value for keyword, value in given.items() if value is not None}
+
+
+def with_flags(message: str) -> str:
+    """Return a message about keywords as one about the options that stand for them."""
+    flags = {option.keyword: option.flag for option in SERVICE_OPTIONS}
+    flags |= {"language_code": "--language-code", "media_sample_rate_hz": "--sample-rate"}
+    return re.sub(r"\w+", lambda word: flags.get(word[0], word[0]), message)
+
+
+def _language(text: str) -> str:
+    """Read a language code."""
+    codes = {code.lower(): code for code in LANGUAGE.values}
+    wanted = text.lower().replace("_", "-")
+    if wanted in codes:
+        return codes[wanted]
+    kin = [code for code in codes if code.partition("-")[0] == wanted.partition("-")[0]]
+    near = get_close_matches(wanted, kin or codes, n=3) or kin[:3]
+    hint = " or ".join(codes[code] for code in near)
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no language of the service"
+        + (f": did you mean {hint}?" if near else ", such as en-US or de-DE")
+    )

@@ -1,0 +1,380 @@
+"""The command on recordings: what is kept of them, several of them, what is asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amazon_transcribe import cli
+from amazon_transcribe.cli.display import Display
+from amazon_transcribe.cli.service_options import SERVICE_OPTIONS
+from amazon_transcribe.transcription import TranscriptionParameters
+
+from .test_cli import (
+    COMMAND,
+    KEYS,
+    MICROPHONE,
+    PACKAGE,
+    POSIX,
+    SCRIPT,
+    Terminal,
+    assert_one_line,
+    chunks_of,
+    environment,
+    on_screen,
+    run,
+    serving,
+    wav,
+)
+
+FIRST, *_ = SCRIPT.splitlines()
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "script"
+    path.write_text(SCRIPT, "utf-8")
+    return path
+
+
+@pytest.fixture
+def talks(tmp_path: Path) -> Path:
+    """Make a directory with three recordings."""
+    directory = tmp_path / "talks"
+    directory.mkdir()
+    for name in ("one.wav", "two.wav", "three.wav"):
+        (directory / name).write_bytes(wav(12))
+    return directory
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class TestWhatIsKept:
+    """What was recognised is not lost, whatever ends the command."""
+
+    @POSIX
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_signal_keeps_it(self, number: signal.Signals, tmp_path: Path, script: Path) -> None:
+        out = tmp_path / "out.txt"
+        process = subprocess.Popen(
+            [
+                *COMMAND,
+                "transcribe",
+                "--local",
+                "--script",
+                str(script),
+                "-o",
+                str(out),
+                "--sample-rate",
+                "8000",
+                "-",
+            ],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+        )
+        assert process.stdin is not None
+        process.stdin.write(bytes(16_000 * 5))
+        process.stdin.flush()
+        wait_for(lambda: any(path.stat().st_size for path in tmp_path.glob(".*.part")))
+        process.send_signal(number)
+        assert process.stderr is not None
+        _, place = process.stderr.read().decode().splitlines()
+        assert process.wait() == 128 + number
+        process.stdin.close()
+        process.stderr.close()
+        assert place.startswith("standard input: what was recognised up to ")
+        assert place.endswith(f" s went to {out}, marked as incomplete")
+        lines = out.read_text("utf-8").splitlines()
+        assert (lines[0], lines[-1]) == (FIRST, "[incomplete]")
+        assert not [*tmp_path.glob(".*.part")]
+
+    @pytest.mark.parametrize("kind", ["text", "json", "jsonl", "srt", "vtt"])
+    def test_a_failure_keeps_it_in_every_format(self, kind: str, talks: Path) -> None:
+        fault = "exception:seconds=8,error=BadRequest,message=Bad."
+        out = talks / "out"
+        with serving("--fault", fault, **KEYS) as (_, (url,)):
+            done = run(
+                *("transcribe", "--endpoint-url", url, "--format", kind),
+                *("-o", out, talks / "one.wav"),
+                **KEYS,
+            )
+        assert done.returncode == 1
+        place, error = done.stderr.decode().splitlines(keepends=True)
+        assert f"went to {out}, marked as incomplete" in place
+        assert_one_line(error, "BadRequestException: Bad.")
+        text = out.read_text("utf-8")
+        assert "This is the scripted" in text
+        if kind == "json":
+            assert json.loads(text)["incomplete"] is True
+            assert "[incomplete]" not in text
+        elif kind == "jsonl":
+            assert json.loads(text.splitlines()[-1]) == {"incomplete": True}
+        else:
+            assert text.endswith("\n[incomplete]\n")
+
+    @POSIX
+    def test_an_interrupt_that_ends_the_reader_too_keeps_it(
+        self, tmp_path: Path, script: Path
+    ) -> None:
+        process = subprocess.Popen(
+            [
+                *COMMAND,
+                *("transcribe", "--local", "--script", str(script)),
+                "--sample-rate",
+                "8000",
+                "-",
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(TMPDIR=str(tmp_path)),
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(bytes(16_000 * 5))
+        process.stdin.flush()
+        assert process.stdout.readline().decode() == f"{FIRST}\n"
+        process.stdout.close()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+        assert process.returncode == 130
+        (kept,) = tmp_path.glob("amazon-transcribe-*.txt")
+        assert str(kept) in errors.decode()
+        assert kept.read_text("utf-8").startswith(f"{FIRST}\n")
+
+    def test_a_lost_connection_is_resumed_and_told(self, talks: Path) -> None:
+        with serving("--fault", "reset:after=5,times=1", **KEYS) as (_, (url,)):
+            done = run("transcribe", "--endpoint-url", url, talks / "one.wav", **KEYS)
+        assert done.returncode == 0
+        lost, resumed = done.stderr.decode().splitlines()
+        assert "one.wav: connection lost: " in lost
+        assert "one.wav: resumed at " in resumed
+        assert "[incomplete]" not in done.stdout.decode()
+
+
+class TestTerminal:
+    @POSIX
+    def test_ctrl_z_leaves_a_clean_terminal_and_goes_on(self, script: Path) -> None:
+        import fcntl
+        import pty
+        import termios
+
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+        options = ["--local", "--script", str(script), "--sample-rate", "8000", "-"]
+        process = subprocess.Popen(
+            [*COMMAND, "transcribe", *options],
+            stdin=subprocess.PIPE,
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
+            env=environment(TERM="xterm"),
+        )
+        assert process.stdin is not None
+        process.stdin.write(bytes(16_000 * 5))
+        process.stdin.flush()
+        shown = b""
+        while FIRST.encode() not in shown:
+            shown += os.read(ours, 65_536)
+        process.send_signal(signal.SIGTSTP)
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+        os.close(theirs)
+        process.send_signal(signal.SIGCONT)
+        process.stdin.write(bytes(16_000 * 7))
+        process.stdin.close()
+        shown += b"".join(chunks_of(ours))
+        os.close(ours)
+        assert process.wait() == 0
+        assert on_screen(shown.decode().replace("\r\n", "\n")) == SCRIPT
+
+    def test_progress_has_plain_lines_without_rich(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "rich.console", None)
+        now = 0.0
+        display = Display(captions=False, clock=lambda: now)
+        with display.progress("talk.mp4", 600.0) as progress:
+            for now in range(25):
+                progress.position = now * 20.0
+                progress.resumed = now // 20
+                display.update(progress)
+        assert capsys.readouterr().err.splitlines() == [
+            "talk.mp4: 3:20 of 10:00, 20.0×, 0:20 left",
+            "talk.mp4: 6:40 of 10:00, 20.0×, 0:10 left, resumed 1×",
+        ]
+
+    def test_progress_has_a_bar_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        pytest.importorskip("rich")
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.setattr(sys, "stderr", Terminal())
+        now = 1.0
+        display = Display(captions=False, clock=lambda: now)
+        with display.progress("talk.mp4", 600.0) as progress:
+            progress.position, now = 300.0, 11.0
+            display.update(progress)
+            shown = sys.stderr.getvalue()
+        assert "talk.mp4 ━━━━━━━━━━" in shown
+        assert shown.endswith(" 5:00 of 10:00  30.0×  0:10 left")
+        assert "\x1b[3" not in shown
+        assert on_screen(sys.stderr.getvalue()) == ""
+
+
+class TestSeveral:
+    def test_outputs_lie_beside_the_recordings(self, talks: Path, script: Path) -> None:
+        options = ("--local", "--script", script, "--jobs", 2)
+        done = run("transcribe", *options, "talks/*.wav", cwd=talks.parent)
+        assert (done.returncode, done.stdout) == (0, b"")
+        assert {path.name: path.read_text("utf-8") for path in talks.glob("*.txt")} == (
+            dict.fromkeys(("one.txt", "two.txt", "three.txt"), SCRIPT)
+        )
+        assert done.stderr.decode().splitlines()[-1] == "3 transcribed"
+
+        (talks / "one.txt").write_text("mine", "utf-8")
+        (talks / "two.txt").write_text("Hello\n[incomplete]\n", "utf-8")
+        done = run("transcribe", *options, "talks/*.wav", cwd=talks.parent)
+        assert (talks / "one.txt").read_text("utf-8") == "mine"
+        assert (talks / "two.txt").read_text("utf-8") == SCRIPT
+        summary = "1 transcribed, 2 there already (--force does them again)"
+        assert done.stderr.decode().splitlines()[-1] == summary
+
+        done = run("transcribe", *options, "--quiet", "--force", "talks/*.wav", cwd=talks.parent)
+        assert (talks / "one.txt").read_text("utf-8") == SCRIPT
+        assert done.stderr == b""
+
+    def test_a_directory_for_the_outputs_and_what_failed(self, talks: Path, script: Path) -> None:
+        (talks / "two.wav").write_bytes(b"<html>")
+        options = ("--local", "--script", script, "--format", "srt", "--output-dir", "captions")
+        done = run("transcribe", *options, "talks/*.wav", cwd=talks.parent)
+        assert done.returncode == 2
+        assert {path.name for path in (talks.parent / "captions").iterdir()} == {
+            *("one.srt", "three.srt")
+        }
+        told = done.stderr.decode().splitlines()
+        assert told[-1] == "2 transcribed, 1 failed: talks/two.wav"
+        assert any(line.startswith("amazon-transcribe: talks/two.wav: ") for line in told)
+
+    @pytest.mark.parametrize(
+        ("arguments", "word"),
+        [
+            ("*.flac", "no file matches *.flac"),
+            ("-o out one.wav two.wav", "--output-dir"),
+            ("one.wav -", "'-' goes without"),
+            ("one.wav sub/one.wav --output-dir x", "would both be written to x/one.txt"),
+            ("--sides one.wav", "two recordings"),
+            ("--sides one.wav two.wav --output-dir x", "by -o"),
+            ("--channels left one.wav", "mix, split"),
+            ("--names Anna one.wav", "LABEL=NAME"),
+            ("--jobs 0 one.wav", "1 to 1,000"),
+            ("--identify-language one.wav", "--language-options"),
+            ("--language-code klingon one.wav", "no language of the service"),
+            ("--region us_east_1 one.wav", "did you mean 'us-east-1'"),
+        ],
+    )
+    def test_what_does_not_fit(
+        self,
+        arguments: str,
+        word: str,
+        talks: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.chdir(talks)
+        for name, value in {**KEYS, "AWS_REGION": "us-east-1"}.items():
+            monkeypatch.setenv(name, value)
+        assert cli.main(["transcribe", *arguments.split()]) == 2
+        assert_one_line(capsys.readouterr().err, word)
+
+
+class TestOptions:
+    def test_every_parameter_of_the_service_has_an_option(self) -> None:
+        elsewhere = {
+            *("language_code", "enable_channel_identification", "number_of_channels"),
+            *("vocab_filter_names", "idle"),
+        }
+        keywords = {option.keyword for option in SERVICE_OPTIONS}
+        assert keywords == TranscriptionParameters.__annotations__.keys() - elsewhere
+
+    def test_json_lines_have_partial_results(self, talks: Path, script: Path) -> None:
+        options = ("--local", "--script", script, "--format", "jsonl", "--stabilize")
+        done = run("transcribe", *options, talks / "one.wav")
+        results: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
+        finals = [result for result in results if not result["IsPartial"]]
+        assert [r["Alternatives"][0]["Transcript"] for r in finals] == SCRIPT.splitlines()
+        assert len(results) > len(finals)
+        assert "Stable" in results[0]["Alternatives"][0]["Items"][0]
+
+    def test_two_recordings_are_the_sides_of_a_call(self, talks: Path, script: Path) -> None:
+        options = ("--local", "--script", script, "--sides", "--names", "ch_0=Anna,ch_1=Ben")
+        done = run("transcribe", *options, "one.wav", "two.wav", cwd=talks)
+        assert done.returncode == 0
+        assert {line.partition(":")[0] for line in done.stdout.decode().splitlines()} == {
+            *("Anna", "Ben")
+        }
+
+    def test_the_bytes_of_the_service_are_recorded(self, talks: Path, script: Path) -> None:
+        record = talks / "wire"
+        options = ("--local", "--script", script, "--record", record)
+        assert run("transcribe", *options, talks / "one.wav").stdout.decode() == SCRIPT
+        messages = [json.loads(line) for line in run("inspect", record).stdout.splitlines()]
+        assert {message["headers"][":event-type"] for message in messages} == {"TranscriptEvent"}
+        assert FIRST in json.dumps(messages)
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+    def test_a_record_that_cannot_be_written(self, talks: Path, script: Path) -> None:
+        options = ("--local", "--script", script, "--record", "/dev/full")
+        done = run("transcribe", *options, talks / "one.wav")
+        assert (done.returncode, done.stdout.decode()) == (1, SCRIPT)
+        assert b"--record: cannot write /dev/full: No space" in done.stderr
+
+
+class TestOtherCommands:
+    def test_devices(self, tmp_path: Path) -> None:
+        (tmp_path / "sounddevice.py").write_text(MICROPHONE, "utf-8")
+        done = run("devices", PYTHONPATH=f"{PACKAGE}{os.pathsep}{tmp_path}")
+        assert done.stdout.decode() == (
+            "* Desk: 1 channel, 48,000 Hz\n  Room: 4 channels, 48,000 Hz\n"
+        )
+
+    def test_a_missing_library_of_the_system_is_named(self, tmp_path: Path) -> None:
+        code = "raise OSError('PortAudio library not found')"
+        (tmp_path / "sounddevice.py").write_text(code, "utf-8")
+        done = run("transcribe", "--local", "mic", PYTHONPATH=f"{PACKAGE}{os.pathsep}{tmp_path}")
+        assert done.returncode == 2
+        assert_one_line(done.stderr, "libportaudio2")
+
+    @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+    def test_completion(self, shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+        pytest.importorskip("shtab")
+        assert cli.main(["completion", shell]) == 0
+        assert "output-dir" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(("extra", "argument"), [("shtab", "completion bash")])
+    def test_a_missing_extra_is_named(
+        self,
+        extra: str,
+        argument: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setitem(sys.modules, extra, None)
+        assert cli.main(argument.split()) == 2
+        assert_one_line(capsys.readouterr().err, "'cli'")
