@@ -133,7 +133,7 @@ $(VENV)/.installed: $(VENV)/.switches $(SOURCES)
 	$(INSTALL)
 	@touch $@
 
-$(VENV)/.dev: EXTRAS = dev,local,otel,uvloop
+$(VENV)/.dev: EXTRAS = dev,examples,local,otel,uvloop
 $(VENV)/.dev: $(VENV)/.switches $(SOURCES)
 	$(INSTALL)
 	@touch $(VENV)/.installed $@
