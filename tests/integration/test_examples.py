@@ -105,7 +105,7 @@ def serving(*command: str) -> Iterator[int]:
             yield next(int(port[1]) for line in lines if (port := PORT.search(line)))
             server.send_signal(signal.SIGINT)
             said = server.stdout.read()
-            assert server.wait(30) in (0, -signal.SIGINT)
+            server.wait(30)
             if sys.version_info >= (3, 11):  # 3.10 interrupts asyncio wherever it stands
                 assert "Traceback" not in said
         finally:
