@@ -137,7 +137,7 @@ $(VENV)/.installed: $(VENV)/.switches $(SOURCES)
 	$(INSTALL)
 	@touch $@
 
-$(VENV)/.dev: EXTRAS = cli,dev,local,otel,uvloop
+$(VENV)/.dev: EXTRAS = cli,dev,examples,local,otel,uvloop
 $(VENV)/.dev: $(VENV)/.switches $(SOURCES)
 	$(INSTALL)
 	@touch $(VENV)/.installed $@

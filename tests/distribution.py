@@ -27,7 +27,7 @@ NO_COMPILER = {"CC": "/nonexistent"}
 PURE = {"AMAZON_TRANSCRIBE_NO_EXTENSIONS": "1"}
 REQUIRED = {"AMAZON_TRANSCRIBE_REQUIRE_EXTENSIONS": "1"}
 ALWAYS = ("awscrt", "h2", "msgspec")
-EXTRAS = ("", "cli", "dev", "local", "media", "otel", "uvloop")
+EXTRAS = ("", "cli", "dev", "examples", "local", "media", "otel", "uvloop")
 
 # What `lowest` leaves at its newest: it is not part of what runs.
 TOOLS = ("build", "cython-lint", "mypy", "pyright", "ruff", "towncrier")

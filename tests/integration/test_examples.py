@@ -4,30 +4,44 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import json
+import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
 from tests.support.programs import complaints
+from tests.support.sounds import encoded, recording, said_in, share_heard
 
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[2]
 RECORDING = "examples/audio/goforward.wav"
+CAPTION = r"1\n00:00:00,\d+ --> 00:00:0\d,\d+\nGo forward ten meters\.\n+"
+PORT = re.compile(r"(?:listening on port |running on http://127\.0\.0\.1:)(\d+)")
+RUN_NOTEBOOK = """
+import sys, nbformat
+from nbclient import NotebookClient
+
+notebook = nbformat.read(sys.argv[1], as_version=4)
+NotebookClient(notebook, timeout=120, resources={"metadata": {"path": "examples"}}).execute()
+nbformat.write(notebook, sys.argv[2])
+"""
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(page: Path) -> list[str]:
     return re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-
-
-README = blocks(ROOT / "README.md")
 
 
 def output(*command: str) -> str:
@@ -42,14 +56,14 @@ def output(*command: str) -> str:
     return done.stdout
 
 
-def test_transcribe_file(local_transcribe):
-    said = output("examples/transcribe_file.py", RECORDING)
+def test_transcribe_file():
+    captions = output("examples/transcribe_file.py", RECORDING)
+    assert re.fullmatch(CAPTION, captions)
+
+
+def test_stream_file(local_transcribe):
+    said = output("examples/stream_file.py", RECORDING)
     assert said.startswith("This is")
-
-
-def test_write_captions():
-    captions = output("examples/write_captions.py", RECORDING)
-    assert re.fullmatch(r"1\n00:00:00,\d+ --> 00:00:0\d,\d+\nGo forward ten meters.\n", captions)
 
 
 def test_two_channels():
@@ -61,48 +75,199 @@ def test_two_channels():
 
 
 @pytest.fixture
-def interruptible():
-    """Processes hear SIGINT; what a shell starts in the background ignores it, heirs too."""
+def start():
+    """Starts servers of the examples; interrupts them at the end, and reads what they say."""
+    if sys.platform == "win32":
+        pytest.skip("has no SIGINT to send")
+    # What a shell starts in the background ignores SIGINT, and so do its heirs.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
+    with ExitStack() as servers:
+
+        def start(*command: str) -> int:
+            """Start a server; return its port."""
+            return servers.enter_context(serving(*command))
+
+        yield start
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="has no SIGINT to send")
-@pytest.mark.usefixtures("interruptible")
-def test_server(local_transcribe):
-    command = [sys.executable, "-W", "error", "examples/server.py", "0"]
+@contextmanager
+def serving(*command: str) -> Iterator[int]:
     with subprocess.Popen(
-        command,
+        [sys.executable, *command],
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         encoding="utf-8",
     ) as server:
         try:
-            port = int(server.stdout.readline().split()[-1])
-            with socket.create_connection(("127.0.0.1", port), 30) as connection:
-                connection.sendall((ROOT / RECORDING).read_bytes()[44:])
-                connection.shutdown(socket.SHUT_WR)
-                with connection.makefile(encoding="utf-8") as answer:
-                    assert answer.read().startswith("This is")
+            lines = iter(server.stdout.readline, "")
+            yield next(int(port[1]) for line in lines if (port := PORT.search(line)))
             server.send_signal(signal.SIGINT)
-            assert server.wait(30) == 0
+            said = server.stdout.read()
+            server.wait(30)
             if sys.version_info >= (3, 11):  # 3.10 interrupts asyncio wherever it stands
-                assert server.stderr.read() == ""
+                assert "Traceback" not in said
         finally:
             server.kill()
 
 
-def test_readme_program(local_transcribe):
-    (program,) = (block for block in README if "asyncio.run" in block)
-    assert output("-c", program).startswith("This is")
+def test_server(local_transcribe, start):
+    port = start("-W", "error", "examples/server.py", "0")
+    with socket.create_connection(("127.0.0.1", port), 30) as connection:
+        connection.sendall((ROOT / RECORDING).read_bytes()[44:])
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile(encoding="utf-8") as answer:
+            assert answer.read().startswith("This is")
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/how-to/one-call.md"])
-def test_one_call(page):
+@pytest.fixture
+def relay(local_transcribe, start):
+    """The port of the FastAPI program."""
+    for package in ("fastapi", "multipart", "uvicorn", "websockets"):
+        pytest.importorskip(package, reason=f"{package} comes with the extra examples")
+    return start("-m", "uvicorn", "--app-dir", "examples", "--port", "0", "fastapi_relay:app")
+
+
+def upload(port: int, content: bytes) -> tuple[int, dict[str, str]]:
+    """Post a form with a file; the answer's status and JSON."""
+    head = b'Content-Disposition: form-data; name="recording"; filename="a.wav"'
+    body = b"--edge\r\n" + head + b"\r\n\r\n" + content + b"\r\n--edge--\r\n"
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    with closing(connection):
+        headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+        connection.request("POST", "/transcripts", body, headers)
+        answer = connection.getresponse()
+        return answer.status, json.load(answer)
+
+
+def test_fastapi_relay_transcribes_what_is_uploaded(relay):
+    status, answer = upload(relay, (ROOT / RECORDING).read_bytes())
+    assert status == 200
+    assert answer["text"].startswith("This is")
+    assert answer["captions"].startswith("WEBVTT")
+
+
+def test_fastapi_relay_says_why_it_refuses_a_file(relay):
+    status, answer = upload(relay, b"<html><body>no sound</body></html>")
+    assert status == 415
+    assert "not audio" in answer["detail"]
+
+
+@pytest.mark.transcribe(script=["Good morning.", "Two tickets, please."])
+@pytest.mark.parametrize(
+    ("query", "encoding"), [("?sample_rate_hz=16000", "pcm"), ("", "ogg-opus")], ids=["pcm", "opus"]
+)
+def test_fastapi_relay_captions_sound_while_it_comes(relay, query, encoding):
+    from websockets.sync.client import connect
+
+    second = bytes(32_000)
+    sound = second * 4 if encoding == "pcm" else encoded(second * 4, 16_000, encoding)
+    final = []
+    with connect(f"ws://127.0.0.1:{relay}/captions{query}", proxy=None) as browser:
+        for start in range(0, len(sound), len(sound) // 40):
+            browser.send(sound[start : start + len(sound) // 40])
+        if encoding == "pcm":
+            while not final:  # it comes before the sound has ended
+                final += json.loads(browser.recv(60))["final"]
+        browser.send(b"")
+        for message in browser:
+            final += json.loads(message)["final"]
+    assert final == ["Good morning.", "Two tickets, please."]
+    assert browser.close_code == 1000
+
+
+def test_fastapi_relay_ends_the_stream_of_a_browser_that_left(relay, local_transcribe):
+    from websockets.sync.client import connect
+
+    with connect(f"ws://127.0.0.1:{relay}/captions?sample_rate_hz=16000", proxy=None) as browser:
+        browser.send(bytes(32_000))
+        browser.recv(60)
+    (stream,) = local_transcribe.wait_for_streams(1, timeout=60)
+    assert stream.audio_seconds == 1.0
+
+
+def media_stream(sound: bytes) -> Iterator[str]:
+    """The messages of a call, in the form of Twilio's media streams."""
+    yield json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"})
+    yield json.dumps({"event": "start", "streamSid": "MZ1", "start": {"tracks": ["inbound"]}})
+    for start in range(0, len(sound), 160):
+        payload = b64encode(sound[start : start + 160]).decode()
+        yield json.dumps({"event": "media", "media": {"track": "inbound", "payload": payload}})
+    yield json.dumps({"event": "stop", "streamSid": "MZ1"})
+
+
+@pytest.mark.transcribe(engine="moonshine")
+def test_telephony(local_transcribe, start):
+    client = pytest.importorskip("websockets.sync.client", reason="comes with the extra examples")
+    pcm, _ = recording("sense_and_sensibility_all_8k")
+    sound = encoded(pcm[: 2 * 8_000 * 7], 8_000, "g711-ulaw")
+    port = start("-W", "error", "examples/telephony.py", "0")
+    with client.connect(f"ws://127.0.0.1:{port}", proxy=None) as phone:
+        for message in media_stream(sound):
+            phone.send(message)
+        assert list(phone) == []  # it hangs up when all is recognised
+    (stream,) = local_transcribe.wait_for_streams(1, timeout=60)
+    assert stream.ended == "complete"
+    assert stream.audio_seconds == len(sound) / 8_000
+    assert share_heard(stream.transcript, said_in("sense_and_sensibility_0870")) > 0.8
+
+
+def test_notebook(tmp_path):
+    for package in ("ipykernel", "nbclient"):
+        pytest.importorskip(package, reason=f"{package} comes with the extra examples")
+    own = {"HOME": tmp_path, "IPYTHONDIR": tmp_path, "JUPYTER_RUNTIME_DIR": tmp_path}
+    done = tmp_path / "done.ipynb"
+    subprocess.run(
+        [sys.executable, "-c", RUN_NOTEBOOK, "examples/notebook.ipynb", done],
+        cwd=ROOT,
+        env=os.environ | {name: str(value) for name, value in own.items()},
+        check=True,
+        timeout=200,
+    )
+    text, words, captions = [
+        "".join(said.get("text", said.get("data", {}).get("text/plain", [])))
+        for cell in json.loads(done.read_text("utf-8"))["cells"]
+        for said in cell.get("outputs", [])
+    ]
+    assert text == "'Go forward ten meters.'"
+    assert [word for word, _, _ in ast.literal_eval(words)] == text.strip("'").split()
+    assert captions.startswith("WEBVTT")
+
+
+def lines_of(program: Path) -> int:
+    """Count the lines of a program, without its docstring and empty lines."""
+    text = program.read_text("utf-8")
+    if program.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    else:
+        text = text.split('"""\n', 1)[1]
+    return len([line for line in text.splitlines() if line.strip()])
+
+
+def test_the_table_of_examples_has_all_of_them_with_their_lines():
+    table = (ROOT / "examples/README.md").read_text("utf-8")
+    rows = re.findall(r"^\| \[`(.+?)`\].* (\d+) \|$", table, re.MULTILINE)
+    programs = [p for kind in ("*.py", "*/*.py", "*.ipynb") for p in ROOT.glob(f"examples/{kind}")]
+    assert {name: int(lines) for name, lines in rows} == {
+        program.relative_to(ROOT / "examples").as_posix(): lines_of(program)
+        for program in programs
+        if program.name != "original_usage.py"  # the original SDK's, kept as it is
+    }
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("README.md", CAPTION),
+        ("docs/quickstart.md", CAPTION),
+        ("docs/how-to/one-call.md", r"Go forward ten meters\.\n"),
+    ],
+)
+def test_one_call(page, said):
     program = next(block for block in blocks(ROOT / page) if "sync.transcribe_file" in block)
-    assert output("-c", program) == "Go forward ten meters.\n"
+    assert re.fullmatch(said, output("-c", program))
 
 
 @pytest.mark.parametrize("number", [0, 1])
