@@ -160,7 +160,6 @@ def test_an_interrupted_call_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> N
             with pytest.raises(KeyboardInterrupt):
                 next(stream)
         assert [result.start_time for result in next(stream).transcript.results] == [0.0]
-        assert list(stream)
     monkeypatch.setattr(sync, "wait", interrupt_at_the_end)
     with pytest.raises(KeyboardInterrupt):
         a_stream()  # `here` looks for what it leaves
