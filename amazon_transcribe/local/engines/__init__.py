@@ -26,6 +26,9 @@ __all__ = [
     "load_engine",
 ]
 
+# From 1.29 on, onnxruntime sends usage data to its maker as soon as it is imported, by whomever.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 
 def load_engine(name: str, *, script: Path | None = None) -> Engine:
     """Load a recogniser; the real ones read their model, which takes about a second.
@@ -51,8 +54,6 @@ def load_engine(name: str, *, script: Path | None = None) -> Engine:
 
 
 def _load_moonshine(_: Path | None) -> Engine:
-    # From 1.29 on, onnxruntime sends usage data to its maker as soon as it is imported.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     from . import moonshine
 
     return moonshine.load()

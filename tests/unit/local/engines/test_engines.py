@@ -105,11 +105,17 @@ except EngineUnavailable as error:
     assert "the extra 'local'" in line
 
 
-def test_recogniser_reports_to_nobody(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "program",
+    [
+        "from amazon_transcribe.local.engines import load_engine; load_engine('moonshine')",
+        "from amazon_transcribe.local.engines.moonshine import load; load()",
+    ],
+)
+def test_recogniser_reports_to_nobody(program: str, tmp_path: Path) -> None:
     """onnxruntime's telemetry begins with a device's id and a store in the home directory."""
     others = ("ORT_DISABLE_TELEMETRY", "CI", "XDG_CACHE_HOME")  # the second turns it off, too
     kept = {name: value for name, value in os.environ.items() if name not in others}
-    program = "from amazon_transcribe.local.engines import load_engine; load_engine('moonshine')"
     subprocess.run(
         [sys.executable, "-c", program],
         env={**kept, "HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
