@@ -209,6 +209,22 @@ def test_who_is_not_known_is_refused(
     assert (refusal.status, refusal.name) == (status, name)
 
 
+@pytest.mark.parametrize("is_before", [True, False])
+@pytest.mark.parametrize("value", ["", "8000", None])  # None: once more what was signed
+@pytest.mark.parametrize("name", [n for n, _ in client_of(Clock()).headers()[:-1]])
+def test_a_signed_header_that_is_given_twice_does_not_pass(
+    clock: Clock, name: str, value: str | None, is_before: bool
+) -> None:
+    headers = [*client_of(clock).headers()]
+    again = (name, dict(headers)[name] if value is None else value)
+    headers = [again, *headers] if is_before else [*headers, again]
+    with pytest.raises(RequestRefused) as refused:
+        ServerSession(SECRETS, OPERATIONS, clock=clock).receive_request(
+            "POST", "/stream-transcription", headers
+        )
+    assert (refused.value.status, refused.value.name) == (403, "InvalidSignatureException")
+
+
 def test_unknown_operations_and_methods(clock: Clock) -> None:
     assert refusal_of(clock, path="/nothing").status == 404
     assert refusal_of(clock, method="GET").status == 405
