@@ -82,13 +82,13 @@ def start():
     # What a shell starts in the background ignores SIGINT, and so do its heirs.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with ExitStack() as servers:
+        servers.callback(signal.signal, signal.SIGINT, before)
 
         def start(*command: str) -> int:
             """Start a server; return its port."""
             return servers.enter_context(serving(*command))
 
         yield start
-    signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
