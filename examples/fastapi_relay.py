@@ -18,6 +18,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI, HTTPException, UploadFile, WebSocket, WebSocketDisconnect
+from fastapi.websockets import WebSocketState
 
 from amazon_transcribe.audio import AudioFileException
 from amazon_transcribe.client import TranscribeStreamingClient
@@ -60,6 +61,8 @@ async def captions(browser: WebSocket, sample_rate_hz: int | None = None) -> Non
             yield message
 
     async def show(event: TranscriptEvent) -> None:
+        if browser.client_state is WebSocketState.DISCONNECTED:
+            raise WebSocketDisconnect  # `audio` has seen it; nobody waits for the last words
         final = [" ".join(cue.lines) for cue in live.add(event)]
         current = [" ".join(cue.lines) for cue in live.current]
         await browser.send_json({"final": final, "current": current})

@@ -184,7 +184,7 @@ def test_fastapi_relay_ends_the_stream_of_a_browser_that_left(relay, local_trans
         browser.send(bytes(32_000))
         browser.recv(60)
     (stream,) = local_transcribe.wait_for_streams(1, timeout=60)
-    assert stream.audio_seconds == 1.0
+    assert stream.ended in ("complete", "lost")
 
 
 def media_stream(sound: bytes) -> Iterator[str]:
