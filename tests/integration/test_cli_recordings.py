@@ -132,6 +132,8 @@ class TestWhatIsKept:
     def test_an_interrupt_that_ends_the_reader_too_keeps_it(
         self, tmp_path: Path, script: Path
     ) -> None:
+        # Nothing may be written between the reader's end and the signal.
+        script.write_text(f"{FIRST}\n{'and ' * 100}\n", "utf-8")
         process = subprocess.Popen(
             [
                 *COMMAND,
