@@ -6,7 +6,7 @@ Offsets are milliseconds from the beginning of the stream.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, get_args
+from typing import Annotated, Literal, TypedDict, get_args
 
 from msgspec import field
 
@@ -16,7 +16,11 @@ from ._protocol.combinations import (
     check_personal_information,
     check_vocabularies,
 )
-from ._protocol.constants import CallAnalyticsLanguageCode
+from ._protocol.constants import (
+    CallAnalyticsLanguageCode,
+    PartialResultsStability,
+    VocabularyFilterMethod,
+)
 from ._protocol.constraints import (
     CHANNEL,
     ENCODING,
@@ -303,6 +307,28 @@ class StartCallAnalyticsStreamTranscriptionRequest(_Settings):
         with commas, at most 200 characters.
     :param preferred_language: The likeliest of them.
     """
+
+
+class CallAnalyticsParameters(TypedDict, total=False):
+    """The parameters of `start_call_analytics_stream_transcription` besides those of the audio."""
+
+    configuration: ConfigurationEvent
+    language_code: CallAnalyticsLanguageCode | str | None
+    identify_language: bool | None
+    language_options: Sequence[str] | str | None
+    preferred_language: CallAnalyticsLanguageCode | str | None
+    session_id: str | None
+    enable_partial_results_stabilization: bool | None
+    partial_results_stability: PartialResultsStability | str | None
+    vocabulary_name: str | None
+    vocabulary_names: Sequence[str] | str | None
+    vocab_filter_name: str | None
+    vocabulary_filter_names: Sequence[str] | str | None
+    vocab_filter_method: VocabularyFilterMethod | str | None
+    language_model_name: str | None
+    content_identification_type: Literal["PII"] | str | None
+    content_redaction_type: Literal["PII"] | str | None
+    pii_entity_types: Sequence[str] | str | None
 
 
 class StartCallAnalyticsStreamTranscriptionResponse(_Settings):

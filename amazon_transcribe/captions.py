@@ -22,9 +22,8 @@ import msgspec
 from ._protocol.shapes import Keys, Shape
 from ._protocol.times import LATEST, believable
 from .exceptions import ValidationException
-from .medical import MedicalTranscriptEvent
-from .results import Said, results_of
-from .transcription import Item, Result, TranscriptEvent
+from .results import Said, parts_of, results_of
+from .transcription import Item, Result
 
 __all__ = [
     "Cue",
@@ -123,7 +122,7 @@ def to_json(results: Iterable[Said], keys: Keys = "service") -> str:
     said = [
         part
         for each in results
-        for part in _parts(each)
+        for part in parts_of(each)
         if any(not result.is_partial for result in results_of(part))
     ]
     document = {
@@ -241,13 +240,6 @@ def text_width(text: str) -> int:
 
 
 # Results
-
-
-def _parts(said: Said) -> Sequence[Said]:
-    """Return the results of an event of several, else the event or result itself."""
-    if isinstance(said, (TranscriptEvent, MedicalTranscriptEvent)):
-        return said.transcript.results
-    return (said,)
 
 
 def _finals(results: Iterable[Said]) -> list[Result]:

@@ -70,7 +70,13 @@ from .transports.websocket import WebSocketTransport
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from .transcribe import Source, SourceParameters, Transcription
+    from .transcribe import (
+        CallSourceParameters,
+        MedicalSourceParameters,
+        Source,
+        SourceParameters,
+        Transcription,
+    )
 
 
 _OPERATIONS: dict[type, Operation] = {
@@ -667,12 +673,88 @@ class TranscribeStreamingClient:
             break again and again, the audio cannot be read further. It has what was heard in
             `transcription` and the failure in `reason`.
         """
-        from ._net.proxy import is_local  # here, as most programs need neither
-        from .transcribe import transcribe
+        from .transcribe import transcribe  # here, as most programs do not need it
 
-        if realtime is None:
-            realtime = not is_local((await self._starter.origin(is_stream=True)).host)
-        return await transcribe(self, source, realtime=realtime, **parameters)
+        return await transcribe(self, source, realtime=await self._realtime(realtime), **parameters)
+
+    async def transcribe_call(
+        self,
+        source: Source,
+        *,
+        realtime: bool | None = None,
+        **parameters: Unpack[CallSourceParameters],
+    ) -> Transcription:
+        """Transcribe and analyse a whole recording of a call.
+
+        A connection that breaks ends it: this operation has no resume. A call that is
+        cancelled leaves nothing behind.
+
+        :param source: As in `transcribe`; it must have two channels: a stereo recording, or
+            two recordings as the two sides.
+        :param realtime: As in `transcribe`.
+        :param parameters: `sample_rate_hz` and `on_event` as in `transcribe`; the events are
+            `UtteranceEvent` and `CategoryEvent`. All others are the service's, as
+            `start_call_analytics_stream_transcription` has them. The language is `"en-US"`
+            unless another one is named or to be identified, and by the `configuration` the
+            agent is on channel 0 unless it says otherwise.
+        :returns: The text, the words, the results, captions: with the participants' roles as
+            the speakers and channels.
+        :raises AudioFileException: if the audio cannot be opened.
+        :raises InvalidParameterException: for what the service would refuse.
+        :raises SDKError: if the stream cannot be started; see
+            `start_call_analytics_stream_transcription`.
+        :raises IncompleteTranscription: if it fails later; see `transcribe`.
+        """
+        from .transcribe import transcribe_call
+
+        return await transcribe_call(
+            self.start_call_analytics_stream_transcription,
+            source,
+            realtime=await self._realtime(realtime),
+            **parameters,
+        )
+
+    async def transcribe_medical(
+        self,
+        source: Source,
+        *,
+        realtime: bool | None = None,
+        **parameters: Unpack[MedicalSourceParameters],
+    ) -> Transcription:
+        """Transcribe a whole recording of medical speech.
+
+        A connection that breaks ends it: this operation has no resume. A call that is
+        cancelled leaves nothing behind.
+
+        :param source: As in `transcribe`.
+        :param realtime: As in `transcribe`.
+        :param parameters: `sample_rate_hz`, `channels` and `on_event` as in `transcribe`; the
+            events are `MedicalTranscriptEvent`. All others are the service's, as
+            `start_medical_stream_transcription` has them; by default the language is
+            `"en-US"`, the specialty `"PRIMARYCARE"` and the type `"CONVERSATION"`.
+        :returns: The text, the words, the results, captions.
+        :raises AudioFileException: if the audio cannot be opened.
+        :raises InvalidParameterException: for what the service would refuse.
+        :raises SDKError: if the stream cannot be started; see
+            `start_medical_stream_transcription`.
+        :raises IncompleteTranscription: if it fails later; see `transcribe`.
+        """
+        from .transcribe import transcribe_medical
+
+        return await transcribe_medical(
+            self.start_medical_stream_transcription,
+            source,
+            realtime=await self._realtime(realtime),
+            **parameters,
+        )
+
+    async def _realtime(self, wanted: bool | None) -> bool:
+        """Return what is wanted; by default the speed of speech except on this machine."""
+        from ._net.proxy import is_local
+
+        if wanted is not None:
+            return wanted
+        return not is_local((await self._starter.origin(is_stream=True)).host)
 
     async def presigned_url(
         self,

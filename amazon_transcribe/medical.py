@@ -6,12 +6,12 @@ Times are offsets in seconds from the beginning of the stream.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, get_args
+from typing import Annotated, Literal, TypedDict, get_args
 
 from msgspec import field
 
 from ._protocol.combinations import check_channels
-from ._protocol.constants import MedicalTranscriptionType, Specialty
+from ._protocol.constants import LanguageCode, MedicalTranscriptionType, Specialty
 from ._protocol.constraints import (
     CHANNELS,
     ENCODING,
@@ -167,6 +167,18 @@ class StartMedicalStreamTranscriptionRequest(_Settings):
     :param number_of_channels: The channels in the audio, at least 2.
     :param content_identification_type: `"PHI"` marks personal health information.
     """
+
+
+class MedicalParameters(TypedDict, total=False):
+    """The parameters of `start_medical_stream_transcription` besides those of the audio."""
+
+    language_code: LanguageCode | str
+    specialty: Specialty | str
+    type: MedicalTranscriptionType | str
+    vocabulary_name: str | None
+    show_speaker_label: bool | None
+    session_id: str | None
+    content_identification_type: Literal["PHI"] | str | None
 
 
 class StartMedicalStreamTranscriptionResponse(_Settings):

@@ -17,7 +17,7 @@ from .medical import MedicalItem, MedicalResult, MedicalTranscriptEvent
 from .medical_scribe import MedicalScribeTranscriptEvent, MedicalScribeTranscriptSegment
 from .transcription import Alternative, Item, Result, TranscriptEvent
 
-__all__ = ["Said", "results_of"]
+__all__ = ["Said", "parts_of", "results_of"]
 
 Said: TypeAlias = (
     Result
@@ -58,6 +58,16 @@ def results_of(said: Said) -> Sequence[Result]:
     if isinstance(said, MedicalScribeTranscriptSegment):
         return (_of_segment(said),)
     return ()
+
+
+def parts_of(said: Said) -> Sequence[Said]:
+    """Return the results of an event of several as the service gave them, else what was given.
+
+    :param said: An event, or one result of it.
+    """
+    if isinstance(said, (TranscriptEvent, MedicalTranscriptEvent)):
+        return said.transcript.results
+    return (said,)
 
 
 def _of_medical(result: MedicalResult) -> Result:

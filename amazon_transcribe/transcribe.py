@@ -3,37 +3,66 @@
     transcription = await client.transcribe("talk.wav")
     print(transcription.text)
 
-`client.transcribe`, `transcribe_file` and `sync.transcribe_file` are made of this module.
+`client.transcribe`, `client.transcribe_call`, `client.transcribe_medical`, `transcribe_file` and
+`sync.transcribe_file` are made of this module.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from . import captions
 from ._protocol.shapes import Keys
 from .audio import AudioSource, Channels, Recording, open_audio, paced
 from .audio._clock import clock_of
+from .call_analytics import (
+    CallAnalyticsParameters,
+    CategoryEvent,
+    ChannelDefinition,
+    ConfigurationEvent,
+    StartCallAnalyticsStreamTranscriptionEventStream,
+    UtteranceEvent,
+)
 from .captions import Word
-from .exceptions import SDKError
+from .exceptions import InvalidParameterException, SDKError
+from .medical import (
+    MedicalParameters,
+    MedicalTranscriptEvent,
+    StartMedicalStreamTranscriptionEventStream,
+)
+from .results import results_of
 from .resume import Reconnected, Reconnecting, ResumableTranscription
 from .transcription import Result, TranscriptEvent, TranscriptionClient, TranscriptionParameters
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["IncompleteTranscription", "OnConnection", "OnEvent", "Source", "Transcription"]
+__all__ = [
+    "IncompleteTranscription",
+    "OnCallEvent",
+    "OnConnection",
+    "OnEvent",
+    "OnMedicalEvent",
+    "Source",
+    "Transcription",
+]
 
 Source: TypeAlias = Recording | tuple[Recording, Recording] | AudioSource
 """What is transcribed: whatever `audio.open_audio` takes, or what it gave."""
 
 OnEvent: TypeAlias = Callable[[TranscriptEvent], object]
 """Called with each event; what it returns is awaited if it can be."""
+
+OnCallEvent: TypeAlias = Callable[[UtteranceEvent | CategoryEvent], object]
+"""Called with each event of a call, as `OnEvent` is."""
+
+OnMedicalEvent: TypeAlias = Callable[[MedicalTranscriptEvent], object]
+"""Called with each event of a medical transcription, as `OnEvent` is."""
 
 OnConnection: TypeAlias = Callable[[Reconnecting | Reconnected], object]
 """Called when a connection is lost and when there is one again, as `OnEvent` is."""
@@ -43,6 +72,8 @@ _REPLAY_SECONDS = 240.0
 _RESULT_TIMEOUT = 30.0
 # For a recogniser on a busy machine, which has all that audio before it.
 _AHEAD_RESULT_TIMEOUT = 120.0
+
+_AGENT_FIRST = ConfigurationEvent([ChannelDefinition(0, "AGENT"), ChannelDefinition(1, "CUSTOMER")])
 
 
 @dataclass(frozen=True)
@@ -137,6 +168,21 @@ class SourceParameters(TranscriptionParameters, total=False):
     on_connection: OnConnection | None
 
 
+class CallSourceParameters(CallAnalyticsParameters, total=False):
+    """The keywords of `client.transcribe_call` besides `realtime`."""
+
+    sample_rate_hz: int | None
+    on_event: OnCallEvent | None
+
+
+class MedicalSourceParameters(MedicalParameters, total=False):
+    """The keywords of `client.transcribe_medical` besides `realtime`."""
+
+    sample_rate_hz: int | None
+    channels: Channels
+    on_event: OnMedicalEvent | None
+
+
 async def transcribe(
     client: TranscriptionClient,
     source: Source,
@@ -153,12 +199,7 @@ async def transcribe(
     """Transcribe a recording; see `TranscribeStreamingClient.transcribe`."""
     if not (parameters.get("identify_language") or parameters.get("identify_multiple_languages")):
         parameters.setdefault("language_code", "en-US")
-    opening: AbstractAsyncContextManager[AudioSource]
-    if isinstance(source, AudioSource):
-        opening = nullcontext(source)  # the caller's to close
-    else:
-        opening = open_audio(source, sample_rate_hz=sample_rate_hz, channels=channels)
-    async with opening as audio:
+    async with _opening(source, sample_rate_hz, channels) as audio:
         if audio.channels > 1:
             parameters["enable_channel_identification"] = True
             parameters["number_of_channels"] = audio.channels
@@ -173,27 +214,101 @@ async def transcribe(
             **parameters,
         )
         async with stream:
-            return await _converse(stream, audio, realtime, on_event, on_connection)
+            return await _converse(stream, stream, audio, realtime, on_event, on_connection)
+
+
+async def transcribe_call(
+    start: Callable[..., Awaitable[StartCallAnalyticsStreamTranscriptionEventStream]],
+    source: Source,
+    *,
+    realtime: bool,
+    sample_rate_hz: int | None = None,
+    on_event: OnCallEvent | None = None,
+    **parameters: Unpack[CallAnalyticsParameters],
+) -> Transcription:
+    """Transcribe and analyse a call; see `TranscribeStreamingClient.transcribe_call`."""
+    if not parameters.get("identify_language"):
+        parameters.setdefault("language_code", "en-US")
+    parameters.setdefault("configuration", _AGENT_FIRST)
+    channels: Channels = "mix" if isinstance(source, tuple) else "split"  # mix: of each side
+    async with _opening(source, sample_rate_hz, channels) as audio:
+        if audio.channels != 2:
+            raise InvalidParameterException(
+                "source",
+                "a call needs two channels, the agent's and the customer's, and this audio has"
+                f" {audio.channels}: split a stereo recording, or give the two sides as two"
+                " recordings",
+            )
+        stream = await start(
+            media_sample_rate_hz=audio.sample_rate_hz,
+            media_encoding=audio.media_encoding,
+            **parameters,
+        )
+        async with stream:
+            return await _converse(
+                stream.input_stream, stream.output_stream, audio, realtime, on_event
+            )
+
+
+async def transcribe_medical(
+    start: Callable[..., Awaitable[StartMedicalStreamTranscriptionEventStream]],
+    source: Source,
+    *,
+    realtime: bool,
+    sample_rate_hz: int | None = None,
+    channels: Channels = "mix",
+    on_event: OnMedicalEvent | None = None,
+    **parameters: Unpack[MedicalParameters],
+) -> Transcription:
+    """Transcribe medical speech; see `TranscribeStreamingClient.transcribe_medical`."""
+    defaults: MedicalParameters = {
+        "language_code": "en-US",
+        "specialty": "PRIMARYCARE",
+        "type": "CONVERSATION",
+    }
+    async with _opening(source, sample_rate_hz, channels) as audio:
+        has_channels = audio.channels > 1
+        stream = await start(
+            media_sample_rate_hz=audio.sample_rate_hz,
+            media_encoding=audio.media_encoding,
+            enable_channel_identification=has_channels or None,
+            number_of_channels=audio.channels if has_channels else None,
+            **{**defaults, **parameters},
+        )
+        async with stream:
+            return await _converse(
+                stream.input_stream, stream.output_stream, audio, realtime, on_event
+            )
+
+
+def _opening(
+    source: Source, sample_rate_hz: int | None, channels: Channels
+) -> AbstractAsyncContextManager[AudioSource]:
+    """Open the source, or use what is open: that is the caller's to close."""
+    if isinstance(source, AudioSource):
+        return nullcontext(source)
+    return open_audio(source, sample_rate_hz=sample_rate_hz, channels=channels)
 
 
 async def _converse(
-    stream: ResumableTranscription,
+    audio_in: _AudioInput,
+    events: AsyncIterator[Any],
     audio: AudioSource,
     realtime: bool,
-    on_event: OnEvent | None,
-    on_connection: OnConnection | None,
+    on_event: Callable[[Any], object] | None,
+    on_connection: OnConnection | None = None,
 ) -> Transcription:
     """Send all audio and take all results.
 
     Audio that fails ends the input, so that the last results still come.
     """
-    sender = _Sender(stream, audio, realtime)
+    sender = _Sender(audio_in, audio, realtime)
     results: list[Result] = []
     sending = asyncio.create_task(sender.run())
     try:
         while True:
             try:
-                event = await anext(stream, None)
+                event = await anext(events, None)
                 if event is None:
                     await sending
                     return Transcription(results, sender.seconds)
@@ -201,11 +316,11 @@ async def _converse(
                 heard = Transcription(results, sender.seconds)
                 raise IncompleteTranscription(heard, error) from error
             told: object = None  # not above: what the program raises is its own
-            if isinstance(event, TranscriptEvent):
-                results += [each for each in event.transcript.results if not each.is_partial]
-                told = on_event and on_event(event)
-            elif isinstance(event, (Reconnecting, Reconnected)):
+            if isinstance(event, (Reconnecting, Reconnected)):
                 told = on_connection and on_connection(event)
+            else:
+                results += [each for each in results_of(event) if not each.is_partial]
+                told = on_event and on_event(event)
             if inspect.isawaitable(told):
                 await told
     finally:
@@ -213,11 +328,19 @@ async def _converse(
         await asyncio.gather(sending, return_exceptions=True)
 
 
+class _AudioInput(Protocol):
+    """What takes the audio: the input of an open stream, or a resumable transcription."""
+
+    async def send_audio_event(self, audio_chunk: bytes) -> None: ...
+
+    async def end_stream(self) -> None: ...
+
+
 class _Sender:
     """Sends the audio and ends the input, whatever becomes of the audio."""
 
-    def __init__(self, stream: ResumableTranscription, audio: AudioSource, realtime: bool) -> None:
-        self._stream = stream
+    def __init__(self, audio_in: _AudioInput, audio: AudioSource, realtime: bool) -> None:
+        self._audio_in = audio_in
         self._audio = audio
         self._is_paced = realtime and audio.stop is None  # a microphone has its own pace
         self.seconds = 0.0
@@ -230,7 +353,7 @@ class _Sender:
         try:
             async with aclosing(chunks):
                 async for chunk in chunks:
-                    await self._stream.send_audio_event(chunk)
+                    await self._audio_in.send_audio_event(chunk)
                     self.seconds += clock.seconds(chunk)
         finally:
-            await self._stream.end_stream()
+            await self._audio_in.end_stream()

@@ -21,8 +21,10 @@ def output_channels(name: str, count: int, channels: Channels) -> int:
         return 1
     if channels == "split":
         if count != 2:
-            one = "it needs no splitting" if count == 1 else "pick one by its number, or mix them"
-            raise AudioFileException(f"{has}, and 'split' takes two: {one}")
+            advice = "pick one by its number, or mix them"
+            if count == 1:
+                advice = "it needs no splitting (the two sides of a call may be two recordings)"
+            raise AudioFileException(f"{has}, and 'split' takes two: {advice}")
         return 2
     if channels >= count:
         raise AudioFileException(f"{has}, counted from 0: there is no channel {channels}")

@@ -22,7 +22,8 @@ from .errors import notice
 from .output import Output, StandardOutput, write_to
 
 if TYPE_CHECKING:
-    from ..transcription import Result, TranscriptEvent
+    from ..results import Said
+    from ..transcription import Result
 
 PLAIN_INTERVAL = 10.0
 """Seconds between two lines about a file where lines cannot change in place."""
@@ -136,11 +137,13 @@ class Display:
             progress.told_at = now
             self.notice(f"{progress.name}: {', '.join(progress.parts(now))}")
 
-    def show(self, event: TranscriptEvent) -> None:
+    def show(self, event: Said) -> None:
         """Show what is being said, in place of what was shown before."""
         if self._screen is None or not self._captions:
             return
-        for result in event.transcript.results:
+        from ..results import results_of
+
+        for result in results_of(event):
             self._partials.pop(result.channel_id, None)
             if result.is_partial:
                 self._partials[result.channel_id] = result

@@ -1,17 +1,25 @@
-"""The options of the service: a row for each parameter of a transcription."""
+"""The options of the service: a row for each parameter of its operations."""
 
 from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Collection
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
+from .._protocol.constants import MedicalTranscriptionType, Specialty
 from .._protocol.constraints import FILTER_METHOD, LANGUAGE, STABILITY
+from .errors import Unusable
+
+OPERATIONS = ("transcription", "call-analytics", "medical")
+
+if TYPE_CHECKING:
+    from ..call_analytics import ConfigurationEvent
 
 
 class ServiceOption(NamedTuple):
-    """An option, and the keyword of `client.transcribe` that it stands for.
+    """An option, and the keyword that it stands for of `client.transcribe` and its like.
 
     :param value: What the option has in the help: a name for the value, the values to choose
         from, or nothing for an option without a value.
@@ -76,7 +84,7 @@ SERVICE_OPTIONS = (
     ServiceOption(
         "--identify-pii",
         "content_identification_type",
-        "mark personal information, in JSON",
+        "mark personal information, in JSON; of health with --operation medical",
         const="PII",
     ),
     ServiceOption(
@@ -94,6 +102,24 @@ SERVICE_OPTIONS = (
         "numbers and dates as words or as figures",
         ("spoken", "written"),
     ),
+    ServiceOption(
+        "--specialty",
+        "specialty",
+        "with --operation medical: the field (default: PRIMARYCARE)",
+        get_args(Specialty),
+    ),
+    ServiceOption(
+        "--type",
+        "type",
+        "with --operation medical: how it is spoken (default: CONVERSATION)",
+        get_args(MedicalTranscriptionType),
+    ),
+    ServiceOption(
+        "--roles",
+        "configuration",
+        "with --operation call-analytics: who speaks on the channels (default: AGENT,CUSTOMER)",
+        ("AGENT,CUSTOMER", "CUSTOMER,AGENT"),
+    ),
 )
 
 
@@ -101,6 +127,14 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
     """Add the options, in a group of their own."""
     group = parser.add_argument_group(
         "options of the service", "the local server says which of them it cannot do"
+    )
+    group.add_argument(
+        "--operation",
+        choices=OPERATIONS,
+        default=OPERATIONS[0],
+        help="what the service does with the audio: call-analytics takes the two channels of a "
+        "call, by --channels split or --sides; neither it nor medical resumes a lost connection "
+        "(default: %(default)s)",
     )
     group.add_argument(
         "--language-code",
@@ -120,10 +154,36 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
 
 
 def service_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the keywords of `client.transcribe` that were given."""
-    keywords = ("language_code", *(option.keyword for option in SERVICE_OPTIONS))
-    given = {keyword: getattr(arguments, keyword) for keyword in keywords}
+    """Return the keywords that were given, for the client's method of the operation.
+
+    :raises Unusable: For an option that the operation does not have.
+    """
+    operation = arguments.operation
+    keywords = parameters_of(operation)
+    given: dict[str, Any] = {"language_code": arguments.language_code}
+    for option in SERVICE_OPTIONS:
+        given[option.keyword] = value = getattr(arguments, option.keyword)
+        if value is not None and option.keyword not in keywords:
+            flags = (other.flag for other in SERVICE_OPTIONS if other.keyword in keywords)
+            raise Unusable(
+                f"{option.flag} does not go with --operation {operation}, which takes"
+                f" --language-code, {', '.join(flags)}"
+            )
+    if operation == "medical" and given["content_identification_type"]:
+        given["content_identification_type"] = "PHI"
+    if given["configuration"]:
+        given["configuration"] = _configuration(given["configuration"])
     return {keyword: value for keyword, value in given.items() if value is not None}
+
+
+def parameters_of(operation: str) -> Collection[str]:
+    """Return the keywords that an operation has."""
+    from ..call_analytics import CallAnalyticsParameters
+    from ..medical import MedicalParameters
+    from ..transcription import TranscriptionParameters
+
+    parameters = (TranscriptionParameters, CallAnalyticsParameters, MedicalParameters)
+    return parameters[OPERATIONS.index(operation)].__annotations__
 
 
 def with_flags(message: str) -> str:
@@ -131,6 +191,15 @@ def with_flags(message: str) -> str:
     flags = {option.keyword: option.flag for option in SERVICE_OPTIONS}
     flags |= {"language_code": "--language-code", "media_sample_rate_hz": "--sample-rate"}
     return re.sub(r"\w+", lambda word: flags.get(word[0], word[0]), message)
+
+
+def _configuration(roles: str) -> ConfigurationEvent:
+    """Return the event that says who speaks on which channel."""
+    from ..call_analytics import ChannelDefinition, ConfigurationEvent
+
+    return ConfigurationEvent(
+        [ChannelDefinition(channel, role) for channel, role in enumerate(roles.split(","))]
+    )
 
 
 def _language(text: str) -> str:

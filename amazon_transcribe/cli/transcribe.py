@@ -5,15 +5,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 from array import array
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, aclosing
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .._protocol.constants import SILENT_SAMPLE
 from .._protocol.constraints import SAMPLE_RATE, Integer
 from ..audio import AudioSource, Channels, open_audio
-from ..exceptions import CredentialsException, InvalidParameterException, SDKError
+from ..exceptions import (
+    CredentialsException,
+    HTTPException,
+    InvalidParameterException,
+    SDKError,
+)
 from .arguments import HelpFormatter, whole
 from .display import Display, Progress
 from .errors import DONE, FAILED, UNUSABLE, Unusable, exit_code, one_line
@@ -26,8 +32,9 @@ from .transcript import FORMATS, SUFFIXES, Transcript
 
 if TYPE_CHECKING:
     from ..client import TranscribeStreamingClient
+    from ..results import Said
     from ..resume import Reconnected, Reconnecting
-    from ..transcription import TranscriptEvent
+    from ..transcribe import Transcription as Finished
 
 
 def add_transcribe(commands: Any) -> None:
@@ -45,6 +52,8 @@ def add_transcribe(commands: Any) -> None:
   amazon-transcribe transcribe --local --format vtt -o film.vtt film.mp4
   amazon-transcribe transcribe --local --format srt --output-dir captions *.mp4
   amazon-transcribe transcribe --region eu-west-1 --jobs 8 calls/*.mp3
+  amazon-transcribe transcribe --region eu-west-1 --operation call-analytics
+      --channels split call.wav
   curl -s https://example.com/talk.mp3 |
       amazon-transcribe transcribe --local -
   arecord -f S16_LE -r 16000 |
@@ -188,6 +197,14 @@ def _transcribe(arguments: argparse.Namespace) -> int:
         raise Unusable("--engine, --script and --alternatives go with --local")
     if arguments.record and str(arguments.endpoint_url).startswith("ws"):
         raise Unusable("--record goes with an endpoint of http:// or https://")
+    if arguments.operation == "call-analytics" and not (
+        arguments.sides or arguments.channels == "split"
+    ):
+        raise Unusable(
+            "--operation call-analytics needs two channels: --channels split, or two recordings"
+            " with --sides"
+        )
+    service_parameters(arguments)  # refuses what does not go together, before anything begins
     interrupts: list[Callable[[], None]] = []
     return run(_transcribe_all(arguments, interrupts), interrupts)
 
@@ -367,6 +384,11 @@ class _Transcription:
                 mark = "" if complete else ", marked as incomplete"
                 self._display.error(f"{self._job.name}: {until} went to {place}{mark}")
             if isinstance(error, IncompleteTranscription):
+                operation = self._arguments.operation
+                if operation != "transcription" and isinstance(error.reason, HTTPException):
+                    self._display.error(
+                        f"{self._job.name}: --operation {operation} does not resume a connection"
+                    )
                 raise error.reason from error
             if isinstance(error, InvalidParameterException):
                 raise Unusable(with_flags(str(error))) from error
@@ -382,18 +404,24 @@ class _Transcription:
                 self._interrupts.append(audio.stop)
                 audio = replace(audio, chunks=_metered(audio.chunks, progress, display))
 
-            def on_event(event: TranscriptEvent) -> None:
+            def on_event(event: Said) -> None:
                 text = self._transcript.add(event)
                 progress.position = max(progress.position, self._transcript.seconds)
                 display.show(event)
                 display.write(output, text)
                 display.update(progress)
 
-            said = await client.transcribe(
+            methods: dict[str, Callable[..., Awaitable[Finished]]] = {
+                "transcription": partial(
+                    client.transcribe, on_connection=lambda event: self._tell(event, progress)
+                ),
+                "call-analytics": client.transcribe_call,
+                "medical": client.transcribe_medical,
+            }
+            said = await methods[self._arguments.operation](
                 audio,
                 realtime=self._arguments.realtime,
                 on_event=on_event,
-                on_connection=lambda event: self._tell(event, progress),
                 **service_parameters(self._arguments),
             )
         return said.seconds

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..transcription import Result, TranscriptEvent
+    from ..results import Said
 
 FORMATS = ("text", "json", "jsonl", "srt", "vtt")
 
@@ -32,8 +32,8 @@ class Transcript:
     def __init__(self, kind: str, names: Mapping[str, str] | None) -> None:
         self._kind = kind
         self._names = names
-        self._finals: list[Result] = []
-        self._open: dict[str | None, Result] = {}  # partial results, by channel
+        self._finals: list[Said] = []
+        self._open: dict[str | None, Any] = {}  # partial results, by channel
 
     @property
     def is_empty(self) -> bool:
@@ -43,23 +43,29 @@ class Transcript:
     @property
     def seconds(self) -> float:
         """Up to where in the audio the results go."""
-        results = [*self._finals, *self._open.values()]
-        return max((result.end_time or 0.0 for result in results), default=0.0)
+        from ..results import results_of
 
-    def add(self, event: TranscriptEvent) -> str:
+        said = [*self._finals, *self._open.values()]
+        ends = (result.end_time or 0.0 for part in said for result in results_of(part))
+        return max(ends, default=0.0)
+
+    def add(self, event: Said) -> str:
         """Take an event, and return what is written at once."""
-        results = event.transcript.results
-        for result in results:
-            if result.is_partial:
-                self._open[result.channel_id] = result
-            else:
-                self._open.pop(result.channel_id, None)
-                self._finals.append(result)
+        from ..results import parts_of, results_of
+
+        parts = parts_of(event)
+        finals: list[Said] = []
+        for part in parts:
+            for result in results_of(part):  # one, or none of what says nothing
+                if result.is_partial:
+                    self._open[result.channel_id] = part
+                else:
+                    self._open.pop(result.channel_id, None)
+                    finals.append(part)
+        self._finals += finals
         if self._kind == "text":
-            return self._text([result for result in results if not result.is_partial])
-        if self._kind == "jsonl":
-            return "".join(f"{result.to_json('service')}\n" for result in results)
-        return ""
+            return self._text(finals)
+        return _json_lines(parts) if self._kind == "jsonl" else ""
 
     def rest(self, *, complete: bool, seconds: float | None = None) -> str:
         """Return what is written at the end.
@@ -74,25 +80,24 @@ class Transcript:
 
     def document(self, *, complete: bool, seconds: float | None = None) -> str:
         """Return the whole transcript."""
-        from ..transcribe import Transcription
+        from .. import captions
 
         results = self._finals if complete else self._finals + self._unfinished
         if self._kind == "text":
             return self._text(results)
         if self._kind == "srt":
-            return Transcription(results, seconds).to_srt(names=self._names)
+            return captions.to_srt(results, seconds or None, names=self._names)
         if self._kind == "vtt":
-            return Transcription(results, seconds).to_vtt(names=self._names)
+            return captions.to_vtt(results, seconds or None, names=self._names)
         if not complete:
             results.pop()  # the mark, which is no result
         if self._kind == "jsonl":
-            lines = "".join(f"{result.to_json('service')}\n" for result in results)
-            return lines + ("" if complete else INCOMPLETE[2])
-        text = Transcription(results).to_json()
+            return _json_lines(results) + ("" if complete else INCOMPLETE[2])
+        text = captions.to_json(results)
         return text if complete else text.removesuffix("\n}\n") + ",\n  " + INCOMPLETE[1]
 
     @property
-    def _unfinished(self) -> list[Result]:
+    def _unfinished(self) -> list[Said]:
         """What was still changing, as final, and the mark behind it."""
         from msgspec.structs import replace
 
@@ -102,7 +107,13 @@ class Transcript:
         mark = [Alternative(_MARK)]
         return [*changing, Result("", self.seconds, self.seconds + 1, False, mark)]
 
-    def _text(self, results: Sequence[Result]) -> str:
+    def _text(self, results: Sequence[Said]) -> str:
         from .. import captions
 
         return captions.to_text(results, names=self._names)
+
+
+def _json_lines(parts: Sequence[Said]) -> str:
+    from .._protocol.shapes import Shape
+
+    return "".join(f"{part.to_json('service')}\n" for part in parts if isinstance(part, Shape))

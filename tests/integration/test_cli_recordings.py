@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -17,8 +18,13 @@ import pytest
 
 from amazon_transcribe import cli
 from amazon_transcribe.cli.display import Display
-from amazon_transcribe.cli.service_options import SERVICE_OPTIONS
-from amazon_transcribe.transcription import TranscriptionParameters
+from amazon_transcribe.cli.service_options import (
+    OPERATIONS,
+    SERVICE_OPTIONS,
+    add_service_options,
+    parameters_of,
+    service_parameters,
+)
 
 from .test_cli import (
     COMMAND,
@@ -170,6 +176,65 @@ class TestWhatIsKept:
         assert "[incomplete]" not in done.stdout.decode()
 
 
+class TestOperations:
+    """What `--operation` chooses has the same outputs and the same ends."""
+
+    def test_a_call_has_its_roles_in_every_format(self, talks: Path, script: Path) -> None:
+        options = ("--operation", "call-analytics", "--sides", "--roles", "CUSTOMER,AGENT")
+        with serving("--script", script, **KEYS) as (_, (url,)):
+            told = {
+                kind: run(
+                    *("transcribe", "--endpoint-url", url, *options, "--format", kind),
+                    *("one.wav", "two.wav"),
+                    cwd=talks,
+                    **KEYS,
+                ).stdout.decode()
+                for kind in ("text", "json", "jsonl", "vtt")
+            }
+        assert {line.partition(":")[0] for line in told["text"].splitlines()} == {
+            *("AGENT", "CUSTOMER")
+        }
+        utterances = json.loads(told["json"])["results"]
+        assert utterances[0]["ParticipantRole"] == "CUSTOMER"
+        lines = [json.loads(line) for line in told["jsonl"].splitlines()]
+        assert [line["Transcript"] for line in lines if not line["IsPartial"]] == [
+            utterance["Transcript"] for utterance in utterances
+        ]
+        assert len(lines) > len(utterances)
+        assert "<v AGENT>" in told["vtt"]
+
+    def test_medical_speech(self, talks: Path, script: Path) -> None:
+        options = ("--local", "--script", script, "--operation", "medical", "--format", "srt")
+        kind = ("--specialty", "CARDIOLOGY", "--type", "DICTATION")
+        done = run("transcribe", *options, *kind, talks / "one.wav")
+        assert done.returncode == 0
+        assert FIRST in done.stdout.decode()
+
+    def test_medical_speech_has_health_information(self) -> None:
+        parser = argparse.ArgumentParser()
+        add_service_options(parser)
+        asked = parser.parse_args(["--operation", "medical", "--identify-pii"])
+        assert service_parameters(asked) == {"content_identification_type": "PHI"}
+
+    @pytest.mark.parametrize("operation", ["call-analytics", "medical"])
+    def test_a_lost_connection_keeps_what_was_said(self, operation: str, talks: Path) -> None:
+        out = talks / "out.json"
+        with serving("--fault", "reset:seconds=8", **KEYS) as (_, (url,)):
+            done = run(
+                *("transcribe", "--endpoint-url", url, "--operation", operation, "--sides"),
+                *("--format", "json", "-o", out, talks / "one.wav", talks / "two.wav"),
+                **KEYS,
+            )
+        assert done.returncode == 1
+        place, reason, error = done.stderr.decode().splitlines(keepends=True)
+        assert f"went to {out}, marked as incomplete" in place
+        assert reason.endswith(f": --operation {operation} does not resume a connection\n")
+        assert_one_line(error)
+        document = json.loads(out.read_text("utf-8"))
+        assert document["incomplete"] is True
+        assert "This is the scripted" in document["transcript"]
+
+
 class TestTerminal:
     @POSIX
     def test_ctrl_z_leaves_a_clean_terminal_and_goes_on(self, script: Path) -> None:
@@ -289,6 +354,13 @@ class TestSeveral:
             ("--identify-language one.wav", "--language-options"),
             ("--language-code klingon one.wav", "no language of the service"),
             ("--region us_east_1 one.wav", "did you mean 'us-east-1'"),
+            ("--operation dictation one.wav", "'call-analytics', 'medical'"),
+            ("--type DICTATION one.wav", "--type does not go with --operation transcription"),
+            ("--operation medical --stabilize one.wav", "takes --language-code, --speakers, "),
+            ("--operation medical --roles CUSTOMER,AGENT one.wav", "--roles does not go"),
+            ("--operation call-analytics --sides --speakers one.wav two.wav", "--speakers does"),
+            ("--operation call-analytics one.wav", "needs two channels: --channels split"),
+            ("--operation call-analytics --language-code ja-JP --sides one.wav two.wav", "pt-BR"),
         ],
     )
     def test_what_does_not_fit(
@@ -310,10 +382,10 @@ class TestOptions:
     def test_every_parameter_of_the_service_has_an_option(self) -> None:
         elsewhere = {
             *("language_code", "enable_channel_identification", "number_of_channels"),
-            *("vocab_filter_names", "idle"),
+            *("vocab_filter_names", "idle", "session_id"),
         }
         keywords = {option.keyword for option in SERVICE_OPTIONS}
-        assert keywords == TranscriptionParameters.__annotations__.keys() - elsewhere
+        assert keywords == {k for each in OPERATIONS for k in parameters_of(each)} - elsewhere
 
     def test_json_lines_have_partial_results(self, talks: Path, script: Path) -> None:
         options = ("--local", "--script", script, "--format", "jsonl", "--stabilize")

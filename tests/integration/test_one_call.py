@@ -13,6 +13,7 @@ import amazon_transcribe
 from amazon_transcribe import files, transcribe_file
 from amazon_transcribe import transcribe as one_call
 from amazon_transcribe.audio import AudioFileException, AudioSource, paced
+from amazon_transcribe.call_analytics import UtteranceEvent
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import (
     BadRequestException,
@@ -86,6 +87,22 @@ async def test_two_channels_are_told_apart_and_have_names() -> None:
     assert "<v Ben>Had he married" in said.to_vtt(names={"ch_1": "Ben"})
     assert any(line.startswith("ch_0: And") for line in said.to_text(names={}).splitlines())
     assert said.seconds == pytest.approx(max(len(pcm), len(other)) / 2 / rate)
+
+
+async def test_a_call_and_medical_speech(server: LocalTranscribe) -> None:
+    pcm = bytes(16_000 * 2 * 12)
+    events: list[object] = []
+    async with client_of(server) as client:
+        call = await client.transcribe_call(source(interleaved(pcm, pcm), 16_000, 2))
+        sides = await client.transcribe_call((SHORT, SHORT), on_event=events.append)
+        with pytest.raises(InvalidParameterException, match=r"needs two channels.*has 1"):
+            await client.transcribe_call(source(pcm))
+        medical = await client.transcribe_medical(source(pcm), type="DICTATION")
+    assert {word.channel for word in call.words} == {"AGENT", "CUSTOMER"}
+    assert sides.seconds == pytest.approx(2.786, abs=0.01)
+    assert any(isinstance(event, UtteranceEvent) for event in events)
+    assert medical.text.startswith("This is the scripted")
+    assert medical.seconds == pytest.approx(12)
 
 
 def test_a_transcription_of_nothing() -> None:

@@ -14,6 +14,8 @@ async def one_call(client: TranscribeStreamingClient) -> None:
     await client.transcribe(5)  # error: arg-type
     await client.transcribe("talk.wav", on_event=print, channels="left")  # error: arg-type
     await client.transcribe("talk.wav", on_event=5)  # error: arg-type
+    await client.transcribe_call("talk.wav", show_speaker_label=True)  # error: call-arg
+    await client.transcribe_medical("talk.wav", specialty=5)  # error: arg-type
     sync.transcribe_file("talk.wav", realtime="no")  # error: arg-type
     sync.open_stream()  # error: call-arg
     await client.presigned_url(GetMedicalScribeStreamRequest("id"))  # error: arg-type

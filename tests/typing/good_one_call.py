@@ -14,6 +14,7 @@ from amazon_transcribe.captions import Cue, Word, to_srt, words
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.live_captions import LiveCaptions, Segment, playlist
 from amazon_transcribe.model import (
+    CategoryEvent,
     Json,
     MedicalTranscriptEvent,
     Result,
@@ -31,6 +32,16 @@ async def the_least() -> str:
     said = await transcribe_file("talk.wav", local=True)
     assert_type(said, Transcription)
     return said.text
+
+
+async def other_operations(client: TranscribeStreamingClient) -> None:
+    def sentiment(event: UtteranceEvent | CategoryEvent) -> None:
+        print(event.to_json())
+
+    sides = ("agent.wav", "customer.wav")
+    assert_type(await client.transcribe_call(sides, on_event=sentiment), Transcription)
+    said = await client.transcribe_medical("visit.wav", channels="split", specialty="UROLOGY")
+    assert_type(said, Transcription)
 
 
 async def with_everything(client: TranscribeStreamingClient, upload: bytes) -> None:
