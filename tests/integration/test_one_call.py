@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -13,7 +13,7 @@ import amazon_transcribe
 from amazon_transcribe import files, transcribe_file
 from amazon_transcribe import transcribe as one_call
 from amazon_transcribe.audio import AudioFileException, AudioSource, paced
-from amazon_transcribe.call_analytics import UtteranceEvent
+from amazon_transcribe.call_analytics import CallAnalyticsParameters, UtteranceEvent
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import (
     BadRequestException,
@@ -22,6 +22,7 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.local import Fault, LocalTranscribe
+from amazon_transcribe.medical import MedicalParameters
 from amazon_transcribe.transcribe import IncompleteTranscription, Transcription
 from amazon_transcribe.transcription import TranscriptEvent
 from amazon_transcribe.transports.memory import MemoryTransport
@@ -103,6 +104,25 @@ async def test_a_call_and_medical_speech(server: LocalTranscribe) -> None:
     assert any(isinstance(event, UtteranceEvent) for event in events)
     assert medical.text.startswith("This is the scripted")
     assert medical.seconds == pytest.approx(12)
+
+
+@pytest.mark.parametrize(
+    ("start", "parameters"),
+    [
+        ("start_call_analytics_stream_transcription", CallAnalyticsParameters),
+        ("start_medical_stream_transcription", MedicalParameters),
+    ],
+)
+def test_their_keywords_are_those_of_the_start(start: str, parameters: type) -> None:
+    types = get_type_hints(getattr(TranscribeStreamingClient, start))
+    of_the_audio = {
+        *("media_sample_rate_hz", "media_encoding", "enable_channel_identification"),
+        *("number_of_channels", "idle", "idle_after", "return"),
+    }
+    assert get_type_hints(parameters).keys() == types.keys() - of_the_audio
+    assert all(
+        types[name] in (kind, kind | None) for name, kind in get_type_hints(parameters).items()
+    )
 
 
 def test_a_transcription_of_nothing() -> None:
