@@ -17,6 +17,7 @@ from typing import TextIO
 
 from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
+from amazon_transcribe.local.log import AtMost
 
 from .watch import Footprint, Watch, belongings, left_since, watch_memory
 
@@ -72,6 +73,7 @@ async def main(seed: int, journal: TextIO) -> None:
     watch = Watch()
     log = logging.getLogger("amazon_transcribe.local")
     log.setLevel(logging.INFO)
+    log.filters = [each for each in log.filters if not isinstance(each, AtMost)]  # every strike
     log.addHandler(Strikes(journal))
     faults = [Fault.parse(f"{text},seed={seed + n}") for n, text in enumerate(FAULTS)]
     async with LocalTranscribe(ScriptedEngine(), tls=True, faults=faults) as server:
