@@ -281,7 +281,8 @@ class _Background:
             loop.call_soon_threadsafe(cancel)
             wait([done], _CANCEL_TIMEOUT)
             if undo is not None and done.done() and done.exception() is None:
-                asyncio.run_coroutine_threadsafe(undo(done.result()), loop)
+                undoing = asyncio.run_coroutine_threadsafe(undo(done.result()), loop)
+                wait([undoing], _CANCEL_TIMEOUT)
             raise
         return done.result()
 
