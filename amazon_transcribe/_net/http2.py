@@ -163,6 +163,7 @@ class Http2Connection(asyncio.Protocol):
         self._unread_answers = 0
         self._partial = b""  # of a frame that has not come whole, or waits for its turn
         self._turn_due = False
+        self._h2_has_answers = False  # maybe, to frames of this turn
         self._header_block = 0  # bytes of the one that is coming
         self._preface = 0 if client else len(_PREFACE)
         self._heard = self._heard_ever = False
@@ -194,7 +195,7 @@ class Http2Connection(asyncio.Protocol):
             self._partial += data
             self._wait_for_turn()
         else:
-            self._take_turn(data, self._budget.per_turn)
+            self._take_turn(self._partial + data, self._budget.per_turn)
 
     def eof_received(self) -> bool:
         self._take_rest()
@@ -390,61 +391,66 @@ class Http2Connection(asyncio.Protocol):
     # Events from the peer
 
     def _take_turn(self, data: bytes, share: int) -> None:
+        """Take plain DATA frames and give `h2` all others, whole and in their order.
+
+        :param data: What came and was not taken yet.
+        :param share: What frames may cost now; the rest waits for the loop's next turn.
+        """
+        if len(data) < self._preface:
+            self._partial = data
+            return
+        begin, position, cost, headers = 0, self._preface, 0, 0
         try:
-            self._receive(data, share)
+            while position + 9 <= len(data) and cost + headers // _BYTES_OF_TURN < share:
+                head, flags, stream_id = FRAME_HEADER.unpack_from(data, position)
+                size = head >> 8
+                end = position + 9 + size
+                if size > self._h2.max_inbound_frame_size:
+                    if begin < position:
+                        self._give_h2(data[begin:position])
+                    self._h2.close_connection(ErrorCodes.FRAME_SIZE_ERROR)
+                    raise FrameTooLargeError(f"a frame of {size:,} bytes")
+                if end > len(data):
+                    break
+                # DATA, unpadded and not the last
+                if size > MAX_TINY and not (head & 0xFF or flags):
+                    if begin < position:
+                        self._give_h2(data[begin:position])
+                        begin = position
+                    stream = self.streams.get(stream_id)
+                    if (
+                        stream is not None
+                        and not stream.ended
+                        and self._h2.take_data(stream_id, size)
+                    ):
+                        stream.to_give_back += size
+                        stream.feed_data(data[position + 9 : end])
+                        begin = end
+                    else:
+                        cost += _JUDGED_DATA
+                else:
+                    kind = head & 0xFF
+                    cost += self._cost(kind, flags, size)
+                    if kind in (_HEADERS, _CONTINUATION):
+                        headers += size
+                position = end
+            if begin < position:
+                self._give_h2(data[begin:position])
+            self._partial = data[position:]
+            if cost:
+                if self._turns is not None:
+                    self._turns.take(cost + headers // _BYTES_OF_TURN)
+                self._spend(cost)
+                if cost + headers // _BYTES_OF_TURN >= share:
+                    self._wait_for_turn()
         except H2Error as error:
             self._partial = b""
             self._turn_due = False
             self._give_up(f"the peer broke the HTTP/2 protocol: {error}")
             return
-        self._flush(answering=True)
-
-    def _receive(self, data: bytes, share: int) -> None:
-        """Take plain DATA frames and give `h2` all others, whole and in their order.
-
-        :param share: What frames may cost now; the rest waits for the loop's next turn.
-        """
-        data = self._partial + data
-        if len(data) < self._preface:
-            self._partial = data
-            return
-        begin, position, cost, headers = 0, self._preface, 0, 0
-        while position + 9 <= len(data) and cost + headers // _BYTES_OF_TURN < share:
-            head, flags, stream_id = FRAME_HEADER.unpack_from(data, position)
-            size = head >> 8
-            end = position + 9 + size
-            if size > self._h2.max_inbound_frame_size:
-                if begin < position:
-                    self._give_h2(data[begin:position])
-                self._h2.close_connection(ErrorCodes.FRAME_SIZE_ERROR)
-                raise FrameTooLargeError(f"a frame of {size:,} bytes")
-            if end > len(data):
-                break
-            if size > MAX_TINY and not (head & 0xFF or flags):  # DATA, unpadded and not the last
-                if begin < position:
-                    self._give_h2(data[begin:position])
-                    begin = position
-                stream = self.streams.get(stream_id)
-                if stream is not None and not stream.ended and self._h2.take_data(stream_id, size):
-                    stream.receive(data[position + 9 : end], size)
-                    begin = end
-                else:
-                    cost += _JUDGED_DATA
-            else:
-                kind = head & 0xFF
-                cost += self._cost(kind, flags, size)
-                if kind in (_HEADERS, _CONTINUATION):
-                    headers += size
-            position = end
-        if begin < position:
-            self._give_h2(data[begin:position])
-        self._partial = data[position:]
-        if cost:
-            if self._turns is not None:
-                self._turns.take(cost + headers // _BYTES_OF_TURN)
-            self._spend(cost)
-            if cost + headers // _BYTES_OF_TURN >= share:
-                self._wait_for_turn()
+        if self._h2_has_answers:
+            self._h2_has_answers = False
+            self._flush(answering=True)
 
     def _cost(self, kind: int, flags: int, size: int) -> int:
         """Return what a frame costs of the budget."""
@@ -477,7 +483,7 @@ class Http2Connection(asyncio.Protocol):
     def _go_on(self) -> None:
         if self._turn_due and self._transport is not None:
             self._turn_due = False
-            self._take_turn(b"", self._budget.per_turn)
+            self._take_turn(self._partial, self._budget.per_turn)
             if not self._turn_due:
                 self._transport.resume_reading()
 
@@ -489,10 +495,11 @@ class Http2Connection(asyncio.Protocol):
         if self._turn_due:
             self._turn_due = False
             if self.is_client:
-                self._take_turn(b"", sys.maxsize)
+                self._take_turn(self._partial, sys.maxsize)
 
     def _give_h2(self, data: bytes) -> None:
         self._preface = 0
+        self._h2_has_answers = True
         for event in self._h2.receive_data(data):
             handle = self._HANDLERS.get(type(event))
             if handle is not None:
@@ -502,8 +509,11 @@ class Http2Connection(asyncio.Protocol):
         stream = self.streams.get(event.stream_id)
         if stream is None:  # reset by us while the bytes were under way
             self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-        else:
-            stream.receive(event.data, event.flow_controlled_length)
+        elif event.data:
+            stream.to_give_back += event.flow_controlled_length
+            stream.feed_data(event.data)
+        else:  # nothing, or padding alone: no end (RFC 9113, 6.1)
+            self.give_back(stream, event.flow_controlled_length)
 
     def _on_window(self, event: WindowUpdated) -> None:
         self._unblock(event.stream_id)
@@ -593,7 +603,10 @@ class Http2Connection(asyncio.Protocol):
     # Writing
 
     def _unblock(self, stream_id: int | None) -> None:
-        """Let the stream whose window has opened send again, or with 0 all streams."""
+        """Let the stream whose window has opened send again, or with 0 all streams.
+
+        The flush behind this turn's frames sends it.
+        """
         if not stream_id:
             if self._blocked:
                 # Those that were not served when it closed come first.
@@ -601,7 +614,6 @@ class Http2Connection(asyncio.Protocol):
                 self._unflushed, self._blocked = self._blocked, {}
         elif stream := self._blocked.pop(stream_id, None):
             self._unflushed[stream_id] = stream
-        self._flush_soon()
 
     def _flush_soon(self) -> None:
         if not self._flush_due:
@@ -644,16 +656,16 @@ class Http2Connection(asyncio.Protocol):
                     h2.outbound_flow_control_window -= taken
                     state.outbound_flow_control_window -= taken
                     sent += taken
-                if stream.end_due:
-                    ended = True
-                    self._end(stream)
-                elif stream.has_unsent:
+                if stream.outbox:
                     if taken:
                         # Behind the others, or it would starve them.
                         queue.append(stream)
                         self._unflushed[stream.id] = self._unflushed.pop(stream.id)
                         continue
                     self._blocked[stream.id] = stream
+                elif stream.end_due:
+                    ended = True
+                    self._end(stream)
                 del self._unflushed[stream.id]
             if ended:
                 out.append(h2.data_to_send())

@@ -52,8 +52,14 @@ class Http2Stream(Inbox):
         self.id = stream_id
         self.connection = connection
         self.reused = False  # whether its connection lay idle before
-        self._to_give_back = 0  # flow-control bytes that came, padding included
-        self._outbox: deque[bytes | memoryview] = deque()
+        self.is_full = False
+        """Whether more than `max_unsent` bytes are unsent."""
+        self.to_give_back = 0
+        """Flow-control bytes that came, padding included, since the window was opened."""
+        self.outbox: deque[bytes | memoryview] = deque()
+        """What the connection is to send."""
+        self.end_due = False
+        """Whether the connection is to send the end behind it."""
         self._unsent = 0
         self._output_ended = False
         self._end_sent = False
@@ -66,12 +72,12 @@ class Http2Stream(Inbox):
         unread = self._unread
         data = unread[0] if len(unread) == 1 else b"".join(unread)
         unread.clear()
-        if self._to_give_back >= MAX_UNREAD // 4:
+        if self.to_give_back >= MAX_UNREAD // 4:
             self._give_back()
         return data
 
     def _give_back(self) -> None:
-        size, self._to_give_back = self._to_give_back, 0
+        size, self.to_give_back = self.to_give_back, 0
         if size:
             self.connection.give_back(self, size)
 
@@ -82,8 +88,9 @@ class Http2Stream(Inbox):
         if self.failure is not None or self.ended or self._output_ended:
             self._refuse_writing()
         if data:
-            self._outbox.append(data)
+            self.outbox.append(data)
             self._unsent += len(data)
+            self.is_full = self._unsent > self.connection.max_unsent
             self.connection.send_soon(self)
 
     def _refuse_writing(self) -> None:
@@ -93,22 +100,17 @@ class Http2Stream(Inbox):
         if self.connection.is_client:
             raise StreamClosedException("the peer has ended the stream: it takes no more")
 
-    @property
-    def is_full(self) -> bool:
-        """Whether more than `max_unsent` bytes are unsent."""
-        return self._unsent > self.connection.max_unsent
-
     async def drain(self, timeout: float | None = None) -> None:
         """Wait until no more than `max_unsent` bytes are unsent."""
         self.check()
-        while self._unsent > self.connection.max_unsent:
+        while self.is_full:
             await self._writers.wait(timeout, "send")
             self.check()
 
     def end(self) -> None:
         """End our bytes."""
         if not self._output_ended:
-            self._output_ended = True
+            self._output_ended = self.end_due = True
             self.connection.send_soon(self)
 
     async def finish(self, sending: float, lingering: float) -> None:
@@ -148,17 +150,6 @@ class Http2Stream(Inbox):
 
     # Called by the connection
 
-    def receive(self, data: bytes, flow_controlled: int) -> None:
-        """Take a DATA frame's bytes.
-
-        :param flow_controlled: The frame's size in the windows, padding included.
-        """
-        if not data:  # nothing, or padding alone: no end (RFC 9113, 6.1)
-            self.connection.give_back(self, flow_controlled)
-            return
-        self._to_give_back += flow_controlled
-        self.feed_data(data)
-
     def receive_end(self) -> None:
         """Take the peer's END_STREAM."""
         self.ended = True
@@ -194,38 +185,29 @@ class Http2Stream(Inbox):
     def fill(self, out: list[bytes | memoryview], window: int, frame_size: int) -> int:
         """Append DATA frames of at most `window` bytes in all; return how many bytes."""
         taken = 0
-        while self._outbox and taken < window:
-            data = self._outbox.popleft()
+        while self.outbox and taken < window:
+            data = self.outbox.popleft()
             size = min(len(data), frame_size, window - taken)
             if size < len(data):
                 data = memoryview(data)
-                self._outbox.appendleft(data[size:])
+                self.outbox.appendleft(data[size:])
                 data = data[:size]
             out += (FRAME_HEADER.pack(size << 8, 0, self.id), data)
             taken += size
         self._unsent -= taken
+        self.is_full = self._unsent > self.connection.max_unsent
         if self._output_ended:
             self._readers.wake()  # `finish` measures its progress
         if self._writers and not self.is_full:
             self._writers.wake()
         return taken
 
-    @property
-    def has_unsent(self) -> bool:
-        """Whether bytes wait to be sent."""
-        return bool(self._outbox)
-
-    @property
-    def end_due(self) -> bool:
-        """Whether nothing is left to send but the end."""
-        return self._output_ended and not self._outbox and not self._end_sent
-
     def end_was_sent(self) -> None:
         """Note that END_STREAM is on its way."""
-        self._end_sent = True
+        self.end_due, self._end_sent = False, True
         self._readers.wake()
 
     def _drop_unsent(self) -> None:
-        self._outbox.clear()
-        self._unsent = 0
+        self.outbox.clear()
+        self._unsent, self.is_full = 0, False
         self._writers.wake()

@@ -218,7 +218,7 @@ class ClientSession:
         chain = self._chain
         if chain is None or self.ended:
             chain = self._open_chain()
-        size = memoryview(chunk).nbytes
+        size = chunk.nbytes if isinstance(chunk, memoryview) else len(chunk)
         if self.operation.configured:
             if not self._configured:
                 raise ValidationException("the configuration must come before any audio")

@@ -138,23 +138,29 @@ class LiveStream:
 
     # Sending
 
-    async def send_audio(self, chunk: AudioChunk) -> None:
-        """Send a chunk of audio; wait first while too much is on its way unsent."""
+    def send_now(self, chunk: AudioChunk) -> bool:
+        """Send a chunk of audio, if nothing stands in its way; False if it must wait."""
         if get_ident() != self._thread or not self._loop.is_running():
             check_loop(self._loop, "the stream")
         if self._waiting_senders or self.is_over or self._stream.is_full:
-            await self._send_in_turn(self._session.send_audio, chunk)
-        else:
-            self._send(self._session.send_audio, chunk)
+            return False
+        before = self._session.audio_bytes_sent
+        try:
+            self._stream.write(self._session.send_audio(chunk))
+        except HTTPException as error:
+            raise self._failure_behind(error) from None
+        if self._keep_alive is not None or self.telemetry is not None:
+            self._note_audio(before)
+        return True
+
+    async def send_audio(self, chunk: AudioChunk) -> None:
+        """Send a chunk of audio once too much is no longer on its way unsent."""
+        await self._send_in_turn(self._session.send_audio, chunk)
 
     async def send_event(self, event: BaseEvent) -> None:
-        """Send an event; wait first while too much is on its way unsent."""
-        if get_ident() != self._thread or not self._loop.is_running():
-            check_loop(self._loop, "the stream")
-        if self._waiting_senders or self.is_over or self._stream.is_full:
-            await self._send_in_turn(self._session.send_event, event)
-        else:
-            self._send(self._session.send_event, event)
+        """Send an event besides audio; wait first while too much is on its way unsent."""
+        check_loop(self._loop, "the stream")
+        await self._send_in_turn(self._session.send_event, event)
 
     async def _send_in_turn(self, frame: Callable[[_T], bytes], sent: _T) -> None:
         """Wait for room behind the senders that came before, then send.
@@ -166,20 +172,17 @@ class LiveStream:
             async with self._send_lock:
                 if not self._session.ended:
                     await self._drain()
-                self._send(frame, sent)
+                before = self._session.audio_bytes_sent
+                try:
+                    self._stream.write(frame(sent))
+                except HTTPException as error:
+                    raise self._failure_behind(error) from None
+                self._note_audio(before)
         finally:
             self._waiting_senders -= 1
 
-    def _send(self, frame: Callable[[_T], bytes], sent: _T) -> None:
-        before = self._session.audio_bytes_sent
-        try:
-            self._stream.write(frame(sent))
-        except HTTPException as error:
-            raise self._failure_behind(error) from None
-        if self._keep_alive is not None or self.telemetry is not None:
-            self._note_audio(self._session.audio_bytes_sent - before)
-
-    def _note_audio(self, size: int) -> None:
+    def _note_audio(self, before: int) -> None:
+        size = self._session.audio_bytes_sent - before
         if size and self._keep_alive is not None:
             self._keep_alive.audio_sent()
         if size and self.telemetry is not None:

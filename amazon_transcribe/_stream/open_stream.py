@@ -74,7 +74,7 @@ class AudioStream(BaseStream):
             `parameter` is the path to it.
         """
         if isinstance(event, AudioEvent):
-            await self._sender.send_audio(checked_chunk(event.audio_chunk))
+            await self.send_audio_event(event.audio_chunk)
         else:
             await self._sender.send_event(event)
 
@@ -91,7 +91,9 @@ class AudioStream(BaseStream):
         :raises HTTPException: when the stream has failed, with the reason.
         :raises ServiceException: when the service has ended the stream with one.
         """
-        await self._sender.send_audio(checked_chunk(audio_chunk))
+        chunk = checked_chunk(audio_chunk)
+        if not self._sender.send_now(chunk):
+            await self._sender.send_audio(chunk)
 
     async def end_stream(self) -> None:
         """End the input; the service then sends its last results.
@@ -108,6 +110,8 @@ class AudioStream(BaseStream):
 class _Sender(Protocol):
     """What stands behind an `AudioStream`."""
 
+    def send_now(self, chunk: AudioChunk) -> bool: ...
+
     async def send_audio(self, chunk: AudioChunk) -> None: ...
 
     async def send_event(self, event: BaseEvent) -> None: ...
@@ -121,6 +125,9 @@ class _SignedSender(BaseStream):
     """Sends by the parts that an `AudioStream` was given."""
 
     _audio_ended = False
+
+    def send_now(self, chunk: AudioChunk) -> bool:
+        return False
 
     async def send_audio(self, chunk: AudioChunk) -> None:
         if self._audio_ended:

@@ -75,7 +75,7 @@ class ServerHttp2Connection(Http2Connection):
             self.leave_turns()
             return
         if len(self._refused) >= self._hooks.limits.untaken_refusals:
-            self._refused = [each for each in self._refused if each.has_unsent]
+            self._refused = [each for each in self._refused if each.outbox]
             if len(self._refused) >= self._hooks.limits.untaken_refusals:
                 self._refused.pop(0).abort(ErrorCodes.ENHANCE_YOUR_CALM)
         self._refused.append(stream)
