@@ -671,8 +671,8 @@ class Http2Connection(asyncio.Protocol):
                 out.append(h2.data_to_send())
             self._budget.earned += sent // _BYTES_FOR_WINDOW_UPDATE
         data = b"".join(out)
-        # asyncio writes a line to the log for each write after the peer has left.
-        if data and not transport.is_closing():
+        # asyncio writes a line to the log for each write to a transport that is closing.
+        if data and not (self.draining and transport.is_closing()):
             transport.write(data)
         if self._changed:
             self._tell_change()

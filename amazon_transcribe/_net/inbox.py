@@ -74,7 +74,8 @@ class Inbox:
         while not self._unread:
             if self.ended:
                 return b""
-            self.check()
+            if self.failure is not None:
+                raise self.failure.with_traceback(None)
             await self._readers.wait(timeout, "read")
         return self.read_nowait()
 

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..eventstream import BaseEvent
 from ..exceptions import (
     BadRequestException,
     InvalidEventException,
@@ -26,7 +25,7 @@ from .events import json_decoder
 from .operation import InputEvent, Operation, client_name, service_name
 from .shapes import EventShape
 
-_json = msgspec.json.Encoder()
+write_json = msgspec.json.Encoder().encode
 
 # The client's side
 
@@ -68,7 +67,7 @@ def write_event(operation: Operation, event: object) -> tuple[InputEvent, dict[s
             plain = known.structure.normalised(event)
             if found := known.first_violation(plain, known.parameter, client_name):
                 raise InvalidParameterException(*found)
-            return known, _event_headers(known.name), _json.encode(plain)
+            return known, event_headers(known.name), write_json(plain)
     names = " or ".join(known.shape.__name__ for known in operation.inputs) or "audio only"
     raise SerializerException(f"{operation.name} takes {names}, not {event!r}")
 
@@ -164,14 +163,9 @@ def read_event(
     raise BadRequestException(f"Unexpected event {name!r} in the stream.")
 
 
-def write_result(operation: Operation, event: BaseEvent) -> tuple[dict[str, str], bytes]:
-    """Write the headers and the payload of an event from the service."""
-    return _event_headers(operation.events.names[type(event)]), _json.encode(event)
-
-
 def write_answer(response: Any) -> bytes:
     """Write an answer of one JSON body; times are seconds since 1970 (restJson1)."""
-    return _json.encode(_with_seconds(msgspec.to_builtins(response, builtin_types=(datetime,))))
+    return write_json(_with_seconds(msgspec.to_builtins(response, builtin_types=(datetime,))))
 
 
 def _with_seconds(value: Any) -> Any:
@@ -184,7 +178,7 @@ def _with_seconds(value: Any) -> Any:
 
 
 @cache
-def _event_headers(name: str) -> dict[str, str]:
+def event_headers(name: str) -> dict[str, str]:
     """Return the headers of an event; one dict for all events of its type."""
     return {
         ":message-type": "event",

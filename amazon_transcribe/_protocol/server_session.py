@@ -13,7 +13,7 @@ import msgspec
 from .._wire import Buffer, EventStreamDecoder, encode_message
 from .._wire.event_signing import EventChain
 from .._wire.sigv4 import Authorization, Headers, PresignedQuery, read_timestamp
-from ..eventstream import BaseEvent, EventStreamMessage
+from ..eventstream import BaseEvent
 from ..exceptions import (
     BadRequestException,
     InvalidPayloadLength,
@@ -33,12 +33,13 @@ from .constants import (
 from .constraints import unknown_members
 from .operation import Operation
 from .rest_json import (
+    event_headers,
     read_event,
     read_request,
     response_headers,
     unknown_parameters,
     write_answer,
-    write_result,
+    write_json,
 )
 from .shapes import EventShape
 
@@ -46,6 +47,8 @@ MAX_FRAME = 256 * 1024
 """The longest payload that the server reads; the limit on audio is lower."""
 
 TOO_BIG = "Your stream is too big. Reduce the frame size and try your request again."
+_WRONG_SIGNATURE = "The signature of an event does not match the one calculated here."
+_OLD_SIGNATURE = f"Signature expired: an event's signature is good for {SIGNATURE_LIFETIME:.0f} s."
 
 
 class RequestRefused(SDKError):
@@ -59,7 +62,7 @@ class RequestRefused(SDKError):
 
     def headers_and_body(self) -> tuple[list[tuple[str, str]], bytes]:
         """Return the answer: restJson1's error name in a header, the text in the body."""
-        body = msgspec.json.encode({"Message": self.message})
+        body = write_json({"Message": self.message})
         return [
             (REQUEST_ID, str(uuid.uuid4())),
             ("x-amzn-errortype", self.name),
@@ -216,7 +219,11 @@ class ServerSession:
                 if self._takes_bare_events and ":chunk-signature" not in message.headers:
                     chunks += self._event(message.headers, message.payload)
                     continue
-                self._check_signature(message)
+                date = message.headers.get(":date")
+                if not isinstance(date, int) or not self._chain.verify(message):
+                    raise BadRequestException(_WRONG_SIGNATURE)
+                if abs(self._clock() - date / 1000) > SIGNATURE_LIFETIME:
+                    raise BadRequestException(_OLD_SIGNATURE)
                 if not message.payload:
                     self.input_ended = True
                     continue
@@ -230,17 +237,6 @@ class ServerSession:
         except ParserError as error:
             raise BadRequestException(f"Could not decode the event stream: {error}") from None
         return chunks
-
-    def _check_signature(self, message: EventStreamMessage) -> None:
-        date = message.headers.get(":date")
-        if not isinstance(date, int) or not self._chain.verify(message):
-            raise BadRequestException(
-                "The signature of an event does not match the one calculated here."
-            )
-        if abs(self._clock() - date / 1000) > SIGNATURE_LIFETIME:
-            raise BadRequestException(
-                f"Signature expired: an event's signature is good for {SIGNATURE_LIFETIME:.0f} s."
-            )
 
     def _event(self, headers: Mapping[str, Any], payload: bytes) -> list[bytes]:
         """Take one event, and return its audio, if it is audio."""
@@ -291,12 +287,12 @@ class ServerSession:
 
     def send_event(self, event: BaseEvent) -> bytes:
         """Return the frame of an event."""
-        return encode_message(*write_result(self.operation, event))
+        name = self.operation.events.names[type(event)]
+        return encode_message(event_headers(name), write_json(event))
 
     def send_exception(self, error: ServiceException) -> bytes:
         """Return the frame of an exception, which ends the stream."""
-        body = msgspec.json.encode({"Message": error.message})
-        return exception_frame(type(error).__name__, body)
+        return exception_frame(type(error).__name__, write_json({"Message": error.message}))
 
 
 def exception_frame(name: str, body: bytes) -> bytes:

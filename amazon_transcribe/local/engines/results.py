@@ -73,42 +73,35 @@ def build_result(
     Item times are rounded to milliseconds, ascend, and lie within the segment.
 
     :param others: The words of further alternatives of a final result, best first.
-    :param stable: How many of the words will not change any more; None without
-        stabilisation. The mark behind the last of them may still change while the result
-        is partial: it depends on what follows.
+    :param stable: How many of a partial result's words will not change any more; None
+        without stabilisation. The mark behind the last of them may still change: it depends
+        on what follows.
     """
     start, end = round(start, 3), round(end, 3)
-    alternatives = [_alternative(words, start, end, is_partial=is_partial, stable=stable)]
-    for other in others:
-        settled = None if stable is None else len(other)
-        alternatives.append(_alternative(other, start, end, is_partial=False, stable=settled))
-    return Result(result_id, start, end, is_partial, alternatives)
-
-
-def _alternative(
-    words: Sequence[Word], start: float, end: float, *, is_partial: bool, stable: int | None
-) -> Alternative:
-    items: list[Item] = []
-    transcript = ""
-    at = start
-    for number, word in enumerate(words):
-        word_start = min(max(round(word.start, 3), at), end)
-        at = min(max(round(word.end, 3), word_start), end)
-        items.append(
-            Item(
-                word_start,
-                at,
-                "pronunciation",
-                word.text,
-                confidence=None if word.confidence is None else round(word.confidence, 4),
-                stable=None if stable is None else number < stable,
+    alternatives = []
+    for version in (words, *others):
+        items: list[Item] = []
+        transcript = ""
+        at = start
+        for number, word in enumerate(version):
+            word_start = min(max(round(word.start, 3), at), end)
+            at = min(max(round(word.end, 3), word_start), end)
+            items.append(
+                Item(
+                    word_start,
+                    at,
+                    "pronunciation",
+                    word.text,
+                    confidence=None if word.confidence is None else round(word.confidence, 4),
+                    stable=None if stable is None else number < stable or not is_partial,
+                )
             )
-        )
-        transcript += f" {word.text}{word.mark}" if transcript else word.text + word.mark
-        if word.mark:
-            settled = None if stable is None else number + 1 < stable or not is_partial
-            items.append(Item(at, at, "punctuation", word.mark, stable=settled))
-    return Alternative(transcript, items)
+            transcript += f" {word.text}{word.mark}" if transcript else word.text + word.mark
+            if word.mark:
+                settled = None if stable is None else number + 1 < stable or not is_partial
+                items.append(Item(at, at, "punctuation", word.mark, stable=settled))
+        alternatives.append(Alternative(transcript, items))
+    return Result(result_id, start, end, is_partial, alternatives)
 
 
 def split_mark(word: str) -> tuple[str, str]:

@@ -132,14 +132,12 @@ class _Recognition:
         for text, mark in self._line[: self._said]:
             words.append(Word(text, at / rate, (at + length) / rate, _CONFIDENCE, mark))
             at += length
-        stable = self._open_words
-        if stable is not None:
-            stable = max(0, self._said - stable) if is_partial else self._said
+        open_words = self._open_words
         return build_result(
             self._result_id,
             words,
             self._start / rate,
             at / rate,
             is_partial=is_partial,
-            stable=stable,
+            stable=None if open_words is None else max(0, self._said - open_words),
         )

@@ -216,16 +216,13 @@ class SegmentedRecognition:
         is_partial: bool,
         others: Sequence[list[Word]] = (),
     ) -> Result:
-        stable = self._stable
-        if stable is not None and not is_partial:
-            stable = len(words)
         return build_result(
             self._result_id,
             [word.shifted(segment.start) for word in words],
             segment.start,
             segment.end,
             is_partial=is_partial,
-            stable=stable,
+            stable=self._stable,
             others=[[word.shifted(segment.start) for word in other] for other in others],
         )
 

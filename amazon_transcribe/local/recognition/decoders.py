@@ -83,13 +83,10 @@ class _Plain:
 
     def accept(self, data: bytes) -> Iterator[bytes]:
         for at in range(0, len(data), self._block):
-            yield self._samples(data[at : at + self._block])
+            yield data[at : at + self._block]
 
     def finish(self) -> Iterator[bytes]:
         return iter(())
-
-    def _samples(self, data: bytes) -> bytes:
-        return data
 
 
 class _G711(_Plain):
@@ -99,8 +96,9 @@ class _G711(_Plain):
         super().__init__(sample_rate, channels)
         self._encoding = encoding
 
-    def _samples(self, data: bytes) -> bytes:
-        return expand(data, self._encoding)
+    def accept(self, data: bytes) -> Iterator[bytes]:
+        for block in super().accept(data):
+            yield expand(block, self._encoding)
 
 
 class _Container:

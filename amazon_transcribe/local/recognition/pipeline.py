@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from heapq import merge
 from itertools import chain
@@ -68,42 +68,29 @@ class Pipeline:
         self._taken = 0  # bytes of samples
         self._waiting: Iterator[bytes] = iter(())  # samples, decoded as they are taken
         self.behind: bool = False
-
-    @property
-    def seconds(self) -> float:
+        """Whether audio is waiting to be recognised."""
+        self.seconds: float = 0.0
         """Seconds of audio recognised so far."""
-        return self._taken / self._bytes_per_second
 
-    def accept(self, audio: bytes) -> list[Result]:
+    def accept(self, audio: bytes = b"") -> list[Result]:
         """Take the next audio, encoded, and return the first results that it brings.
 
         A call recognises a few seconds of audio, so that no job is long. While more of it is
-        waiting, `behind` is true, and `catch_up` goes on.
+        waiting, `behind` is true, and a call without audio goes on.
 
         :raises BadRequestException: for bytes that are not of the encoding.
         :raises LimitExceededException: for audio longer than a stream may be.
         """
-        return self._recognise(self._decoder.accept(audio))
-
-    def catch_up(self) -> list[Result]:
-        """Recognise the next few seconds of the audio that is waiting; see `accept`."""
-        return self._recognise(())
-
-    def finish(self) -> list[Result]:
-        """Take the end of the audio and return the last results."""
-        results = self._recognise(self._decoder.finish())
-        while self.behind:
-            results += self.catch_up()
-        return results + self._recognition.finish()
-
-    def _recognise(self, pieces: Iterable[bytes]) -> list[Result]:
-        self._waiting = chain(self._waiting, pieces) if self.behind else iter(pieces)
+        if audio:
+            pieces = self._decoder.accept(audio)
+            self._waiting = chain(self._waiting, pieces) if self.behind else pieces
         self.behind = True
         results: list[Result] = []
         taken = 0
         for pcm in self._waiting:
             taken += len(pcm)
             self._taken += len(pcm)
+            self.seconds = self._taken / self._bytes_per_second
             if self._taken > self._max_bytes:
                 raise LimitExceededException(
                     "Your client has exceeded the audio length limit. Break your audio stream"
@@ -114,6 +101,14 @@ class Pipeline:
                 return results
         self.behind = False
         return results
+
+    def finish(self) -> list[Result]:
+        """Take the end of the audio and return the last results."""
+        self._waiting = chain(self._waiting, self._decoder.finish())
+        results = self.accept()
+        while self.behind:
+            results += self.accept()
+        return results + self._recognition.finish()
 
 
 class ChannelRecognition:

@@ -240,29 +240,34 @@ class TranscriptionService:
     ) -> None:
         stream: _Stream | None = None
         ending: ServiceUnavailableException | None = None
-        with closing(AudioTimer(lease, self._audio_timeout)) as timer:
-            while not session.input_ended:
-                try:
-                    data = await lease.read(exchange.read)
-                except ServiceUnavailableException as error:  # the server shuts down
-                    ending = error
-                    break
-                if not data:
-                    session.receive_end()
-                    break
-                audio = b"".join(session.receive(data))
-                record.take_audio(audio)
-                if stream is None and (audio or session.configuration is not None):
-                    record.configuration = session.configuration
-                    stream = await self._open(session, exchange, record)
-                if stream is not None and audio:
-                    came = time.monotonic()
-                    await self._recognise(stream, stream.pipeline.accept, audio)
-                    if stream.pipeline.behind:
-                        await self._catch_up(stream, lease)
-                    timer.restart()
-                    self.lag.observe(time.monotonic() - came)
-        if stream is not None:
+        clock = asyncio.get_running_loop().time
+        try:
+            with closing(AudioTimer(lease, self._audio_timeout)) as timer, lease.interruptible():
+                while not session.input_ended:
+                    if lease.error is not None:
+                        raise lease.error
+                    lease.waiting = True
+                    data = await exchange.read()
+                    lease.waiting = False
+                    if not data:
+                        session.receive_end()
+                        break
+                    audio = b"".join(session.receive(data))
+                    if record.is_kept:
+                        record.take_audio(audio)
+                    if stream is None and (audio or session.configuration is not None):
+                        record.configuration = session.configuration
+                        stream = await self._open(session, exchange, record)
+                    if stream is not None and audio:
+                        came = time.monotonic()
+                        await self._recognise(stream, stream.pipeline.accept, audio)
+                        if stream.pipeline.behind:
+                            await self._catch_up(stream, lease)
+                        timer.audio_came_at = clock()
+                        self.lag.observe(time.monotonic() - came)
+        except ServiceUnavailableException as error:  # the server shuts down
+            ending = error
+        if stream is not None and not stream.pipeline.behind:  # else what waits is left out
             await self._recognise(stream, stream.pipeline.finish)
         if ending is not None:
             raise ending
@@ -276,10 +281,11 @@ class TranscriptionService:
         clock = asyncio.get_running_loop().time
         last = clock()
         while stream.pipeline.behind:
-            lease.check()
+            if lease.error is not None:
+                raise lease.error
             if stream.exchange.is_over:
                 raise ConnectionLostException("the client has left")
-            if await self._recognise(stream, stream.pipeline.catch_up):
+            if await self._recognise(stream, stream.pipeline.accept):
                 last = clock()
             elif clock() - last >= self._quiet_seconds:
                 empty = stream.session.send_event(empty_event(stream.session.operation.name))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from ..._protocol.server_session import RequestRefused
 from ...exceptions import (
@@ -22,43 +21,44 @@ _SHUTDOWN = "The server is shutting down. Start the stream again, here later or 
 
 
 class Lease:
-    """A stream's right to go on, until another stream takes its session over."""
+    """A stream's right to go on, until another stream takes its session over.
+
+    :ivar waiting: Whether the stream waits for the client's bytes.
+    :ivar error: What the stream is to end with; None as long as it may go on. The stream
+        looks before it waits.
+    """
 
     def __init__(self) -> None:
         self.lost: bool = False
-        self.waiting: bool = False  # for the client's bytes
-        self._end: ServiceException | None = None
+        self.waiting: bool = False
+        self.error: ServiceException | None = None
+        self._interrupted = False
         self._task = asyncio.current_task()
 
-    async def read(self, read: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
-        """Wait for the client's bytes, as long as nothing ends the stream.
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let `end` interrupt the stream where it waits.
 
-        :raises ServiceException: what `end` was called with, before or meanwhile.
+        :raises ServiceException: what `end` was called with meanwhile.
         """
-        self.check()
-        self.waiting = True
         try:
-            return await read()
+            yield
         except asyncio.CancelledError:
-            if self._end is None or self._task is None:
+            if not self._interrupted or self._task is None or self.error is None:
                 raise
             # The task may have been cancelled by someone else too.
             if sys.version_info >= (3, 11) and self._task.uncancel():
                 raise
-            raise self._end from None
+            raise self.error from None
         finally:
             self.waiting = False
 
-    def check(self) -> None:
-        """Raise what `end` was called with, if it was."""
-        if self._end is not None:
-            raise self._end
-
     def end(self, error: ServiceException) -> None:
-        """End the stream the next time it waits or checks, or now if it waits."""
-        if self._end is None:
-            self._end = error
+        """End the stream before it waits the next time, or now if it waits."""
+        if self.error is None:
+            self.error = error
             if self.waiting and self._task is not None:
+                self._interrupted = True
                 self._task.cancel()
 
     def revoke(self) -> None:
@@ -84,12 +84,9 @@ class AudioTimer:
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._closed = False
-        self.restart()
+        self.audio_came_at: float = self._loop.time()
+        """When audio came last, by the loop's clock."""
         self._check()
-
-    def restart(self) -> None:
-        """Begin to count again, as audio has come."""
-        self._due = self._loop.time() + self._timeout
 
     def close(self) -> None:
         """Stop the timer."""
@@ -99,9 +96,10 @@ class AudioTimer:
     def _check(self) -> None:
         if self._closed:
             return
+        now = self._loop.time()
         if not self._lease.waiting:
-            self.restart()
-        left = self._due - self._loop.time()
+            self.audio_came_at = now
+        left = self.audio_came_at + self._timeout - now
         if left > 0:
             # Bytes that come in the same turn of the loop are read before the check.
             self._timer = self._loop.call_later(left, self._loop.call_soon, self._check)

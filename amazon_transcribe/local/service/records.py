@@ -67,6 +67,7 @@ class StreamRecord:
     :ivar finals: How many final results it sent.
     :ivar ended: How the stream ended, None while it is open. A program that has seen the end
         of its stream finds it set.
+    :ivar is_kept: Whether its audio and its results are kept.
     :ivar reason: Why, for an end that is not complete: an exception's name and its text.
     """
 
@@ -88,6 +89,7 @@ class StreamRecord:
         self.finals: int = 0
         self.ended: StreamEnd | None = None
         self.reason: str = ""
+        self.is_kept: bool = records is not None
         self._records = records
         self._on_end = on_end
         self._audio: list[bytes] = []
@@ -124,8 +126,7 @@ class StreamRecord:
 
         :param audio: Chunks as they came, one after the other.
         """
-        if self._records is None:
-            return
+        assert self._records is not None  # see `is_kept`
         if self._audio_missing or not self._records.reserve(len(audio)):
             self._audio_missing += len(audio)
         else:
@@ -140,7 +141,7 @@ class StreamRecord:
             self.partials += 1
             return
         self.finals += 1
-        if self._records is not None:
+        if self.is_kept:
             self.results.append(result)
 
     def end(self, how: StreamEnd, reason: str = "") -> None:

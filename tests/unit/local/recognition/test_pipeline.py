@@ -52,7 +52,7 @@ def test_one_call_recognises_a_few_seconds(encoding: str) -> None:
     calls = [pipeline.accept(audio)]
     heard = [sum(engine.seconds)]
     while pipeline.behind:
-        calls.append(pipeline.catch_up())
+        calls.append(pipeline.accept())
         heard.append(sum(engine.seconds) - sum(heard))
     assert max(heard) < 8
     assert len(calls) > 10

@@ -78,7 +78,7 @@ def hear(engine: Engine, audio: Audio, options: PipelineOptions, pieces: Iterato
         size = next(pieces)
         results += pipeline.accept(audio.pcm[at : at + size])
         while pipeline.behind:
-            results += pipeline.catch_up()
+            results += pipeline.accept()
         at += size
     results += pipeline.finish()
     # Stable words are promised by partial results, so those are all there.
