@@ -5,6 +5,8 @@
 #   make anywhere the test suite in one environment after another, and a table of what came
 #                 out; ROWS='busy locale+shuffled' chooses, tests/anywhere.py lists them
 #   make interop  official SDKs against the server, in one table; needs Python 3.12 or later
+#   make frameworks  agents of LiveKit and Pipecat hear through the server; needs Python 3.11
+#                 or later
 #   make lint     ruff, mypy --strict, Pyright, stubtest, cython-lint
 #   make bench    benchmarks: word errors, the codec against others into docs, and a
 #                 short round of many streams (the long one: python -m benchmarks.streams)
@@ -40,7 +42,7 @@ FUZZ_SECONDS ?= 60
 # How long `make soak` lasts.
 SOAK_SECONDS ?= 1800
 
-.PHONY: help demo test anywhere interop clients lint bench soak fuzz sanitize emulate docs dist lowest clean always
+.PHONY: help demo test anywhere interop clients frameworks lint bench soak fuzz sanitize emulate docs dist lowest clean always
 
 # A bare `make`: what stands at the top of this file.
 help:
@@ -58,6 +60,14 @@ anywhere: $(VENV)/.dev $(VENV)-original/.installed
 interop: $(VENV)/.dev clients
 	AMAZON_TRANSCRIBE_REQUIRE_CLIENTS=1 \
 		$(BIN)/python -m pytest -n auto $(ARGS) tests/interop
+
+# They bring packages of their own, so they have an environment of their own.
+frameworks: $(VENV)/.dev $(VENV)-frameworks/.installed
+	$(BIN)/mypy --config-file tests/frameworks/mypy.ini \
+		--python-executable $(VENV)-frameworks/bin/python \
+		amazon_transcribe/integrations/livekit.py amazon_transcribe/integrations/pipecat.py
+	AMAZON_TRANSCRIBE_REQUIRE_FRAMEWORKS=1 \
+		$(VENV)-frameworks/bin/python -m pytest $(ARGS) tests/frameworks
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -123,7 +133,7 @@ lowest: $(VENV)/.dev
 	$(BIN)/python -m tests.distribution lowest $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript
+	rm -rf $(VENV) $(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript $(VENV)-frameworks
 	rm -rf build dist docs/_build *.egg-info amazon_transcribe/_wire/*.so
 
 # Installed in place: what is edited is what runs. Says which twin of the codec serves.
@@ -152,6 +162,10 @@ $(VENV)/.switches: always | $(BIN)/python
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+
+$(VENV)-frameworks/.installed: tests/frameworks/requirements.txt
+	$(call CLIENT_VENV,$(PYTHON),$<)
+	@touch $@
 
 # The clients of `make interop`, each by itself.
 clients: $(addsuffix /.installed,$(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript)

@@ -92,7 +92,7 @@ async def open_client(
         if local:
             endpoint_url, credentials = local.endpoint_url, local.credentials
         client = TranscribeStreamingClient(
-            region=_region(region, endpoint_url),
+            region=chosen_region(region, endpoint_url),
             endpoint_url=endpoint_url,
             credential_resolver=credentials,
             idle_timeout=_IDLE_TIMEOUT,
@@ -102,7 +102,7 @@ async def open_client(
         yield await stack.enter_async_context(client)
 
 
-def _region(region: str | None, endpoint_url: str | None) -> str:
+def chosen_region(region: str | None, endpoint_url: str | None = None) -> str:
     """Return the region that is named, or any for an endpoint that is named."""
     named = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if named:

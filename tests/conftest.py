@@ -33,7 +33,7 @@ settings.load_profile("suite")
 # What the codec's twin makes no difference to, and takes long: speech that is recognised, the
 # shell, other people's clients, the checks of parameters, and what reads the sources.
 ANY_CODEC = re.compile(
-    r"tests/(interop|typing|unit/(audio|benchmarks|local/(engines|recognition))"
+    r"tests/(frameworks|interop|typing|unit/(audio|benchmarks|local/(engines|recognition))"
     r"|unit/test_(captions|docstrings|imports)|unit/protocol/test_(normalised|service_model)"
     r"|integration/test_(cli|examples|local_alternatives|local_audio))\b"
 )

@@ -15,7 +15,7 @@ from . import assumed
 # and what they import from others need not be here.
 SETTINGS = (
     "# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, "
-    "allow-untyped-decorators",
+    "allow-untyped-decorators, allow-subclassing-any",
     "# pyright: reportMissingImports=false",
 )
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)

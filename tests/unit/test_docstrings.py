@@ -22,7 +22,7 @@ DIRECTIVE = re.compile(r"auto(module|class|function):: ([\w.]+)\n((?:   :.*\n)*)
 PARAM = re.compile(r":param (\w+):")
 
 # Modules at the top of the package that are no part of the reference.
-UNDOCUMENTED = {"cli", "pytest_plugin"}
+UNDOCUMENTED = {"cli", "integrations", "pytest_plugin"}
 # The operations, whose names `model` and `client` have.
 UNDOCUMENTED |= {"transcription", "call_analytics", "medical", "medical_scribe"}
 

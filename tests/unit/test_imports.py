@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("transcribe",),
     ("client", "handlers", "local", "utils"),
     ("files",),
-    ("sync", "cli", "pytest_plugin", "__main__"),
+    ("sync", "cli", "integrations", "pytest_plugin", "__main__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 
