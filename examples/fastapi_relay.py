@@ -7,8 +7,9 @@
 Region, credentials and endpoint come from the environment, as in `stream_file.py`, which says
 how to use a local server.
 
-A page opens ws://127.0.0.1:8000/captions, sends binary messages while it records, and an empty
-one at the end. They are what its MediaRecorder gives, or 16-bit PCM of an AudioWorklet with
+At http://127.0.0.1:8000 is the browser's half, `fastapi_relay.html`: speak, and read. A page
+opens ws://127.0.0.1:8000/captions, sends binary messages while it records, and an empty one at
+the end. They are what its MediaRecorder gives, or 16-bit PCM of an AudioWorklet with
 `?sample_rate_hz=` and its rate. Captions come back as they change: `final` will not change any
 more, `current` is being said.
 """
@@ -16,8 +17,10 @@ more, `current` is being said.
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from fastapi import FastAPI, HTTPException, UploadFile, WebSocket, WebSocketDisconnect
+from fastapi.responses import FileResponse
 from fastapi.websockets import WebSocketState
 
 from amazon_transcribe.audio import AudioFileException
@@ -39,6 +42,11 @@ async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
 
 
 app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/")
+async def page() -> FileResponse:
+    return FileResponse(Path(__file__).with_suffix(".html"))
 
 
 @app.post("/transcripts")

@@ -6,8 +6,10 @@
 Region, credentials and endpoint come from the environment, as in `stream_file.py`, which says
 how to use a local server.
 
-A call is a WebSocket. Its messages are those of Twilio's media streams: JSON, in which `media`
-has 20 ms of G.711 µ-law in base64, and `stop` ends the call. No call fills the memory: where
+A call is a WebSocket. Its messages are those of Twilio's media streams, which begin with
+`<Connect><Stream url="wss://…"/></Connect>` or `<Start>` in TwiML: JSON, in which `media` has
+20 ms of G.711 µ-law in base64, and `stop` ends the call. Of a stream of both tracks the
+caller's is heard. No call fills the memory: where
 Transcribe takes no more, the socket is not read, and the sender waits.
 """
 
@@ -34,7 +36,7 @@ async def frames(phone: ServerConnection) -> AsyncGenerator[bytes, None]:
     with suppress(ConnectionClosed):
         async for message in phone:
             event = json.loads(message)
-            if event["event"] == "media":
+            if event["event"] == "media" and event["media"]["track"] == "inbound":
                 yield expand(b64decode(event["media"]["payload"]), "g711-ulaw")
             elif event["event"] == "stop":
                 return

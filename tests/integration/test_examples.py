@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from amazon_transcribe.local import Fault
 from tests.support.programs import complaints
 from tests.support.sounds import encoded, recording, said_in, share_heard
 
@@ -37,7 +38,11 @@ notebook = nbformat.read(sys.argv[1], as_version=4)
 NotebookClient(notebook, timeout=120, resources={"metadata": {"path": "examples"}}).execute()
 nbformat.write(notebook, sys.argv[2])
 """
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FRAMEWORKS = {"livekit.md", "pipecat.md"}  # tests/frameworks runs the programs of these
+PAGES = [
+    ROOT / "README.md",
+    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.name not in FRAMEWORKS),
+]
 
 
 def blocks(page: Path) -> list[str]:
@@ -148,6 +153,14 @@ def test_fastapi_relay_transcribes_what_is_uploaded(relay):
     assert answer["captions"].startswith("WEBVTT")
 
 
+def test_fastapi_relay_brings_its_page(relay):
+    with closing(HTTPConnection("127.0.0.1", relay, timeout=60)) as connection:
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        assert answer.headers["content-type"].startswith("text/html")
+        assert 'new URL("captions"' in answer.read().decode()
+
+
 def test_fastapi_relay_says_why_it_refuses_a_file(relay):
     status, answer = upload(relay, b"<html><body>no sound</body></html>")
     assert status == 415
@@ -190,10 +203,13 @@ def test_fastapi_relay_ends_the_stream_of_a_browser_that_left(relay, local_trans
 def media_stream(sound: bytes) -> Iterator[str]:
     """The messages of a call, in the form of Twilio's media streams."""
     yield json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"})
-    yield json.dumps({"event": "start", "streamSid": "MZ1", "start": {"tracks": ["inbound"]}})
+    yield json.dumps(
+        {"event": "start", "streamSid": "MZ1", "start": {"tracks": ["inbound", "outbound"]}}
+    )
     for start in range(0, len(sound), 160):
-        payload = b64encode(sound[start : start + 160]).decode()
-        yield json.dumps({"event": "media", "media": {"track": "inbound", "payload": payload}})
+        for track, heard in [("inbound", sound[start : start + 160]), ("outbound", bytes(160))]:
+            payload = b64encode(heard).decode()
+            yield json.dumps({"event": "media", "media": {"track": track, "payload": payload}})
     yield json.dumps({"event": "stop", "streamSid": "MZ1"})
 
 
@@ -211,6 +227,21 @@ def test_telephony(local_transcribe, start):
     assert stream.ended == "complete"
     assert stream.audio_seconds == len(sound) / 8_000
     assert share_heard(stream.transcript, said_in("sense_and_sensibility_0870")) > 0.8
+
+
+@pytest.mark.transcribe(
+    script=["Good morning."], faults=[Fault("drop", after_seconds=0.5, times=1)]
+)
+def test_live_captions(local_transcribe, tmp_path):
+    output("examples/live_captions.py", RECORDING, str(tmp_path))
+    assert (tmp_path / "now.txt").read_text("utf-8") == "Good morning."
+    playlist = (tmp_path / "captions.m3u8").read_text("utf-8")
+    assert "captions-0.vtt\n" in playlist
+    assert playlist.endswith("#EXT-X-ENDLIST\n")
+    segment = (tmp_path / "captions-0.vtt").read_text("utf-8")
+    assert segment.startswith("WEBVTT")
+    assert segment.count("Good morning.") == 1
+    assert {path.suffix for path in tmp_path.iterdir()} == {".txt", ".m3u8", ".vtt"}
 
 
 def test_notebook(tmp_path):
