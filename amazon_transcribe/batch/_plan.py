@@ -19,6 +19,7 @@ from ..endpoints import checked_region
 from ..exceptions import InvalidParameterException, SDKError, ValidationException
 from ..medical import START_MEDICAL_STREAM_TRANSCRIPTION
 from ..transcription import START_STREAM_TRANSCRIPTION
+from ..local.constants import ENGINES
 from ._sources import Found, recordings_of
 from ._work import SUFFIXES, Service
 
@@ -146,7 +147,7 @@ def make_plan(
         raise ValidationException(
             f"format must be one of {', '.join(get_args(Format))}, not {format!r}"
         )
-    if local and endpoint_url is not None:
+    if local is not False and endpoint_url is not None:
         raise ValidationException("local starts servers of its own: leave out endpoint_url")
     if region is not None:
         checked_region(region)
@@ -154,7 +155,7 @@ def make_plan(
     service = Service(
         operation=operation,
         format=format,
-        local=dict(local) if isinstance(local, Mapping) else local,
+        local=_local(local),
         region=region,
         endpoint_url=endpoint_url,
         realtime=realtime,
@@ -174,12 +175,19 @@ def make_plan(
     return Plan(Path(output_dir).absolute(), tuple(tasks.values()), service)
 
 
+def _local(local: bool | Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the arguments of the local server, with the engine, which decides the words."""
+    if local is False:
+        return None
+    return {"engine": ENGINES[0], **({} if local is True else local)}
+
+
 def _task(found: Found, parameters: dict[str, Any], settings: str, suffix: str) -> Task:
     path = os.path.abspath(found.path)  # noqa: PTH100 - without `..`, links as they are
     try:
         status = os.stat(path)  # noqa: PTH116
         size, changed = status.st_size, status.st_mtime_ns
-    except OSError:  # a manifest's, which fails when its turn comes
+    except (OSError, ValueError):  # a manifest's, which fails when its turn comes
         size, changed = 0, 0
     identity = _json([path, size, changed, parameters, settings])
     digest = hashlib.sha256(identity.encode()).hexdigest()[:16]

@@ -45,7 +45,7 @@ class RayCluster:
         if self._owns_ray:
             self._connect(address)
         self._service = asdict(service)
-        self._cpus = _CPUS_OF_STREAM if service.local is False else _CPUS_OF_RECOGNITION
+        self._cpus = _CPUS_OF_STREAM if service.local is None else _CPUS_OF_RECOGNITION
         self._most = most
         # Attempts are counted by the driver, so Ray makes none of its own.
         self._do = self._ray.remote(num_cpus=self._cpus, max_retries=0)(do)

@@ -138,14 +138,14 @@ def _do(
             executor.submit(Job(task.input, part, dict(task.parameters), attempt, waits))
         for job, answer in executor.wait():
             task = running.pop(job.part)
-            is_lost = answer is None
+            waits = answer is not None  # a lost worker says nothing about the service
             if answer is None:
                 remove(job.part)
                 answer = {"error": _LOST, "again": True}
             if "fatal" in answer:
                 raise BatchException(answer["fatal"])
             if answer.get("again") and job.attempt < attempts:
-                waiting.append((task, job.attempt + 1, not is_lost))
+                waiting.appendleft((task, job.attempt + 1, waits))
             else:
                 yield _told(task, job, answer, outputs)
 

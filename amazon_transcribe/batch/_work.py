@@ -19,6 +19,7 @@ from ..exceptions import (
     LimitExceededException,
     SDKError,
     ServiceUnavailableException,
+    TimeoutException,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Service:
 
     operation: str
     format: str
-    local: bool | dict[str, Any]
+    local: dict[str, Any] | None
     region: str | None
     endpoint_url: str | None
     realtime: bool | None
@@ -120,12 +121,11 @@ class Worker:
 
         service = self._service
         local: Any = False
-        if service.local is not False:
+        if service.local is not None:
             from ..local import LocalTranscribe
 
-            options = {} if service.local is True else service.local
-            # The other processors have workers of their own.
-            server = LocalTranscribe(**{"workers": 1, **options})
+            # One thread, as the other processors have workers of their own.
+            server = LocalTranscribe(**{"workers": 1, **service.local})
             local = await self._stack.enter_async_context(server)
         return await self._stack.enter_async_context(
             open_client(
@@ -138,10 +138,11 @@ class Worker:
 
     async def _do(self, client: TranscribeStreamingClient, job: Job) -> Answer:
         if job.waits:
-            await asyncio.sleep(min(_LONGEST_WAIT, 2.0**job.attempt) * random.uniform(0.5, 1))  # noqa: S311
+            longest = min(_LONGEST_WAIT, 2.0 ** (job.attempt - 1))
+            await asyncio.sleep(longest * random.uniform(0.5, 1))  # noqa: S311
         timeout = self._service.timeout
         try:
-            said, finals = await asyncio.wait_for(self._transcribe(client, job), timeout)
+            said, finals = await asyncio.wait_for(self._at_its_turn(client, job), timeout)
         except asyncio.TimeoutError:
             raise SDKError(f"not done after {timeout:g} s") from None
         from .. import captions
@@ -150,6 +151,17 @@ class Worker:
         _write(job.part, text)
         words = captions.words(finals, said.seconds or None)
         return {"seconds": round(said.seconds or 0.0, 3), "words": len(words)}
+
+    async def _at_its_turn(
+        self, client: TranscribeStreamingClient, job: Job
+    ) -> tuple[Transcription, list[Said]]:
+        """Transcribe when the limiter has a slot, however long that takes."""
+        while True:
+            try:
+                return await self._transcribe(client, job)
+            except TimeoutException as error:
+                if error.phase != "slot":
+                    raise
 
     async def _transcribe(
         self, client: TranscribeStreamingClient, job: Job

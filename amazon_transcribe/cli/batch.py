@@ -125,7 +125,11 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     }
     local: Any = False
     if arguments.local:
-        local = {name: value for name, value in engine_options(arguments).items() if value}
+        local = engine_options(arguments)
+        if arguments.alternatives is None:
+            del local["alternatives"]
+        if arguments.script is None:
+            del local["script"]
     try:
         return make_plan(
             arguments.sources,
@@ -154,7 +158,7 @@ def _run(plan: Plan, arguments: argparse.Namespace, display: Display) -> int:
         ray=arguments.ray_address or arguments.ray,
     )
     there = len(plan.tasks) - len(left)
-    progress = _Batch(len(left), sum(sizes.values()), there, time.monotonic())
+    progress = BatchProgress(len(left), sum(sizes.values()), there, time.monotonic())
     with closing(outcomes), display.showing(progress):
         try:
             for outcome in outcomes:
@@ -163,11 +167,12 @@ def _run(plan: Plan, arguments: argparse.Namespace, display: Display) -> int:
                     display.error(f"amazon-transcribe: {outcome.input}: {outcome.error}")
                 display.update(progress)
         finally:
-            display.notice(progress.summary(time.monotonic()))
+            if progress.position or not left:
+                display.notice(progress.summary(time.monotonic()))
     return FAILED if progress.failed else DONE
 
 
-class _Batch(Progress):
+class BatchProgress(Progress):
     """How far a batch has come; the time left goes by the bytes of its recordings.
 
     :param recordings: The number of recordings to do.
