@@ -17,9 +17,9 @@ from .._protocol.shapes import Shape
 from ..call_analytics import START_CALL_ANALYTICS_STREAM_TRANSCRIPTION, ConfigurationEvent
 from ..endpoints import checked_region
 from ..exceptions import InvalidParameterException, SDKError, ValidationException
+from ..local.constants import ENGINES
 from ..medical import START_MEDICAL_STREAM_TRANSCRIPTION
 from ..transcription import START_STREAM_TRANSCRIPTION
-from ..local.constants import ENGINES
 from ._sources import Found, recordings_of
 from ._work import SUFFIXES, Service
 

@@ -159,7 +159,7 @@ class Worker:
         while True:
             try:
                 return await self._transcribe(client, job)
-            except TimeoutException as error:
+            except TimeoutException as error:  # noqa: PERF203
                 if error.phase != "slot":
                     raise
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from amazon_transcribe.local import Fault
 from amazon_transcribe.local.engines import RecognitionOptions
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
 
-from .test_cli import COMMAND, POSIX, environment, wav
+from .test_cli import COMMAND, EXAMPLES, POSIX, environment, wav
 from .test_cli import run as command
 from .test_cli_recordings import wait_for
 
@@ -169,7 +171,7 @@ def test_a_worker_that_is_killed_is_replaced(
     assert WAITED.streams.acquire(timeout=60)  # which then gets nothing for a long time
     workers[0].kill()
     driver.join()
-    assert [outcome.attempts for outcome in outcomes] == [1, 1, 1, 2]
+    assert [outcome.attempts for outcome in outcomes] == [2, 1, 1, 1]
     assert len(workers) == 2
     assert (tmp_path / "made").exists()
     assert_whole(archive, tmp_path / "out")
@@ -200,3 +202,22 @@ def test_progress_tells_speed_time_left_and_failures() -> None:
         "1 transcribed, 5 there already, 1 failed, 8 not done, 9000 words in 1:00:00 of audio,"
         " 40.0 h of audio an hour"
     )
+
+
+def test_the_program_of_the_page_runs(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/archives.md").read_text("utf-8")
+    program = page.split("```python\n")[1].split("```")[0]
+    audio = tmp_path / "examples" / "audio"
+    audio.mkdir(parents=True)
+    (audio / "goforward.wav").write_bytes((EXAMPLES / "goforward.wav").read_bytes())
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert re.fullmatch(r"goforward-[0-9a-f]{16}\.txt 4 \n", done.stdout)
+    assert done.stderr == ""
