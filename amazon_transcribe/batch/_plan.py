@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from .._protocol.constants import SILENT_SAMPLE
-from .._protocol.constraints import SAMPLE_RATE, check_above_zero
+from .._protocol.constraints import SAMPLE_RATE, check_above_zero, normalised
 from .._protocol.operation import Operation, check_configuration, client_name
 from .._protocol.shapes import Shape
 from ..call_analytics import START_CALL_ANALYTICS_STREAM_TRANSCRIPTION, ConfigurationEvent
@@ -44,13 +44,21 @@ _OPERATIONS: dict[str, Operation] = {
 
 # Of the audio, or of one stream alone.
 _NO_PARAMETERS = {
-    "audio_stream",
     "enable_channel_identification",
     "media_encoding",
     "media_sample_rate_hz",
     "number_of_channels",
     "session_id",
     "session_resume_window",
+}
+
+# What `client.transcribe` and its like take, where nothing is given.
+_DEFAULTS = {
+    "language_code": "en-US",
+    "media_encoding": "pcm",
+    "media_sample_rate_hz": 16_000,
+    "specialty": "PRIMARYCARE",
+    "type": "CONVERSATION",
 }
 
 _STEM_BYTES = 150  # of 255 that a name may have
@@ -161,14 +169,17 @@ def make_plan(
         realtime=realtime,
         timeout=timeout,
     )
-    common = _checked(operation, parameters or {}, "parameters")
     settings = _json([operation, format, service.local])
     if isinstance(sources, (str, os.PathLike)):
         sources = [sources]
     tasks: dict[str, Task] = {}
     for found in (each for source in sources for each in recordings_of(source)):
-        own = _checked(operation, found.parameters, found.where)
-        task = _task(found, {**common, **own}, settings, SUFFIXES[format])
+        try:
+            checked = _checked(_OPERATIONS[operation], {**(parameters or {}), **found.parameters})
+        except SDKError as error:
+            where = f"{found.where}: " if found.where else ""
+            raise ValidationException(f"{where}{error}") from error
+        task = _task(found, checked, settings, SUFFIXES[format])
         tasks.setdefault(task.output, task)
     if not tasks:
         raise ValidationException("a batch needs at least one source")
@@ -195,27 +206,27 @@ def _task(found: Found, parameters: dict[str, Any], settings: str, suffix: str) 
     return Task(path, f"{stem}-{digest}{suffix}", size, parameters)
 
 
-def _checked(name: str, parameters: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return parameters as JSON carries them, checked as far as each stands for itself."""
-    operation = _OPERATIONS[name]
-    members = {m.name: m.rule for m in operation.members if m.name not in _NO_PARAMETERS}
-    checked: dict[str, Any] = {}
-    for keyword, value in parameters.items():
-        if value is None:
-            continue
-        try:
-            if keyword in members:
-                rule = members[keyword]
-                value = rule.normalised(value)
-                if found := rule.first_violation(value, keyword, client_name):
-                    raise InvalidParameterException(found[0], " ".join(found))
-            elif keyword == "configuration" and operation.inputs:
-                value = _configuration(operation, value)
-            else:
-                value = _checked_audio(keyword, value, members)
-        except SDKError as error:
-            raise ValidationException(f"{where}: {error}") from error
-        checked[keyword] = value
+def _checked(operation: Operation, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a recording as JSON carries them.
+
+    :raises SDKError: for one that there is not, or that cannot be, and for those that need or
+        exclude each other.
+    """
+    given = {keyword: value for keyword, value in parameters.items() if value is not None}
+    members = {member.name for member in operation.members}
+    own = {keyword: given[keyword] for keyword in given if keyword in members - _NO_PARAMETERS}
+    defaults = {name: value for name, value in _DEFAULTS.items() if name in members}
+    if own.get("identify_language") or own.get("identify_multiple_languages"):
+        del defaults["language_code"]
+    plain = normalised(operation.members, operation.request(**defaults | own))
+    if found := operation.first_violation(plain, client_name):
+        raise InvalidParameterException(*found)
+    checked = {keyword: getattr(plain, keyword) for keyword in own}
+    for keyword, value in given.items():
+        if keyword == "configuration" and operation.inputs:
+            checked[keyword] = _configuration(operation, value)
+        elif keyword not in own:
+            checked[keyword] = _checked_audio(keyword, value, members - _NO_PARAMETERS)
     return checked
 
 
@@ -241,7 +252,7 @@ def _checked_audio(keyword: str, value: Any, members: Iterable[str]) -> Any:
         )
         fault = None if is_map else "must be names by their labels"
     else:
-        known = ", ".join([*members, "sample_rate_hz", "channels", "raw", "names"])
+        known = ", ".join([*sorted(members), "sample_rate_hz", "channels", "raw", "names"])
         raise ValidationException(f"there is no parameter {keyword!r}; there are {known}")
     if fault:
         raise InvalidParameterException(keyword, f"{keyword} {fault}, not {value!r}")

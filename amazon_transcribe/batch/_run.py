@@ -140,8 +140,9 @@ def _do(
             task = running.pop(job.part)
             waits = answer is not None  # a lost worker says nothing about the service
             if answer is None:
-                remove(job.part)
                 answer = {"error": _LOST, "again": True}
+            if "words" not in answer:
+                remove(job.part)
             if "fatal" in answer:
                 raise BatchException(answer["fatal"])
             if answer.get("again") and job.attempt < attempts:

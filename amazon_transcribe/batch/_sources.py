@@ -27,12 +27,12 @@ class Found(NamedTuple):
 
     :param path: Its path; a manifest may name one that is not there.
     :param parameters: Its own parameters, from a manifest.
-    :param where: What names it in an error.
+    :param where: The manifest and its line.
     """
 
     path: Path
     parameters: Mapping[str, Any]
-    where: str
+    where: str = ""
 
 
 def recordings_of(source: str | os.PathLike[str]) -> Iterator[Found]:
@@ -49,15 +49,15 @@ def recordings_of(source: str | os.PathLike[str]) -> Iterator[Found]:
             raise ValidationException(
                 f"no recording lies in {path}: name files of other kinds by a pattern"
             )
-        yield from (Found(each, {}, str(each)) for each in found)
+        yield from (Found(each, {}) for each in found)
     elif path.exists():
-        yield Found(path, {}, str(path))
+        yield Found(path, {})
     elif glob.has_magic(str(source)):
         matches = glob.iglob(str(source), recursive=True)  # noqa: PTH207 - absolute ones too
         paths = sorted(each for each in map(Path, matches) if each.is_file())
         if not paths:
             raise ValidationException(f"no file matches {source}")
-        yield from (Found(each, {}, str(each)) for each in paths)
+        yield from (Found(each, {}) for each in paths)
     else:
         raise ValidationException(f"there is no file {path}")
 

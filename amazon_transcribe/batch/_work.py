@@ -148,7 +148,10 @@ class Worker:
         from .. import captions
 
         text = _text(self._service.format, finals, said.seconds, _names(job.parameters))
-        _write(job.part, text)
+        try:
+            _write(job.part, text)
+        except OSError as error:  # the next one has no better luck
+            return {"fatal": f"cannot write to {Path(job.part).parent}: {error.strerror}"}
         words = captions.words(finals, said.seconds or None)
         return {"seconds": round(said.seconds or 0.0, 3), "words": len(words)}
 

@@ -25,6 +25,7 @@ from .test_cli import COMMAND, EXAMPLES, POSIX, environment, wav
 from .test_cli import run as command
 from .test_cli_recordings import wait_for
 
+RAY = Path(__file__).parents[2] / ".venv-ray" / "bin" / "python"
 SCRIPTED = ["--local", "--engine", "scripted", "--jobs", "2"]
 
 
@@ -221,3 +222,17 @@ def test_the_program_of_the_page_runs(tmp_path: Path) -> None:
     )
     assert re.fullmatch(r"goforward-[0-9a-f]{16}\.txt 4 \n", done.stdout)
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(not RAY.exists(), reason="make .venv-ray/.installed brings Ray")
+def test_on_ray(archive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ["--local", "--engine", "scripted", "--ray-address", "local", str(archive)]
+    done = subprocess.run(
+        [RAY, "-m", "amazon_transcribe", "batch", *arguments, "--output-dir", str(out)],
+        env=environment(RAY_USAGE_STATS_ENABLED="0"),
+        capture_output=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    assert_whole(archive, out)

@@ -90,6 +90,7 @@ class TestSources:
             ("m.csv", "input,channels\na.wav,left\n", "channels must be mix, split or a number"),
             ("m.jsonl", '{"input": "a.wav"}\n{"input"\n', "line 2: "),
             ("m.jsonl", "[]\n", "'input' must name"),
+            ("m.csv", "input,identify_language\na.wav,true\n", "line 2: language_options must"),
             ("m.jsonl", '{"input": "a.wav", "speakers": true}\n', "no parameter 'speakers'"),
             ("m.jsonl", '{"input": "a.wav", "session_id": "x"}\n', "no parameter 'session_id'"),
             ("m.jsonl", '{"input": "a.wav", "names": ["x"]}\n', "names must be"),
@@ -132,7 +133,12 @@ class TestSources:
             {"timeout": 0},
             {"region": "a/b"},
             {"parameters": {"language_code": "english"}},
-            {"parameters": {"language_code": "en-US"}, "operation": "medical", "format": "x"},
+            {"parameters": {"language_code": "en-US", "identify_language": True}},
+            {"parameters": {"configuration": {}}, "operation": "medical"},
+            {
+                "parameters": {"configuration": {"channel_definitions": []}},
+                "operation": "call-analytics",
+            },
         ],
     )
     def test_options_that_cannot_be_are_refused(
