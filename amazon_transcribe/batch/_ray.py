@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from dataclasses import asdict
 from importlib import import_module
 from typing import Any
@@ -18,6 +19,7 @@ _CPUS_OF_STREAM = 0.1
 # Submitted jobs for each that can run: none must wait for the driver.
 _AHEAD = 2
 
+_ASK_INTERVAL = 5.0
 _CONNECT_TIMEOUT = 10.0
 
 _worker: Worker | None = None
@@ -50,15 +52,13 @@ class RayCluster:
         # Attempts are counted by the driver, so Ray makes none of its own.
         self._do = self._ray.remote(num_cpus=self._cpus, max_retries=0)(do)
         self._running: dict[Any, Job] = {}
+        self._last_room = 1
+        self._asks_at = 0.0
 
     @property
     def has_room(self) -> bool:
         """Whether another job may be submitted."""
-        most = self._most
-        if most is None:  # asked each time, as nodes come and go
-            cpus = self._ray.cluster_resources().get("CPU", 0.0)
-            most = max(1, int(_AHEAD * cpus / self._cpus))
-        return len(self._running) < most
+        return len(self._running) < (self._most or self._room())
 
     def submit(self, job: Job) -> None:
         """Hand a job to the cluster."""
@@ -83,6 +83,15 @@ class RayCluster:
             self._ray.cancel(task, force=True)
         if self._owns_ray:
             self._ray.shutdown()
+
+    def _room(self) -> int:
+        """Return for how many jobs there is room; nodes come and go."""
+        now = time.monotonic()
+        if now >= self._asks_at:
+            cpus = self._ray.cluster_resources().get("CPU", 0.0)
+            self._last_room = max(1, int(_AHEAD * cpus / self._cpus))
+            self._asks_at = now + _ASK_INTERVAL
+        return self._last_room
 
     def _connect(self, address: str | None) -> None:
         if address is not None:

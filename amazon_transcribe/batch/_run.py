@@ -140,7 +140,7 @@ def _do(
             task = running.pop(job.part)
             waits = answer is not None  # a lost worker says nothing about the service
             if answer is None:
-                answer = {"error": _LOST, "again": True}
+                answer = Answer(error=_LOST, again=True)
             if "words" not in answer:
                 remove(job.part)
             if "fatal" in answer:

@@ -182,17 +182,17 @@ class BatchProgress(Progress):
 
     def __init__(self, recordings: int, size: int, there: int, now: float) -> None:
         super().__init__("batch", size, now)
-        self.recordings = recordings
-        self.there = there
-        self.done = 0
-        self.failed = 0
-        self.words = 0
-        self.seconds = 0.0
+        self.recordings: int = recordings
+        self.there: int = there
+        self.done: int = 0
+        self.failed: int = 0
+        self.words: int = 0
+        self.seconds: float = 0.0
         """The seconds of audio that were transcribed."""
 
     def add(self, outcome: Outcome, size: int) -> None:
         """Take an outcome of a recording of so many bytes."""
-        self.position += size
+        self.position: float = self.position + size
         if outcome.error is not None:
             self.failed += 1
             return

@@ -41,13 +41,14 @@ class Progress:
     """
 
     def __init__(self, name: str, duration: float | None, now: float) -> None:
-        self.name = name
-        self.duration = duration
+        self.name: str = name
+        self.duration: float | None = duration
         self.position: float = 0.0
         self.resumed: int = 0
         self.level: float | None = None
         """The level of a microphone, from 0 to 1."""
-        self.told_at = self.began = now
+        self.told_at: float = now
+        self.began: float = now
 
     def parts(self, now: float) -> list[str]:
         """Return position and length, speed, time left, resumed connections: what there is."""

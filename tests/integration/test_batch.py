@@ -230,7 +230,7 @@ def test_on_ray(archive: Path, tmp_path: Path) -> None:
     arguments = ["--local", "--engine", "scripted", "--ray-address", "local", str(archive)]
     done = subprocess.run(
         [RAY, "-m", "amazon_transcribe", "batch", *arguments, "--output-dir", str(out)],
-        env=environment(RAY_USAGE_STATS_ENABLED="0"),
+        env=environment(RAY_USAGE_STATS_ENABLED="0", HOME=str(tmp_path)),  # for Ray's token
         capture_output=True,
         timeout=240,
     )
