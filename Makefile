@@ -10,7 +10,7 @@
 #                 short round of many streams (the long one: python -m benchmarks.streams)
 #   make soak     500 live streams under random faults, for SOAK_SECONDS
 #   make scale    beyond one machine: archives on a Ray cluster whose nodes are killed, in
-#                 $(VENV)-ray; figures into docs/scale-archives.json
+#                 $(VENV)-ray; figures and a picture into docs
 #   make fuzz     the codec's twins against each other, FUZZ_SECONDS for each target
 #   make sanitize the codec's tests and FUZZ_ROUNDS rounds on an ASan and UBSan build
 #   make emulate  CRC and SHA-256 on other processors, aarch64 and a big-endian one, in qemu
@@ -80,7 +80,7 @@ soak: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.soak --seconds $(SOAK_SECONDS) $(ARGS)
 
 scale: $(VENV)-ray/.installed
-	$(VENV)-ray/bin/python -m benchmarks.scale.archives --into docs/scale-archives.json
+	$(VENV)-ray/bin/python -m benchmarks.scale.archives --into docs
 
 # Atheris has wheels for some interpreters only.
 fuzz: $(VENV)/.dev

@@ -25,6 +25,7 @@ main()
 
 _MOST_BAD_STARTS = 3
 _END_TIMEOUT = 10.0
+_MARGIN = 300.0  # seconds besides a recording's time-out, to start and to wait before an attempt
 
 
 class Pool:
@@ -56,16 +57,16 @@ class Pool:
     def wait(self) -> list[tuple[Job, Answer | None]]:
         """Wait for the next answer; None is that of a process which ended without one.
 
-        :raises BatchException: If no process can start.
+        :raises BatchException: If no process can start, or none answers.
         """
         while True:
-            process, answer = self._answers.get()
+            process, answer = self._next()
             if answer is None:
                 process.end()
                 if not process.has_started:
                     self._bad_starts += 1
-                if self._bad_starts == _MOST_BAD_STARTS:
-                    raise BatchException(f"workers cannot start: {process.how_it_ended}")
+                    if self._bad_starts == _MOST_BAD_STARTS:
+                        raise BatchException(f"workers cannot start: {process.how_it_ended}")
                 if process in self._free:
                     self._free.remove(process)
                 elif job := self._busy.pop(process, None):
@@ -83,6 +84,13 @@ class Pool:
         """End all processes."""
         for process in [*self._free, *self._busy]:
             process.end()
+
+    def _next(self) -> tuple[_Process, Answer | None]:
+        timeout = self._service.timeout + _MARGIN
+        try:
+            return self._answers.get(timeout=timeout)
+        except queue.Empty:
+            raise BatchException(f"no worker has answered for {timeout:g} s") from None
 
 
 class _Process:

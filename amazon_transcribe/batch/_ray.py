@@ -65,13 +65,15 @@ class RayCluster:
         self._running[self._do.remote(self._service, asdict(job))] = job
 
     def wait(self) -> list[tuple[Job, Answer | None]]:
-        """Wait for answers; None is that of a worker or a node that was lost.
+        """Wait for answers, but not long, as there may be room for more meanwhile.
+
+        None is the answer of a worker or a node that was lost.
 
         :raises BatchException: If the cluster is gone, or its nodes cannot do the work.
         """
         running = list(self._running)
         try:
-            self._ray.wait(running, num_returns=1)
+            self._ray.wait(running, num_returns=1, timeout=_ASK_INTERVAL)
             ready, _ = self._ray.wait(running, num_returns=len(running), timeout=0)
         except self._ray.exceptions.RayError as error:
             raise BatchException(f"Ray: {_first_line(error)}") from error

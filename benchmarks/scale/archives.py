@@ -1,6 +1,6 @@
 """Archives on Ray: what kills lose, how nodes scale, what Ray costs.
 
-    .venv-ray/bin/python -m benchmarks.scale.archives [kills] [scaling] [cost] [--into FILE]
+    .venv-ray/bin/python -m benchmarks.scale.archives [kills] [scaling] [cost] [--into FOLDER]
 
 Each node is a `ray start` of its own, on a loopback address of its own. Kills end all processes
 of a node, then the driver, with signal 9; the same command then runs again.
@@ -32,6 +32,8 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 import ray
 
 from amazon_transcribe import batch
+
+from .picture import draw
 
 AUDIO = Path(__file__).parents[2] / "examples" / "audio" / "sense_and_sensibility_all.wav"
 SCRIPTED = {"engine": "scripted"}
@@ -166,26 +168,34 @@ def survive(folder: Path) -> dict[str, Any]:
         command = [sys.executable, "-m", "amazon_transcribe", "batch", "--local", "--quiet"]
         command += ["--ray-address", address, str(recordings), "--output-dir", str(out)]
         began = time.monotonic()
+        curve: list[tuple[float, int]] = []
+
+        def done(wanted: int) -> bool:
+            curve.append((round(time.monotonic() - began, 1), len(lines_of(results))))
+            return curve[-1][1] >= wanted
+
         driver = subprocess.Popen(command)
-        wait(lambda: len(lines_of(results)) >= number / 3, RUN_TIMEOUT)
+        wait(lambda: done(number // 3), RUN_TIMEOUT)
         killed = nodes.pop().kill()
-        after_node = len(lines_of(results))
-        wait(lambda: len(lines_of(results)) >= number * 2 / 3, RUN_TIMEOUT)
+        node_killed = curve[-1]
+        wait(lambda: done(number * 2 // 3), RUN_TIMEOUT)
         driver.kill()
         driver.wait()
-        after_driver = len(lines_of(results))
-        subprocess.run(command, check=True, timeout=RUN_TIMEOUT)
-        took = time.monotonic() - began
+        driver_killed = curve[-1]
+        driver = subprocess.Popen(command)
+        wait(lambda: done(number) and driver.poll() is not None, RUN_TIMEOUT)
+        assert driver.returncode == 0
+        took = curve[-1][0]
     lines = lines_of(results)
     there = {path.name for path in out.iterdir()} - {"results.jsonl", ".batch.lock"}
     wanted = {task.output for task in plan.tasks}
     words = {line["output"]: line["words"] for line in lines}
     return {
         "recordings": number,
-        "seconds": round(took, 1),
+        "seconds": took,
         "processes of the killed node": killed,
-        "done when the node was killed": after_node,
-        "done when the driver was killed": after_driver,
+        "node killed": node_killed,
+        "driver killed": driver_killed,
         "more than one attempt": sum(line["attempts"] > 1 for line in lines),
         "outputs": len(there & wanted),
         "lost": len(wanted - there),
@@ -193,6 +203,7 @@ def survive(folder: Path) -> dict[str, Any]:
         "half": sum(
             len((out / name).read_text("utf-8").split()) != words[name] for name in wanted & there
         ),
+        "curve": curve[:: max(1, len(curve) // 200)] + curve[-1:],
     }
 
 
@@ -247,17 +258,20 @@ MEASURES = {"kills": survive, "scaling": scale, "cost": cost}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("measures", nargs="*", metavar="MEASURE", help=", ".join(MEASURES))
-    parser.add_argument("--into", type=Path, help="a JSON file for the figures, kept or added")
+    parser.add_argument("--into", type=Path, help="a folder for the figures and the picture")
     arguments = parser.parse_args()
     figures = {}
-    if arguments.into and arguments.into.exists():
-        figures = json.loads(arguments.into.read_text("utf-8"))
+    kept = arguments.into and arguments.into / "scale-archives.json"
+    if kept and kept.exists():
+        figures = json.loads(kept.read_text("utf-8"))
     with tempfile.TemporaryDirectory(prefix="archives-") as folder:
         for name in arguments.measures or MEASURES:
             figures[name] = MEASURES[name](Path(folder, name))
-            print(f"{name}: {json.dumps(figures[name], indent=2)}", flush=True)
-            if arguments.into:
-                arguments.into.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+            print(f"{name}: {json.dumps(figures[name])}", flush=True)
+            if kept:
+                kept.write_text(json.dumps(figures) + "\n", "utf-8")
+    if arguments.into and "kills" in figures:
+        (arguments.into / "scale-archives.svg").write_text(draw(figures["kills"]), "utf-8")
     kills = figures.get("kills", {})
     if kills.get("lost") or kills.get("doubled") or kills.get("half"):
         sys.exit("archives: something was lost, doubled or half")
