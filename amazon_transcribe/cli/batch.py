@@ -28,7 +28,7 @@ def add_batch(commands: Any) -> None:
     """Add the command `batch`."""
     parser = commands.add_parser(
         "batch",
-        usage="%(prog)s [OPTION ...] SOURCE [SOURCE ...] --output-dir DIR",
+        usage="%(prog)s [OPTION ...] --output-dir DIR SOURCE ...",
         help="transcribe archives, on all processors or on many machines",
         description="Transcribe all recordings of files, folders, patterns and manifests. Each "
         "has one output in a directory, which appears when it is whole; what is there is done, "
@@ -36,8 +36,8 @@ def add_batch(commands: Any) -> None:
         "each recording.",
         epilog="""examples:
   amazon-transcribe batch --local recordings --output-dir transcripts
-  amazon-transcribe batch --local --format srt 'films/**/*.mp4' --output-dir captions
-  amazon-transcribe batch --region eu-west-1 --jobs 20 calls.csv --output-dir calls
+  amazon-transcribe batch --local --format srt '*.mp4' --output-dir captions
+  amazon-transcribe batch --region eu-west-1 calls.csv --output-dir calls
   amazon-transcribe batch --local --ray-address ray-head:6379 /archive
       --output-dir /transcripts""",
         formatter_class=HelpFormatter,
