@@ -11,6 +11,8 @@
 #   make bench    benchmarks: word errors, the codec against others into docs, and a
 #                 short round of many streams (the long one: python -m benchmarks.streams)
 #   make soak     500 live streams under random faults, for SOAK_SECONDS
+#   make scale    beyond one machine: archives on a Ray cluster whose nodes are killed, in
+#                 $(VENV)-ray; figures and a picture into docs
 #   make fuzz     the codec's twins against each other, FUZZ_SECONDS for each target
 #   make sanitize the codec's tests and FUZZ_ROUNDS rounds on an ASan and UBSan build
 #   make emulate  CRC and SHA-256 on other processors, aarch64 and a big-endian one, in qemu
@@ -42,7 +44,7 @@ FUZZ_SECONDS ?= 60
 # How long `make soak` lasts.
 SOAK_SECONDS ?= 1800
 
-.PHONY: help demo test anywhere interop clients frameworks lint bench soak fuzz sanitize emulate docs dist lowest clean always
+.PHONY: help demo test anywhere interop clients frameworks lint bench soak scale fuzz sanitize emulate docs dist lowest clean always
 
 # A bare `make`: what stands at the top of this file.
 help:
@@ -86,6 +88,9 @@ bench: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.soak --seconds $(SOAK_SECONDS) $(ARGS)
+
+scale: $(VENV)-ray/.installed
+	$(VENV)-ray/bin/python -m benchmarks.scale.archives --into docs
 
 # Atheris has wheels for some interpreters only.
 fuzz: $(VENV)/.dev
@@ -133,7 +138,7 @@ lowest: $(VENV)/.dev
 	$(BIN)/python -m tests.distribution lowest $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript $(VENV)-frameworks
+	rm -rf $(VENV) $(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript $(VENV)-frameworks $(VENV)-ray
 	rm -rf build dist docs/_build *.egg-info amazon_transcribe/_wire/*.so
 
 # Installed in place: what is edited is what runs. Says which twin of the codec serves.
@@ -184,6 +189,12 @@ $(VENV)-aws-sdk/.installed: $(CLIENTS)/aws_sdk.txt
 PYTHON312 ?= $(shell for python in $(PYTHON) python3.14 python3.13 python3.12 \
 	$(wildcard $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python); do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>&- && echo $$python && break; done)
+
+# Ray, in an environment of its own, as it is large.
+$(VENV)-ray/.installed: $(SOURCES)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip --quiet --disable-pip-version-check install --editable '.[local,ray]'
+	@touch $@
 
 # PyPI has Node, for machines without one that is young enough for the SDK.
 $(VENV)-javascript/.installed: $(CLIENTS)/package.json $(CLIENTS)/node.txt

@@ -17,6 +17,7 @@
     ├── InvalidEventException        an event that does not fit the service model
     ├── audio.AudioFileException     audio that cannot be read
     ├── transcribe.IncompleteTranscription   a recording's transcription that failed midway
+    ├── batch.BatchException         a batch that cannot begin or go on
     └── local.engines.EngineUnavailable   a recogniser whose packages are missing
 
 Four have two base classes, so that a program that catches either one catches them:

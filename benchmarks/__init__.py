@@ -9,6 +9,7 @@
 | `calls` | Python calls of a chunk, an event, a start |
 | `formats` | which containers, rates and channels are heard rightly |
 | `faults` | what a program sees of each fault, and after how long |
+| `scale.archives` | what kills of nodes and drivers lose on Ray, and what Ray costs |
 | `resume` | what is lost and doubled when connections are cut |
 | `soak` | half an hour of streams and faults: `make soak` |
 | `wer` | word errors of the local server |

@@ -1,7 +1,7 @@
-"""The command `amazon-transcribe`: transcribe audio, run a local server, inspect events.
+"""The command `amazon-transcribe`: transcribe audio and archives, run a local server, and so on.
 
 Exit codes: 0 done, 1 the service refused or failed, 2 bad usage or unreadable input, and
-128 plus the signal's number if SIGINT or SIGTERM ended a transcription. An error is one
+128 plus the signal's number if SIGINT or SIGTERM ended a transcription or a batch. An error is one
 line on standard error. Output whose reader has gone, as `head` goes, is not an error.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from .. import __version__
 from .arguments import Parser
+from .batch import add_batch
 from .completion import add_completion
 from .devices import add_devices
 from .errors import DONE, UNUSABLE, exit_code, notice, one_line
@@ -65,6 +66,7 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     add_transcribe(commands)
+    add_batch(commands)
     add_serve(commands)
     add_inspect(commands)
     add_devices(commands)

@@ -41,22 +41,23 @@ class Progress:
     """
 
     def __init__(self, name: str, duration: float | None, now: float) -> None:
-        self.name = name
-        self.duration = duration
+        self.name: str = name
+        self.duration: float | None = duration
         self.position: float = 0.0
         self.resumed: int = 0
         self.level: float | None = None
         """The level of a microphone, from 0 to 1."""
-        self.told_at = self._began = now
+        self.told_at: float = now
+        self.began: float = now
 
     def parts(self, now: float) -> list[str]:
         """Return position and length, speed, time left, resumed connections: what there is."""
-        length = f" of {_clock(self.duration)}" if self.duration else ""
-        parts = [_clock(self.position) + length]
-        speed = self.position / max(now - self._began, 0.001)
+        length = f" of {clock_time(self.duration)}" if self.duration else ""
+        parts = [clock_time(self.position) + length]
+        speed = self.position / max(now - self.began, 0.001)
         if self.duration and speed:
             parts.append(f"{speed:.1f}×")
-            parts.append(f"{_clock(max(0.0, self.duration - self.position) / speed)} left")
+            parts.append(f"{clock_time(max(0.0, self.duration - self.position) / speed)} left")
         if self.resumed:
             parts.append(f"resumed {self.resumed}×")
         if self.level is not None:
@@ -119,9 +120,15 @@ class Display:
     def progress(self, name: str, duration: float | None) -> Iterator[Progress]:
         """Show the progress of a file meanwhile."""
         progress = Progress(name, duration, self._clock())
+        with self.showing(progress):
+            yield progress
+
+    @contextmanager
+    def showing(self, progress: Progress) -> Iterator[None]:
+        """Show a progress meanwhile."""
         self._files.append(progress)
         try:
-            yield progress
+            yield
         finally:
             with suppress(ValueError):  # cleared already
                 self._files.remove(progress)
@@ -283,7 +290,8 @@ def _bars(console: Any, files: list[Progress], columns: int, now: float) -> list
     return str(capture.get()).splitlines()
 
 
-def _clock(seconds: float) -> str:
+def clock_time(seconds: float) -> str:
+    """Write a time as 0:07, 12:07 or 3:12:07."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -70,14 +70,25 @@ def add_transcribe(commands: Any) -> None:
         help="a recording of any kind, raw PCM, a pattern such as '*.mp4', '-' for standard "
         "input, 'mic' for the microphone",
     )
-    _add_where(parser)
-    _add_audio(parser)
+    add_where(parser).add_argument(
+        "--jobs",
+        type=whole(Integer(1, 1000)),
+        default=1,
+        metavar="N",
+        help="recordings to transcribe at a time (default: 1)",
+    )
+    add_audio(parser).add_argument(
+        "--sides",
+        action="store_true",
+        help="the two AUDIO are the two sides of one call",
+    )
     _add_output(parser)
     add_service_options(parser)
     add_engine(parser.add_argument_group("recogniser"), "with --local: ")
 
 
-def _add_where(parser: argparse.ArgumentParser) -> None:
+def add_where(parser: argparse.ArgumentParser) -> Any:
+    """Add the options that say who transcribes; return their group."""
     group = parser.add_argument_group("where")
     where = group.add_mutually_exclusive_group()
     where.add_argument(
@@ -98,16 +109,11 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
         help="send at the speed of speech, or faster, up to 240 s of audio ahead of the last "
         "result (default: faster to this machine only)",
     )
-    group.add_argument(
-        "--jobs",
-        type=whole(Integer(1, 1000)),
-        default=1,
-        metavar="N",
-        help="recordings to transcribe at a time (default: 1)",
-    )
+    return group
 
 
-def _add_audio(parser: argparse.ArgumentParser) -> None:
+def add_audio(parser: argparse.ArgumentParser) -> Any:
+    """Add the options that say what the audio is; return their group."""
     group = parser.add_argument_group("audio")
     group.add_argument(
         "--sample-rate",
@@ -128,11 +134,7 @@ def _add_audio(parser: argparse.ArgumentParser) -> None:
         help="make one channel of all, tell the two of a stereo recording apart, or take the "
         "one of this number, from 0 (default: mix)",
     )
-    group.add_argument(
-        "--sides",
-        action="store_true",
-        help="the two AUDIO are the two sides of one call",
-    )
+    return group
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -144,12 +146,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         help="text or JSON lines as they come, JSON lines with partial results; or one document "
         "at the end: JSON with 'transcript' and 'results', or captions (default: %(default)s)",
     )
-    group.add_argument(
-        "--names",
-        type=_names,
-        metavar="LABEL=NAME,…",
-        help="names of speakers or channels by their labels: 0=Anna,1=Ben, or ch_0=Anna",
-    )
+    add_names(group)
     group.add_argument(
         "-o",
         "--output",
@@ -172,6 +169,16 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "-q", "--quiet", action="store_true", help="show no progress, only text and errors"
+    )
+
+
+def add_names(group: Any) -> None:
+    """Add the option that names speakers and channels."""
+    group.add_argument(
+        "--names",
+        type=_names,
+        metavar="LABEL=NAME,…",
+        help="names of speakers or channels by their labels: 0=Anna,1=Ben, or ch_0=Anna",
     )
 
 

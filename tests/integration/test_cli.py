@@ -180,14 +180,14 @@ class TestUsage:
         assert "verysecret" not in capsys.readouterr().err
 
     @pytest.mark.parametrize(
-        "command", ["", "transcribe", "serve", "inspect", "devices", "completion"]
+        "command", ["", "transcribe", "batch", "serve", "inspect", "devices", "completion"]
     )
     def test_help_has_exit_code_0(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert cli.main([*command.split(), "--help"]) == 0
         assert capsys.readouterr().out.startswith("usage: amazon-transcribe " + command)
 
     @pytest.mark.parametrize(
-        "command", ["", "transcribe", "serve", "inspect", "devices", "completion"]
+        "command", ["", "transcribe", "batch", "serve", "inspect", "devices", "completion"]
     )
     def test_help_fits_the_terminal(
         self, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("transcribe",),
     ("client", "handlers", "local", "utils"),
     ("files",),
+    ("batch",),
     ("sync", "cli", "integrations", "pytest_plugin", "__main__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

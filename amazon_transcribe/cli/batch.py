@@ -1,0 +1,255 @@
+"""`amazon-transcribe batch`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from .._protocol.constraints import Integer
+from ..exceptions import ValidationException
+from .arguments import HelpFormatter, whole
+from .display import Display, Progress, clock_time
+from .errors import DONE, FAILED, Unusable
+from .local_server import add_engine, engine_options
+from .service_options import add_service_options, service_parameters, with_flags
+from .transcribe import add_audio, add_names, add_where
+
+if TYPE_CHECKING:
+    from ..batch import Outcome, Plan
+
+_FORMATS = ("text", "json", "srt", "vtt")
+
+
+def add_batch(commands: Any) -> None:
+    """Add the command `batch`."""
+    parser = commands.add_parser(
+        "batch",
+        usage="%(prog)s [OPTION ...] --output-dir DIR SOURCE ...",
+        help="transcribe archives, on all processors or on many machines",
+        description="Transcribe all recordings of files, folders, patterns and manifests. Each "
+        "has one output in a directory, which appears when it is whole; what is there is done, "
+        "so a run that was ended goes on when it is run again. results.jsonl has a line for "
+        "each recording.",
+        epilog="""examples:
+  amazon-transcribe batch --local recordings --output-dir transcripts
+  amazon-transcribe batch --local --format srt '*.mp4' --output-dir captions
+  amazon-transcribe batch --region eu-west-1 calls.csv --output-dir calls
+  amazon-transcribe batch --local --ray-address ray-head:6379 /archive
+      --output-dir /transcripts""",
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=_batch)
+    parser.add_argument(
+        "sources",
+        metavar="SOURCE",
+        nargs="+",
+        help="a recording, a folder, a pattern such as '*.mp4', or a manifest: a CSV file or one "
+        "of JSON lines with 'input' and the parameters of each recording",
+    )
+    _add_workers(parser)
+    add_where(parser)
+    add_audio(parser)
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--output-dir", metavar="DIR", required=True, help="the directory of the transcripts"
+    )
+    group.add_argument(
+        "--format", choices=_FORMATS, default="text", help="of each transcript (default: text)"
+    )
+    add_names(group)
+    group.add_argument("-q", "--quiet", action="store_true", help="show no progress, only errors")
+    add_service_options(parser)
+    add_engine(parser.add_argument_group("recogniser"), "with --local: ")
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("workers")
+    group.add_argument(
+        "--jobs",
+        type=whole(Integer(1, 100_000)),
+        metavar="N",
+        help="recordings at a time, and so streams at a time (default: one for each processor; "
+        "with Ray as many as its nodes have room for)",
+    )
+    group.add_argument(
+        "--attempts",
+        type=whole(Integer(1, 100)),
+        default=3,
+        metavar="N",
+        help="the most attempts at a recording whose worker is lost, or at which the service or "
+        "the network fails; AWS bills each (default: 3)",
+    )
+    ray = group.add_mutually_exclusive_group()
+    ray.add_argument(
+        "--ray",
+        action="store_true",
+        help="run on Ray: on the cluster of RAY_ADDRESS, or on this machine (extra ray)",
+    )
+    ray.add_argument("--ray-address", metavar="ADDRESS", help="run on the Ray cluster there")
+
+
+def _batch(arguments: argparse.Namespace) -> int:
+    if not arguments.local and (arguments.engine or arguments.script or arguments.alternatives):
+        raise Unusable("--engine, --script and --alternatives go with --local")
+    if arguments.operation == "call-analytics" and arguments.channels != "split":
+        raise Unusable("--operation call-analytics needs two channels: --channels split")
+    from ..batch import BatchException
+
+    display = Display(captions=False, quiet=arguments.quiet)
+    try:
+        with _signals():
+            return _run(_plan(arguments), arguments, display)
+    except BatchException as error:
+        raise Unusable(str(error)) from error
+    except _Signal as ended:
+        return 128 + ended.number
+    finally:
+        display.clear()
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    from ..batch import make_plan
+
+    parameters = service_parameters(arguments)
+    if arguments.channels != "mix":
+        parameters["channels"] = arguments.channels
+    audio = {
+        "sample_rate_hz": arguments.sample_rate,
+        "raw": arguments.raw,
+        "names": arguments.names,
+    }
+    local: Any = False
+    if arguments.local:
+        local = engine_options(arguments)
+        if arguments.alternatives is None:
+            del local["alternatives"]
+        if arguments.script is None:
+            del local["script"]
+    try:
+        return make_plan(
+            arguments.sources,
+            output_dir=arguments.output_dir,
+            format=arguments.format,
+            operation=arguments.operation,
+            local=local,
+            region=arguments.region,
+            endpoint_url=arguments.endpoint_url,
+            realtime=arguments.realtime,
+            parameters=parameters | audio,
+        )
+    except ValidationException as error:
+        raise Unusable(with_flags(str(error))) from error
+
+
+def _run(plan: Plan, arguments: argparse.Namespace, display: Display) -> int:
+    from ..batch import run
+
+    left = plan.left()
+    sizes = {task.output: task.size for task in left}
+    outcomes = run(
+        plan,
+        jobs=arguments.jobs,
+        attempts=arguments.attempts,
+        ray=arguments.ray_address or arguments.ray,
+    )
+    there = len(plan.tasks) - len(left)
+    progress = BatchProgress(len(left), sum(sizes.values()), there, time.monotonic())
+    with closing(outcomes), display.showing(progress):
+        try:
+            for outcome in outcomes:
+                progress.add(outcome, sizes[outcome.output])
+                if outcome.error is not None:
+                    display.error(f"amazon-transcribe: {outcome.input}: {outcome.error}")
+                display.update(progress)
+        finally:
+            if progress.position or not left:
+                display.notice(progress.summary(time.monotonic()))
+    return FAILED if progress.failed else DONE
+
+
+class BatchProgress(Progress):
+    """How far a batch has come; the time left goes by the bytes of its recordings.
+
+    :param recordings: The number of recordings to do.
+    :param size: Their bytes.
+    :param there: The number of recordings whose outputs are there.
+    """
+
+    def __init__(self, recordings: int, size: int, there: int, now: float) -> None:
+        super().__init__("batch", size, now)
+        self.recordings: int = recordings
+        self.there: int = there
+        self.done: int = 0
+        self.failed: int = 0
+        self.words: int = 0
+        self.seconds: float = 0.0
+        """The seconds of audio that were transcribed."""
+
+    def add(self, outcome: Outcome, size: int) -> None:
+        """Take an outcome of a recording of so many bytes."""
+        self.position: float = self.position + size
+        if outcome.error is not None:
+            self.failed += 1
+            return
+        self.done += 1
+        self.words += outcome.words or 0
+        self.seconds += outcome.seconds or 0.0
+
+    def parts(self, now: float) -> list[str]:
+        parts = [f"{self.done + self.failed} of {self.recordings}", self._speed(now)]
+        if self.position and self.duration:
+            left = (now - self.began) * (self.duration / self.position - 1)
+            parts.append(f"{clock_time(left)} left")
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        return parts
+
+    def summary(self, now: float) -> str:
+        """Return what was done, for the end."""
+        parts = [f"{self.done} transcribed"]
+        if self.there:
+            parts.append(f"{self.there} there already")
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        left = self.recordings - self.done - self.failed
+        if left:
+            parts.append(f"{left} not done")
+        if self.done:
+            parts.append(f"{self.words} words in {clock_time(self.seconds)} of audio")
+            parts.append(self._speed(now))
+        return ", ".join(parts)
+
+    def _speed(self, now: float) -> str:
+        return f"{self.seconds / max(now - self.began, 0.001):.1f} h of audio an hour"
+
+
+class _Signal(BaseException):
+    """The end by a signal."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Raise the first SIGINT or SIGTERM as an exception; the second one ends the process."""
+
+    def on_signal(number: int, frame: object) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
+        raise _Signal(number)
+
+    before: dict[signal.Signals, Any] = {}
+    try:
+        with suppress(ValueError):  # not in the main thread
+            for number in (signal.SIGINT, signal.SIGTERM):
+                before[number] = signal.signal(number, on_signal)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""Beyond one machine: `make scale`, or `python -m benchmarks.scale.NAME` for one of them."""
