@@ -127,6 +127,7 @@ class EventParser:
         """Return the event of a payload.
 
         :param name: A known event type.
+        :param payload: Its JSON.
         :raises InvalidEventException: If it does not fit its shape.
         """
         try:
