@@ -1290,6 +1290,26 @@ cdef class EventStreamDecoder:
 
     def feed(self, data):
         """Take the next bytes of the stream and return the messages they complete."""
+        return self.take(data)
+
+    def feed_events(self, data, list events not None, dict decoders not None, parse):
+        """Take the next bytes and append the events of the messages they complete."""
+        cdef EventStreamMessage message
+        cdef dict headers
+        cdef object decode
+        for message in self.take(data):
+            headers = message._headers
+            if headers.get(":message-type") == "event":
+                decode = decoders.get(headers.get(":event-type"))
+                if decode is not None:
+                    try:
+                        events.append(decode(message.payload))
+                        continue
+                    except Exception:
+                        pass
+            events.append(parse(message))
+
+    cdef list take(self, data):
         cdef Span span
         open_span(data, &span)
         try:

@@ -7,6 +7,7 @@
 | `memory` | that the codec's memory does not grow |
 | `streams` | CPU, lateness, memory and starts of many live streams, and of other SDKs |
 | `calls` | Python calls of a chunk, an event, a start |
+| `floor` | sending against SHA-256 alone, receiving against msgspec alone |
 | `formats` | which containers, rates and channels are heard rightly |
 | `faults` | what a program sees of each fault, and after how long |
 | `scale.archives` | what kills of nodes and drivers lose on Ray, and what Ray costs |

@@ -52,13 +52,13 @@ class Http2Stream(Inbox):
         self.id = stream_id
         self.connection = connection
         self.reused = False  # whether its connection lay idle before
-        self.is_full = False
+        self.is_full: bool = False
         """Whether more than `max_unsent` bytes are unsent."""
-        self.to_give_back = 0
+        self.to_give_back: int = 0
         """Flow-control bytes that came, padding included, since the window was opened."""
         self.outbox: deque[bytes | memoryview] = deque()
         """What the connection is to send."""
-        self.end_due = False
+        self.end_due: bool = False
         """Whether the connection is to send the end behind it."""
         self._unsent = 0
         self._output_ended = False

@@ -8,7 +8,7 @@ from ..exceptions import TimeoutException
 
 
 class Waiters(set["asyncio.Future[None]"]):
-    """Those who wait for one kind of change. True while there are any."""
+    """Those who wait for one kind of change. True while there are any not told of it."""
 
     __slots__ = ()
 
@@ -17,6 +17,7 @@ class Waiters(set["asyncio.Future[None]"]):
         for future in self:
             if not future.done():
                 future.set_result(None)
+        self.clear()
 
     async def wait(self, timeout: float | None, phase: str) -> None:
         """Wait for a change.

@@ -26,7 +26,7 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
-from .._wire import Buffer, EventStreamDecoder, EventStreamMessage, encode_message
+from .._wire import Buffer, EventStreamDecoder, encode_message
 from .._wire.event_signing import EventChain
 from .._wire.sigv4 import EMPTY_HASH, EVENT_STREAM_HASH, authorization, presigned_query, timestamp
 from ..auth import Credentials
@@ -212,13 +212,14 @@ class ClientSession:
     def send_audio(self, chunk: bytes | bytearray | memoryview) -> bytes:
         """Return the signed frame of a chunk of audio; an empty chunk ends the input.
 
+        :param chunk: The audio; a view of single bytes.
         :raises ValidationException: before the configuration, where there must be one.
         :raises StreamClosedException: after the end of the input.
         """
         chain = self._chain
         if chain is None or self.ended:
             chain = self._open_chain()
-        size = chunk.nbytes if isinstance(chunk, memoryview) else len(chunk)
+        size = len(chunk)
         if self.operation.configured:
             if not self._configured:
                 raise ValidationException("the configuration must come before any audio")
@@ -249,33 +250,29 @@ class ClientSession:
             raise StreamClosedException("the request has not been made")
         return self._chain
 
-    def receive(
-        self, data: Buffer, kept: list[EventStreamMessage] | None = None
-    ) -> list[BaseEvent | SDKError]:
+    def receive(self, data: Buffer, *, parsed: bool = True) -> list[Any]:
         """Return the events that these bytes complete, in order.
 
         What ends the stream, the service's exception or bytes that are no event
         stream, stands last in the list as an exception. After it nothing is read.
 
-        :param kept: Gets the messages of the events.
+        :param parsed: False returns known events as `UnparsedEvent`.
         """
         if self._failure is not None:
             return []
-        events: list[BaseEvent | SDKError] = []
-        messages: list[EventStreamMessage] = []
+        events: list[Any] = []
+        parser = self.operation.events
         try:
-            messages = self._decoder.feed(data)
-            self._is_event_stream = self._is_event_stream or bool(messages)
-            for message in messages:
-                events.append(self.operation.events.parse(message))
+            if parsed:
+                self._decoder.feed_events(data, events, parser.decoders, parser.parse)
+            else:
+                self._decoder.feed_events(data, events, parser.keepers, parser.parse)
             if self._decoder.error is not None:
                 raise self._decoder.error
         except SDKError as error:
-            del messages[len(events) :]
             self._failure = error
             events.append(error)
-        if kept is not None:
-            kept += messages
+        self._is_event_stream = self._is_event_stream or bool(events)
         return events
 
     def receive_end(self) -> SDKError | None:

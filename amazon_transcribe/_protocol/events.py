@@ -7,6 +7,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import msgspec
@@ -90,22 +91,14 @@ class EventParser:
         self.names: dict[type, str] = {shape: name for name, shape in shapes.items()}
         """The event type of each shape."""
         self._shapes = shapes
-        self._decoders: dict[object, Callable[[bytes], BaseEvent]] = {
+        self.decoders: dict[str, Callable[[bytes], BaseEvent]] = {
             name: msgspec.json.Decoder(shape).decode for name, shape in shapes.items()
         }
-        self._headers: dict[object, dict[str, HeaderValueOutput]] = {
-            name: {":message-type": "event", ":event-type": name} for name in shapes
+        """What makes events of payloads, by event type; it raises for JSON's rarer forms."""
+        self.keepers: dict[str, Callable[[bytes], UnparsedEvent]] = {
+            name: partial(UnparsedEvent, self, name) for name in shapes
         }
-
-    def headers_of(self, message: Message) -> dict[str, HeaderValueOutput]:
-        """Return what counts of a message's headers: the same object for each known event.
-
-        :param message: A message of the result stream.
-        """
-        headers = message.headers
-        if headers.get(":message-type") == "event":
-            return self._headers.get(headers.get(":event-type"), headers)
-        return headers
+        """What keeps payloads until their events are wanted, by event type."""
 
     def parse(self, message: Message) -> BaseEvent:
         """Return the event of a message, an `UnknownEvent` if its type is not known.
@@ -115,17 +108,9 @@ class EventParser:
         :raises InvalidEventException: If a known event does not fit its shape.
         """
         headers = message.headers
-        kind = headers.get(":message-type")
-        event_type = headers.get(":event-type")
-        if kind == "event":
-            decode = self._decoders.get(event_type)
-            if decode is not None:
-                try:
-                    return decode(message.payload)
-                except _INVALID_JSON:  # or one of JSON's rarer forms
-                    event: BaseEvent = json_decoder(self._shapes[str(event_type)])(message.payload)
-                    return event
-        name = _text(event_type)
+        kind, name = headers.get(":message-type"), _text(headers.get(":event-type"))
+        if kind == "event" and name is not None and name in self._shapes:
+            return self.parse_payload(name, message.payload)
         if kind == "exception":
             # The service's HTTP/2 guide has the name in :event-type; every SDK reads
             # :exception-type.
@@ -137,6 +122,38 @@ class EventParser:
                 ServiceException.status_code,
             )
         return UnknownEvent(name, message.payload, headers)
+
+    def parse_payload(self, name: str, payload: bytes) -> BaseEvent:
+        """Return the event of a payload.
+
+        :param name: A known event type.
+        :param payload: Its JSON.
+        :raises InvalidEventException: If it does not fit its shape.
+        """
+        try:
+            return self.decoders[name](payload)
+        except _INVALID_JSON:  # or one of JSON's rarer forms
+            event: BaseEvent = json_decoder(self._shapes[name])(payload)
+            return event
+
+
+class UnparsedEvent(Struct, gc=False):
+    """An event as the bytes that it came in.
+
+    :param parser: Makes the event of them.
+    :param name: Its event type.
+    """
+
+    parser: EventParser
+    name: str
+    payload: bytes
+
+    def parse(self) -> BaseEvent:
+        """Return the event.
+
+        :raises InvalidEventException: If it does not fit its shape.
+        """
+        return self.parser.parse_payload(self.name, self.payload)
 
 
 def service_exception(name: str | None, payload: bytes, status_code: int = 400) -> ServiceException:

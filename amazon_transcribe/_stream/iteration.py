@@ -36,6 +36,10 @@ class EventIteration(Generic[_Event]):
         """The last hundred such events that an iteration or a drain has passed over."""
         return list(self._skipped or ())
 
+    def _event_now(self) -> Any:
+        """Return the next event, of whatever type, if it is there; else None."""
+        return None
+
     async def _next_event(self) -> Any:
         """Wait for the next event, of whatever type; None at the end."""
         raise NotImplementedError
@@ -46,7 +50,9 @@ class EventIteration(Generic[_Event]):
     async def __anext__(self) -> _Event:
         """Wait for the next event of a known type."""
         while True:
-            event: _Event | UnknownEvent | None = await self._next_event()
+            event: _Event | UnknownEvent | None = self._event_now()
+            if event is None:
+                event = await self._next_event()
             if event is None:
                 raise StopAsyncIteration
             if not isinstance(event, UnknownEvent):

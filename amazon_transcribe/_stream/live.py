@@ -16,7 +16,6 @@ from .._net.loops import check_loop
 from .._net.waiting import Waiters
 from .._protocol.client_session import ClientSession
 from .._protocol.events import AudioChunk
-from .._wire import EventStreamMessage
 from ..eventstream import BaseEvent
 from ..exceptions import (
     HTTPException,
@@ -30,7 +29,7 @@ from ..observe import end_of, package_logger
 from ..transports.base import Stream
 from .idle import KeepAlive
 from .telemetry import Telemetry
-from .unread import UnreadEvents
+from .unread import UnreadEvents, observed
 
 SEND_TIMEOUT = 60.0
 """Seconds in which a peer takes no audio until a send fails: the service reads as we speak."""
@@ -45,6 +44,7 @@ At five partial results a second a minute of speech takes about half a megabyte.
 """
 
 _MAX_AHEAD = 16 * 1024  # bytes of unread events that are made typed ones at once
+_PIECE = 64 * 1024  # bytes that are taken at a time: events may take many times as much
 _CHECKS_PER_TIMEOUT = 4
 
 logger = package_logger()
@@ -94,11 +94,12 @@ class LiveStream:
         self._idle_end: StreamClosedException | None = None
         # Receiving
         self._events: deque[Any] = deque()
-        self._unread = UnreadEvents(session.operation.events)  # behind them
+        self._unread = UnreadEvents()  # behind them
         self._bytes_ahead = 0  # that `_events` came in, since it was empty
         self._max_unread = max_unread
         self._max_ahead = min(_MAX_AHEAD, max_unread)
         self._waiting_readers = Waiters()
+        self._reader_due = False  # to take what has come, in this turn of the loop
         self._last_reader: weakref.ref[asyncio.Task[Any]] | None = None
         self._bytes_received = 0
         self._result_timeout = result_timeout
@@ -144,18 +145,18 @@ class LiveStream:
             check_loop(self._loop, "the stream")
         if self._waiting_senders or self.is_over or self._stream.is_full:
             return False
-        before = self._session.audio_bytes_sent
         try:
             self._stream.write(self._session.send_audio(chunk))
         except HTTPException as error:
             raise self._failure_behind(error) from None
         if self._keep_alive is not None or self.telemetry is not None:
-            self._note_audio(before)
+            self._note_audio(len(chunk))
         return True
 
     async def send_audio(self, chunk: AudioChunk) -> None:
         """Send a chunk of audio once too much is no longer on its way unsent."""
         await self._send_in_turn(self._session.send_audio, chunk)
+        self._note_audio(len(chunk))
 
     async def send_event(self, event: BaseEvent) -> None:
         """Send an event besides audio; wait first while too much is on its way unsent."""
@@ -172,17 +173,14 @@ class LiveStream:
             async with self._send_lock:
                 if not self._session.ended:
                     await self._drain()
-                before = self._session.audio_bytes_sent
                 try:
                     self._stream.write(frame(sent))
                 except HTTPException as error:
                     raise self._failure_behind(error) from None
-                self._note_audio(before)
         finally:
             self._waiting_senders -= 1
 
-    def _note_audio(self, before: int) -> None:
-        size = self._session.audio_bytes_sent - before
+    def _note_audio(self, size: int) -> None:
         if size and self._keep_alive is not None:
             self._keep_alive.audio_sent()
         if size and self.telemetry is not None:
@@ -265,20 +263,38 @@ class LiveStream:
 
     # Receiving
 
+    def event_now(self) -> BaseEvent | None:
+        """Return the next event if it is there, else None."""
+        task = asyncio.current_task(self._loop)
+        if task is None or get_ident() != self._thread:
+            check_loop(self._loop, "the stream")
+        # A reference that keeps neither the task nor what it holds.
+        self._last_reader = None if task is None else weakref.ref(task)
+        if self._events:
+            event: BaseEvent = self._events.popleft()
+            return event
+        return self._next_unread() if self._unread.size else None
+
     async def next_event(self) -> BaseEvent | None:
         """Wait for the next event; None at the service's clean end."""
-        if get_ident() != self._thread or not self._loop.is_running():
-            check_loop(self._loop, "the stream")
-        self._last_reader = _current_task(self._loop)
-        while not self._events:
-            if self._unread.size:
-                return self._unread.take()
+        while (event := self.event_now()) is None:
             self._check_alive()
             if self.is_over:
                 return None
-            await self._waiting_readers.wait(None, "read")
-        event: BaseEvent = self._events.popleft()
+            try:
+                await self._waiting_readers.wait(None, "read")
+            finally:
+                self._take()
         return event
+
+    def _next_unread(self) -> BaseEvent | None:
+        """Return the next event of those that are not parsed yet, unless it cannot be."""
+        try:
+            return self._unread.take()
+        except SDKError as error:
+            self.fail(error)
+            self.failure = self._with_ids(error).with_traceback(None)  # though the end had come
+            return None
 
     async def drain(self, timeout: float) -> tuple[list[BaseEvent], bool]:
         """End the input and wait for the service's end; return the events that nobody took.
@@ -295,12 +311,15 @@ class LiveStream:
             left = deadline - self._loop.time()
             if left <= 0:  # even while events come
                 raise self._with_ids(TimeoutException("drain", timeout))
-            with suppress(TimeoutException):
-                await self._waiting_readers.wait(left, "read")
-            self._take()
-        self._check_alive()
+            try:
+                with suppress(TimeoutException):
+                    await self._waiting_readers.wait(left, "read")
+            finally:
+                self._take()
         while self._unread.size:
-            self._events.append(self._unread.take())
+            if (event := self._next_unread()) is not None:
+                self._events.append(event)
+        self._check_alive()
         rest = list(self._events)
         reader = None if self._last_reader is None else self._last_reader()
         if reader is None or reader is asyncio.current_task() or reader.done():
@@ -309,30 +328,33 @@ class LiveStream:
 
     def _take(self) -> None:
         """Decode the bytes that the transport has, and take its end if that has come."""
+        self._reader_due = False
         if self.is_over:
             return
         stream = self._stream
-        if data := stream.read_nowait():
-            size = len(data)
+        data = stream.read_nowait()
+        while data and not self.is_over:
+            piece, data = data[:_PIECE], data[_PIECE:]
+            size = len(piece)
             self._bytes_received += size
             if not self._events:
                 self._bytes_ahead = 0
-            kept: list[EventStreamMessage] | None = None
-            if self._unread.size or self._bytes_ahead >= self._max_ahead:
-                kept = []
-            events = self._session.receive(data, kept)
-            failure = events.pop() if events and isinstance(events[-1], SDKError) else None
+            parsed = self._bytes_ahead + size <= self._max_ahead and not self._unread.size
+            came = self._session.receive(piece, parsed=parsed)
+            failure: SDKError | None = None
+            if came and isinstance(came[-1], SDKError):
+                failure = came.pop()
             if self.telemetry is not None:
-                self.telemetry.received(size, events)  # type: ignore[arg-type]
-            if kept is None:
-                self._events += events
+                self.telemetry.received(size, came if parsed else list(observed(came)))
+            if parsed:
+                self._events += came
                 self._bytes_ahead += size
             else:
-                self._unread.add(kept)
-            if isinstance(failure, SDKError):
+                self._unread.add(came)
+                if failure is None and self._unread.size > self._max_unread:
+                    failure = UnreadResultsException(self._max_unread)
+            if failure is not None:
                 self.fail(failure)
-            elif self._unread.size > self._max_unread:
-                self.fail(UnreadResultsException(self._max_unread))
             elif self._waiting_readers:
                 self._waiting_readers.wake()
         if stream.ended:
@@ -360,6 +382,8 @@ class LiveStream:
 
     def fail(self, error: SDKError) -> None:
         """End the stream with an error, unless it has ended."""
+        if self._reader_due:
+            self._take()
         if not self.is_over:
             # Its traceback's frames hold the stream, which would have to wait for the collector.
             self.failure = self._with_ids(error).with_traceback(None)
@@ -408,10 +432,18 @@ class LiveStream:
             self._check_later()
 
 
-def _take_what_came(alive: weakref.ref[LiveStream], _waiting_readers: Waiters) -> None:
-    """Take what has come, so that an exception is known even if nobody reads."""
+def _take_what_came(alive: weakref.ref[LiveStream], waiting_readers: Waiters) -> None:
+    """Take what has come, so that an exception is known even if nobody reads.
+
+    A reader that waits takes all that comes until it has its turn at once.
+    """
     live = alive()
-    if live is not None:
+    if live is None or live._reader_due:
+        return
+    if waiting_readers:
+        live._reader_due = True
+        waiting_readers.wake()
+    else:
         live._take()
 
 
@@ -419,9 +451,3 @@ def _check_progress(alive: weakref.ref[LiveStream]) -> None:
     live = alive()
     if live is not None:
         live.check_progress()
-
-
-def _current_task(loop: asyncio.AbstractEventLoop) -> weakref.ref[asyncio.Task[Any]] | None:
-    """Return a reference to the running task that does not keep it, nor what it holds."""
-    task = asyncio.current_task(loop)
-    return None if task is None else weakref.ref(task)

@@ -158,10 +158,12 @@ class _AudioEventSerializer:
 
 
 def checked_chunk(chunk: AudioChunk | None) -> AudioChunk:
-    """Return the audio of one event; nothing for None.
+    """Return the audio of one event, as bytes one after the other; nothing for None.
 
     :raises InvalidParameterException: for a chunk too long or not of bytes.
     """
+    if type(chunk) is bytes and len(chunk) <= MAX_AUDIO_CHUNK:  # nearly always
+        return chunk
     if chunk is None:
         return b""
     if not isinstance(chunk, (bytes, bytearray, memoryview)):
@@ -176,8 +178,9 @@ def checked_chunk(chunk: AudioChunk | None) -> AudioChunk:
             f"audio_chunk has {size:,} bytes; the service takes at most {MAX_AUDIO_CHUNK:,} in"
             " one event: send smaller chunks, 50–200 ms of audio each",
         )
-    if isinstance(chunk, memoryview) and not chunk.c_contiguous:
-        return chunk.tobytes()  # one channel of two, say
+    if isinstance(chunk, memoryview):
+        # One channel of two, say, is not contiguous.
+        return chunk.cast("B") if chunk.c_contiguous and size else chunk.tobytes()
     return chunk
 
 
@@ -210,6 +213,7 @@ class ResultStream(EventIteration[_Event], EventStream):
             raw_stream if isinstance(raw_stream, LiveStream) else _RawEvents(*parts)
         )
         EventIteration.__init__(self)
+        self._event_now = self._reader.event_now  # type: ignore[method-assign]
         self._next_event = self._reader.next_event  # type: ignore[method-assign]
 
     @property
@@ -240,6 +244,8 @@ class _Reader(Protocol):
 
     failure: SDKError | None
 
+    def event_now(self) -> BaseEvent | None: ...
+
     async def next_event(self) -> BaseEvent | None: ...
 
     async def drain(self, timeout: float) -> tuple[list[BaseEvent], bool]: ...
@@ -249,6 +255,9 @@ class _RawEvents(EventStream):
     """Reads by the parts that a `ResultStream` was given."""
 
     failure: SDKError | None = None
+
+    def event_now(self) -> BaseEvent | None:
+        return None
 
     async def next_event(self) -> BaseEvent | None:
         try:

@@ -3,54 +3,62 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
-from .._protocol.events import EventParser
-from .._wire import EventStreamMessage
-from .._wire.values import HeaderValueOutput
+from .._protocol.events import UnknownEvent, UnparsedEvent
 from ..eventstream import BaseEvent
+from ..exceptions import SDKError
 
-_OVERHEAD = 160  # bytes of memory that an event takes beside its payload
-_HEADERS_GROW = 32  # a header of three bytes takes a hundred in a dict
+_OVERHEAD = 160  # bytes of memory that an event takes beside its payload, and a header
 
 
 class UnreadEvents:
     """Events that wait for a reader, as the bytes that they came in.
 
     A typed event takes a few times the memory of its JSON, and hundreds of times where a
-    peer sends JSON for it. So a message is parsed for what it says, an exception say, and
-    parsed again when it is read.
-
-    :param parser: Makes events of messages.
+    peer sends JSON for it. So an event is parsed when it is read.
     """
 
-    def __init__(self, parser: EventParser) -> None:
+    def __init__(self) -> None:
         self.size = 0
         """Bytes of memory that they take, about; 0 if there are none."""
-        self._parser = parser
-        self._messages: deque[_Message] = deque()
+        self._events: deque[UnparsedEvent | UnknownEvent] = deque()
 
-    def add(self, messages: Iterable[EventStreamMessage]) -> None:
-        """Keep messages whose events are not read yet."""
-        for message in messages:
-            size = len(message.payload) + _OVERHEAD
-            headers = self._parser.headers_of(message)
-            if headers is message.headers:
-                size += message.prelude.headers_length * _HEADERS_GROW
-            self._messages.append(_Message(headers, message.payload, size))
-            self.size += size
+    def add(self, events: Iterable[UnparsedEvent | UnknownEvent]) -> None:
+        """Keep events that are not read yet."""
+        for event in events:
+            self._events.append(event)
+            self.size += _size(event)
 
     def take(self) -> BaseEvent:
-        """Return the first event."""
-        message = self._messages.popleft()
-        self.size -= message.size
-        return self._parser.parse(message)
+        """Return the first event.
+
+        :raises InvalidEventException: If it does not fit its shape. Those behind it are gone:
+            it ends the stream.
+        """
+        event = self._events.popleft()
+        self.size -= _size(event)
+        if isinstance(event, UnknownEvent):
+            return event
+        try:
+            return event.parse()
+        except SDKError:
+            self._events.clear()
+            self.size = 0
+            raise
 
 
-class _Message(NamedTuple):
-    """What the parser needs of a message."""
+def observed(events: Iterable[UnparsedEvent | UnknownEvent]) -> Iterator[BaseEvent]:
+    """Yield the events for an observer, up to one that is not valid: its reader is told."""
+    with suppress(SDKError):
+        for event in events:
+            yield event if isinstance(event, UnknownEvent) else event.parse()
 
-    headers: dict[str, HeaderValueOutput]
-    payload: bytes
-    size: int
+
+def _size(event: UnparsedEvent | UnknownEvent) -> int:
+    size = _OVERHEAD + len(event.payload)
+    if isinstance(event, UnknownEvent):
+        for name, value in event.headers.items():
+            size += _OVERHEAD + len(name) + len(str(value))
+    return size

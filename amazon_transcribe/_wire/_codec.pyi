@@ -69,6 +69,13 @@ class EventStreamDecoder:
     @property
     def error(self) -> ParserError | None: ...
     def feed(self, data: Buffer) -> list[EventStreamMessage]: ...
+    def feed_events(
+        self,
+        data: Buffer,
+        events: list[Any],
+        decoders: dict[str, Callable[[bytes], Any]],
+        parse: Callable[[EventStreamMessage], Any],
+    ) -> None: ...
     def close(self) -> None: ...
 
 # For the tests of the CRC paths.

@@ -442,6 +442,36 @@ class EventStreamDecoder:
             if type(view) is memoryview:
                 view.release()  # a kept fault's traceback must not pin the caller's buffer
 
+    def feed_events(
+        self,
+        data: Buffer,
+        events: list[Any],
+        decoders: dict[str, Callable[[bytes], Any]],
+        parse: Callable[[EventStreamMessage], Any],
+    ) -> None:
+        """Take the next bytes and append the events of the messages they complete.
+
+        Faults in the bytes are those of `feed`.
+
+        :param data: Any contiguous bytes-like object.
+        :param events: Gets an event for each message.
+        :param decoders: Make events of payloads, by `:event-type`, for messages whose
+            `:message-type` is `event`.
+        :param parse: Makes events of all other messages, and of those whose decoder raises.
+            What it raises itself ends the feed: the messages behind are lost.
+        """
+        for message in self.feed(data):
+            headers = message.headers
+            if headers.get(":message-type") == "event":
+                decode = decoders.get(headers.get(":event-type"))  # type: ignore[arg-type]
+                if decode is not None:
+                    try:
+                        events.append(decode(message.payload))
+                        continue
+                    except Exception:  # noqa: S110  # `parse` finds out why
+                        pass
+            events.append(parse(message))
+
     def close(self) -> None:
         """Declare the end of the stream.
 

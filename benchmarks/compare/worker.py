@@ -191,20 +191,26 @@ class LiveSource(LiveSink):
     """A transport's stream whose messages come one by one, sixteen in each turn of the loop."""
 
     def __init__(self, data: bytes, count: int) -> None:
-        self.chunk = itertools.chain(itertools.repeat(data, count), [b""]).__next__
+        self.data = data
+        self.left = count
+        self.unread = []
 
     def read_nowait(self):
-        data = self.chunk()
-        self.ended = not data
+        data = b"".join(self.unread)
+        self.unread.clear()
         return data
 
     def when_changed(self, call):
         def deliver():
-            for _ in range(16):
-                if not self.ended:
-                    call()
-            if not self.ended:
+            for _ in range(min(self.left, 16)):
+                self.unread.append(self.data)
+                call()
+            self.left = max(0, self.left - 16)
+            if self.left:
                 LOOP.call_soon(deliver)
+            else:
+                self.ended = True
+                call()
 
         deliver()
 

@@ -28,7 +28,7 @@ from amazon_transcribe._wire.values import (
 )
 from amazon_transcribe.exceptions import SerializationError
 
-from .differential import decoded, fed, signed, signed_either_way
+from .differential import decoded, fed, fed_for_events, signed, signed_either_way
 
 
 def decode(data: bytes) -> None:
@@ -42,6 +42,7 @@ def decode(data: bytes) -> None:
         stream[-4:] = struct.pack(">I", zlib.crc32(stream[:-4]))
     chunks = [bytes(stream[i : i + size]) for i in range(0, len(stream), size)]
     assert fed(_codec, chunks) == fed(_codec_py, chunks)
+    assert fed_for_events(_codec, chunks) == fed_for_events(_codec_py, chunks)
     assert decoded(_codec, bytes(stream)) == decoded(_codec_py, bytes(stream))
 
 

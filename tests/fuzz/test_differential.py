@@ -17,7 +17,7 @@ from amazon_transcribe._wire.values import (
     Int64HeaderValue,
 )
 from amazon_transcribe.exceptions import SerializationError
-from tests.fuzz.differential import compare, decoded, fed
+from tests.fuzz.differential import compare, decoded, fed, fed_for_events
 
 WRAPPERS = {
     8: Int8HeaderValue,
@@ -108,6 +108,7 @@ def test_twins_write_alike(compiled, given_headers, payload):
 def test_twins_read_noise_alike(compiled, data):
     assert decoded(compiled, data) == decoded(_codec_py, data)
     assert fed(compiled, [data]) == fed(_codec_py, [data])
+    assert fed_for_events(compiled, [data]) == fed_for_events(_codec_py, [data])
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -143,6 +143,7 @@ class SlowToBegin(Http2Connection):
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
         super().data_received(data)
+        self.flush()  # what was held back until then
 
     def _flush(self, answering: bool = False) -> None:
         if self.received > 65_535 - 256:  # awscrt leaves so small a rest

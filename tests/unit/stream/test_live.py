@@ -17,6 +17,7 @@ from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.exceptions import (
     BadRequestException,
+    InvalidEventException,
     SDKError,
     StreamClosedException,
     TimeoutException,
@@ -285,6 +286,54 @@ async def test_a_flood_of_events_takes_no_more_memory_than_allowed(event: bytes)
         finally:
             tracemalloc.stop()
         await stream.close()
+
+
+async def test_an_event_that_is_not_valid_ends_the_stream_in_its_place() -> None:
+    before = 200  # more than are made events at once
+    events = b"".join(transcript("word " * 50) for _ in range(before))
+    odd = encode_message({":message-type": "event", ":event-type": "TranscriptEvent"}, b"{")
+
+    async def serve(exchange: MemoryExchange) -> None:
+        exchange.respond(200, [])
+        await exchange.read()
+        await exchange.write(events + odd + TRANSCRIPT)
+        await exchange.finish(1.0, 1.0)
+
+    async with joined(serve) as client, await start(client) as stream:
+        await stream.input_stream.end_stream()
+        for _ in range(before):
+            assert await anext(stream.output_stream)
+        for _ in range(2):
+            with pytest.raises(InvalidEventException):
+                await anext(stream.output_stream)
+        with pytest.raises(InvalidEventException):
+            await stream.drain()
+
+
+@pytest.mark.parametrize("end", ["cancelled", "aborted"])
+async def test_what_came_before_a_reader_had_its_turn_is_not_lost(end: str) -> None:
+    written = asyncio.Event()
+
+    async def serve(exchange: MemoryExchange) -> None:
+        exchange.respond(200, [])
+        await exchange.read()
+        await exchange.write(TRANSCRIPT)
+        await exchange.write(TRANSCRIPT * 2)
+        if end == "cancelled":
+            reader.cancel()
+        else:
+            stream.abort()
+        written.set()
+
+    async with joined(serve) as client, await start(client) as stream:
+        reader = asyncio.create_task(anext(stream.output_stream))
+        await asyncio.sleep(0)
+        await stream.input_stream.send_audio_event(SECOND)
+        await written.wait()
+        await asyncio.wait([reader])
+        assert reader.cancelled() == (end == "cancelled")
+        for _ in range(3 if reader.cancelled() else 2):
+            assert await anext(stream.output_stream)
 
 
 async def test_a_sender_learns_of_an_exception_behind_unread_events() -> None:

@@ -538,6 +538,51 @@ def test_a_fault_with_nothing_before_it_is_raised_at_once(codec):
         decoder.feed(good)
 
 
+def test_events_come_from_the_decoder_of_their_type_and_from_the_parser(codec):
+    known = {":message-type": "event", ":event-type": "Known"}
+    messages = [
+        (known, b"good"),
+        (known, b"odd"),  # the decoder does not take it
+        ({**known, ":event-type": "New"}, b"new"),
+        ({**known, ":message-type": "exception"}, b"bad"),
+        ({":event-type": "Known"}, b"bare"),
+        ({}, b""),
+    ]
+
+    def decode(payload):
+        if payload == b"odd":
+            raise ValueError("odd")
+        return payload.decode()
+
+    data = b"".join(codec.encode_message(*message) for message in messages)
+    for size in (1, 50, len(data)):
+        decoder, events = codec.EventStreamDecoder(), []
+        for at in range(0, len(data), size):
+            decoder.feed_events(
+                data[at : at + size], events, {"Known": decode}, lambda m: (m.headers, m.payload)
+            )
+        assert events == ["good", *messages[1:]]
+
+
+def test_events_before_a_fault_or_a_failure_are_there(codec):
+    def parse(message):
+        if message.payload == b"bad":
+            raise LookupError("bad")
+        return message.payload
+
+    good, bad = codec.encode_message(EVENT, b"good"), codec.encode_message(EVENT, b"bad")
+    decoder, events = codec.EventStreamDecoder(), []
+    with pytest.raises(LookupError):
+        decoder.feed_events(good + bad + good, events, {}, parse)
+    decoder.feed_events(good + bytes(12), events, {}, parse)
+    assert events == [b"good", b"good"]
+    with pytest.raises(ParserError) as caught:
+        decoder.feed_events(good, events, {}, parse)
+    assert caught.value is decoder.error
+    with pytest.raises(TypeError):
+        codec.EventStreamDecoder().feed_events("text", events, {}, parse)
+
+
 def test_close_between_messages_is_clean(codec):
     decoder = codec.EventStreamDecoder()
     decoder.close()
