@@ -60,19 +60,6 @@ class Track:
     duration: float | None
 
 
-def import_av(what: str, remedy: str) -> None:
-    """Import what decodes.
-
-    :param what: What is to be decoded.
-    :param remedy: What else mends it.
-    :raises AudioFileException: If it is missing.
-    """
-    try:
-        import av  # noqa: F401
-    except ImportError as error:
-        raise AudioFileException(f"{missing_extra(what, 'media', error)}; or {remedy}") from error
-
-
 class Decoder:
     """A recording that is decoded in a thread of its own.
 
@@ -101,12 +88,16 @@ class Decoder:
         self._decoded: Generator[Track | bytes, None, None] | None = None
         self._first = b""
 
-    async def open(self) -> Track:
+    async def open(self, what: str, remedy: str) -> Track:
         """Read up to the first sample.
 
+        :param what: What is to be decoded, for the error where the decoder is not installed.
+        :param remedy: What else mends that.
         :raises AudioFileException: If the recording cannot be decoded, or has no sound.
         """
         source = self._source
+        # In the thread, as it takes a tenth of a second, once.
+        await asyncio.wrap_future(self._thread.submit(_import_av, what, remedy))
         if source.file is None and await _needs_seeking(source):
             self._spool = await self._spooled()
             self._file = _SeekableFile(self._spool, 0)
@@ -173,6 +164,13 @@ class Decoder:
             self._decoded.close()
         if self._spool:
             self._spool.close()
+
+
+def _import_av(what: str, remedy: str) -> None:
+    try:
+        import av  # noqa: F401
+    except ImportError as error:
+        raise AudioFileException(f"{missing_extra(what, 'media', error)}; or {remedy}") from error
 
 
 class _SeekableFile:

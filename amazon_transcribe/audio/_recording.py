@@ -12,7 +12,7 @@ from .._protocol.constraints import SAMPLE_RATE
 from ._audio import AudioSource, Channels, RawEncoding, Recording
 from ._channels import output_channels, select
 from ._clock import Clock, clock_of
-from ._decoding import Decoder, import_av
+from ._decoding import Decoder
 from ._kinds import HEAD, may_be_known_later, media_kind, other_kind
 from ._source import AudioFileException, Source, open_source
 from ._wav import AudioReader, Samples, read_wav_header
@@ -143,10 +143,9 @@ async def _open_decoded(
         what = f"{source.name} is {kind}, which"
     else:
         what = f"{source.name} is no WAV file, raw PCM needs its sample rate named, and all else"
-    import_av(what, _conversion(source, wanted))
     decoder = Decoder(source, wanted.channels, wanted.rate, kind)
     stack.push_async_callback(decoder.close)
-    track = await decoder.open()
+    track = await decoder.open(what, _conversion(source, wanted))
     channels = output_channels(source.name, track.channels, wanted.channels)
     blocks = await stack.enter_async_context(aclosing(decoder.blocks()))
     rate = track.sample_rate_hz

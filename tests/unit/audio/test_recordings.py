@@ -176,7 +176,7 @@ class TestSources:
         upload: Any = Upload(encode(SPEECH, "mp4", "aac", 16_000))
         decoder = Decoder(open_source(upload), "mix", None, "MP4", max_spooled=1_000)
         with pytest.raises(AudioFileException, match=r"1,000 bytes.*faststart"):
-            await decoder.open()
+            await decoder.open("it", "nothing")
         await decoder.close()
 
 
@@ -198,7 +198,7 @@ class TestSafety:
         # Where the first bytes do not tell, FFmpeg may not follow them either.
         decoder = Decoder(open_source(data), "mix", None, None)
         with pytest.raises(AudioFileException, match="no recording that FFmpeg knows"):
-            await decoder.open()
+            await decoder.open("it", "nothing")
         await decoder.close()
 
     @pytest.mark.parametrize("url", ["https://example.com/a.mp3", "concat:a|b", "rtsp://x/y"])
