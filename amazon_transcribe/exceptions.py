@@ -34,6 +34,9 @@ its files, and whatever a program's own resolvers, handlers and audio raise.
 from __future__ import annotations
 
 import re
+import sys
+
+from ._version import __version__
 
 __all__ = [
     "BadRequestException",
@@ -545,16 +548,34 @@ def shown(text: str, limit: int = 100) -> str:
 
 
 def missing_extra(what: str, extra: str, reason: object) -> str:
-    """Return a one-line message that names the extra to install.
-
-    The message names no pip command: an index may have another distribution of this
-    package's name.
+    """Return a one-line message that names the extra and the command that installs it.
 
     :param what: The feature, e.g. `"the microphone"`.
     :param extra: The extra that brings the feature.
     :param reason: What is missing or broken, e.g. the `ImportError`.
     """
-    return (
-        f"{what} needs the extra {extra!r} of this package ({reason});"
-        " its README says how to install extras"
-    )
+    return f"{what} needs the extra {extra!r} ({reason}): {_install_command(extra)}"
+
+
+def _install_command(extra: str) -> str:
+    """Return the command that adds an extra, wherever this package was installed from.
+
+    An index may have the original SDK under this package's name. But pip takes the installed
+    package for the version that is named, be it from a clone, a wheel or an index, and
+    installs only what the extra needs. Where nothing is installed, as with a clone in
+    PYTHONPATH, the clone is.
+    """
+    from importlib import metadata  # here, as it would double the time that this module takes
+    from pathlib import Path
+
+    try:
+        is_installed = metadata.version("amazon-transcribe") == __version__
+    except metadata.PackageNotFoundError:
+        is_installed = False
+    package = f"amazon-transcribe[{extra}]=={__version__}"
+    clone = Path(__file__).parent.parent
+    if not is_installed and (clone / "pyproject.toml").exists():
+        package = f"{clone}[{extra}]"
+    # Double quotes are quotes in every shell, also those of Windows.
+    python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
+    return f'{python} -m pip install "{package}"'

@@ -24,7 +24,7 @@ Stability = Literal["low", "medium", "high"]
 class EngineUnavailable(SDKError):
     """A recogniser needs a package that is missing or broken.
 
-    The message is one line that names the extra.
+    The message is one line that names the extra and the command that installs it.
 
     :param engine: Its name, one of `ENGINES`.
     :param reason: What is missing or broken.
