@@ -110,7 +110,7 @@ async def open_audio(
 
 async def _open_microphone(stack: AsyncExitStack, rate: int, seconds: float) -> AudioSource:
     import_sounddevice()
-    blocks: asyncio.Queue[bytes] = asyncio.Queue()
+    blocks: asyncio.Queue[bytes | None] = asyncio.Queue()
     chunks = record(rate, chunk_size(rate, seconds), blocks)
     await stack.enter_async_context(aclosing(chunks))
     return AudioSource(rate, chunks, stop=lambda: blocks.put_nowait(b""))

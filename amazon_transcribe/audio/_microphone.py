@@ -66,20 +66,36 @@ def microphones() -> list[Microphone]:
         raise AudioFileException(f"cannot list the microphones: {error}") from error
 
 
-async def record(rate: int, size: int, blocks: asyncio.Queue[bytes]) -> AsyncGenerator[bytes, None]:
+async def record(
+    rate: int, size: int, blocks: asyncio.Queue[bytes | None], *, timeout: float = 10.0
+) -> AsyncGenerator[bytes, None]:
     """Yield blocks of recorded audio, from the first read on.
 
     :param rate: The sample rate in hertz.
     :param size: The size of a block in bytes.
     :param blocks: The queue of recorded blocks; an empty one ends the recording.
-    :raises AudioFileException: If recording fails, or if 60 seconds of audio are unread.
+    :param timeout: Seconds without a block after which the microphone has failed.
+    :raises AudioFileException: If recording fails, if the microphone goes away, or if 60
+        seconds of audio are unread.
     """
     sounddevice = import_sounddevice()
     loop = asyncio.get_running_loop()
 
+    # PortAudio calls these two in a thread of its own.
+
     def take(data: Any, frames: int, moment: Any, status: Any) -> None:
-        # PortAudio calls this in a thread of its own.
         loop.call_soon_threadsafe(blocks.put_nowait, bytes(data))
+
+    def end() -> None:
+        loop.call_soon_threadsafe(blocks.put_nowait, None)
+
+    async def next_block() -> bytes | None:
+        # Not wait_for, which up to Python 3.11 can swallow a cancellation.
+        timer = loop.call_later(timeout, blocks.put_nowait, None)
+        try:
+            return await blocks.get()
+        finally:
+            timer.cancel()
 
     try:
         recording = sounddevice.RawInputStream(
@@ -88,11 +104,14 @@ async def record(rate: int, size: int, blocks: asyncio.Queue[bytes]) -> AsyncGen
             channels=1,
             dtype="int16",
             callback=take,
+            finished_callback=end,
         )
         with recording:
-            while block := await blocks.get():
+            while block := await next_block():
                 yield block
                 if blocks.qsize() * size > _MAX_BACKLOG_SECONDS * rate * BYTES_PER_SAMPLE:
                     raise AudioFileException("recorded audio is not read fast enough")
     except sounddevice.PortAudioError as error:
         raise AudioFileException(f"cannot record from the microphone: {error}") from error
+    if block is None:
+        raise AudioFileException("the microphone has gone, or gives no audio any more")

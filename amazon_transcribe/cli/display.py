@@ -7,6 +7,7 @@ file, if `rich` is installed. All that stays is written above them.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import re
 import shutil
@@ -29,7 +30,8 @@ PLAIN_INTERVAL = 10.0
 """Seconds between two lines about a file where lines cannot change in place."""
 
 _REDRAW_INTERVAL = 0.1
-_LEVELS = " ▁▂▃▄▅▆▇█"
+_METER_COLUMNS = 12
+_QUIETEST = -60.0  # decibels of full scale, where the meter begins
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -45,8 +47,8 @@ class Progress:
         self.duration: float | None = duration
         self.position: float = 0.0
         self.resumed: int = 0
-        self.level: float | None = None
-        """The level of a microphone, from 0 to 1."""
+        self.peak: float | None = None
+        """The loudest sample of a microphone's last chunk, from 0 to 1."""
         self.told_at: float = now
         self.began: float = now
 
@@ -60,8 +62,8 @@ class Progress:
             parts.append(f"{clock_time(max(0.0, self.duration - self.position) / speed)} left")
         if self.resumed:
             parts.append(f"resumed {self.resumed}×")
-        if self.level is not None:
-            parts.append("▕" + _LEVELS[min(8, round(self.level * 8))] + "▏")
+        if self.peak is not None:
+            parts.append(_meter(self.peak))
         return parts
 
 
@@ -288,6 +290,13 @@ def _bars(console: Any, files: list[Progress], columns: int, now: float) -> list
     with console.capture() as capture:
         console.print(grid)
     return str(capture.get()).splitlines()
+
+
+def _meter(peak: float) -> str:
+    """Show how loud a sound is, in the steps in which an ear hears it."""
+    level = 1 - 20 * math.log10(peak) / _QUIETEST if peak else 0.0
+    bar = "█" * round(max(0.0, level) * _METER_COLUMNS)
+    return f"▕{bar:{_METER_COLUMNS}}▏"
 
 
 def clock_time(seconds: float) -> str:

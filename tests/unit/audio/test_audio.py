@@ -9,6 +9,7 @@ import struct
 import sys
 import threading
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amazon_transcribe.audio import AudioFileException, Lookahead, open_audio, paced
+from amazon_transcribe.audio._microphone import record
 from amazon_transcribe.exceptions import (
     InvalidParameterException,
     SDKError,
@@ -432,3 +434,12 @@ class TestMicrophone:
             audio.stop()
             assert [chunk async for chunk in audio.chunks] == [b"\2" * 3200]
         assert events == ["on", "off"]
+
+    async def test_one_that_gives_nothing_any_more_has_failed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        silent = SimpleNamespace(RawInputStream=lambda **_: nullcontext(), PortAudioError=OSError)
+        monkeypatch.setitem(sys.modules, "sounddevice", silent)  # type: ignore[arg-type]
+        blocks: asyncio.Queue[bytes | None] = asyncio.Queue()
+        with pytest.raises(AudioFileException, match="gives no audio any more"):
+            await anext(record(16_000, 3_200, blocks, timeout=0.01))
