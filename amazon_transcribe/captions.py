@@ -21,6 +21,7 @@ import msgspec
 
 from ._protocol.shapes import Keys, Shape
 from ._protocol.times import LATEST, believable
+from .call_analytics import CategoryEvent
 from .exceptions import ValidationException
 from .results import Said, parts_of, results_of
 from .transcription import Item, Result
@@ -112,23 +113,22 @@ def to_json(results: Iterable[Said], keys: Keys = "service") -> str:
     """Write the transcript as one JSON document.
 
     Its keys are `transcript`, the whole text, and `results`, the final results, in the
-    service's own JSON (`ResultId`, `StartTime`, `Alternatives`, …) by default.
+    service's own JSON (`ResultId`, `StartTime`, `Alternatives`, …) by default. Where a call
+    has matched categories of the account's, they are in `categories`.
 
     :param results: The results in the order in which they came, or the events; partial
         results are skipped, and of events that have results only these are written.
     :param keys: Whose names the results' fields have: `"service"` or `"python"`.
     :raises ValidationException: for any other `keys`.
     """
-    said = [
-        part
-        for each in results
-        for part in parts_of(each)
-        if any(not result.is_partial for result in results_of(part))
-    ]
-    document = {
+    parts = [part for each in results for part in parts_of(each)]
+    said = [part for part in parts if any(not result.is_partial for result in results_of(part))]
+    document: dict[str, object] = {
         "transcript": " ".join(_texts(said)),
         "results": [part.to_dict(keys) for part in said if isinstance(part, Shape)],
     }
+    if categories := [part.to_dict(keys) for part in parts if isinstance(part, CategoryEvent)]:
+        document["categories"] = categories
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
 
 

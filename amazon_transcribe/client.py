@@ -658,8 +658,9 @@ class TranscribeStreamingClient:
         :param realtime: Send the recording at the speed of speech, as the service wants it,
             or faster, up to 240 s ahead of the results. By default faster only to an
             endpoint on this machine, such as a local server's.
-        :param parameters: `sample_rate_hz` and `channels` as `audio.open_audio` has them:
-            two channels are identified. `on_event` is called with each `TranscriptEvent`,
+        :param parameters: `sample_rate_hz`, `channels` and `passthrough` as
+            `audio.open_audio` has them: two channels are identified, and FLAC and Opus that
+            are passed through cannot be resumed. `on_event` is called with each `TranscriptEvent`,
             and awaited if it returns something to wait for; what it raises ends the call.
             `on_connection` is called so with each `resume.Reconnecting` and `Reconnected`.
             `session_id` and all others are the service's, as
@@ -692,13 +693,13 @@ class TranscribeStreamingClient:
         :param source: As in `transcribe`; it must have two channels: a stereo recording, or
             two recordings as the two sides.
         :param realtime: As in `transcribe`.
-        :param parameters: `sample_rate_hz` and `on_event` as in `transcribe`; the events are
-            `UtteranceEvent` and `CategoryEvent`. All others are the service's, as
+        :param parameters: `sample_rate_hz`, `passthrough` and `on_event` as in `transcribe`;
+            the events are `UtteranceEvent` and `CategoryEvent`. All others are the service's, as
             `start_call_analytics_stream_transcription` has them. The language is `"en-US"`
             unless another one is named or to be identified, and by the `configuration` the
             agent is on channel 0 unless it says otherwise.
-        :returns: The text, the words, the results, captions: with the participants' roles as
-            the speakers and channels.
+        :returns: The text, the words, the results, captions, with the participants' roles as
+            the speakers and channels; and the categories that the call has matched.
         :raises AudioFileException: if the audio cannot be opened.
         :raises InvalidParameterException: for what the service would refuse.
         :raises SDKError: if the stream cannot be started; see
@@ -728,8 +729,8 @@ class TranscribeStreamingClient:
 
         :param source: As in `transcribe`.
         :param realtime: As in `transcribe`.
-        :param parameters: `sample_rate_hz`, `channels` and `on_event` as in `transcribe`; the
-            events are `MedicalTranscriptEvent`. All others are the service's, as
+        :param parameters: `sample_rate_hz`, `channels`, `passthrough` and `on_event` as in
+            `transcribe`; the events are `MedicalTranscriptEvent`. All others are the service's, as
             `start_medical_stream_transcription` has them; by default the language is
             `"en-US"`, the specialty `"PRIMARYCARE"` and the type `"CONVERSATION"`.
         :returns: The text, the words, the results, captions.

@@ -3,7 +3,7 @@
     transcription = await transcribe_file("talk.wav", local=True)
     print(transcription.text)
 
-`amazon_transcribe.sync` has the same call for programs without asyncio.
+`amazon_transcribe.sync` has the same calls for programs without asyncio.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING
 from .client import TranscribeStreamingClient
 from .endpoints import StaticEndpointResolver, default_resolver
 from .exceptions import ValidationException
-from .transcribe import Source, SourceParameters, Transcription
+from .transcribe import (
+    CallSourceParameters,
+    MedicalSourceParameters,
+    Source,
+    SourceParameters,
+    Transcription,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
     from .local import LocalTranscribe
     from .transports.base import Transport
 
-__all__ = ["open_client", "transcribe_file"]
+__all__ = ["open_client", "transcribe_call", "transcribe_file", "transcribe_medical"]
 
 # For a recogniser on a busy machine, which may have minutes of audio before it.
 _IDLE_TIMEOUT = 120.0
@@ -60,6 +66,64 @@ async def transcribe_file(
     opening = open_client(local=local, region=region, endpoint_url=endpoint_url)
     async with opening as client:
         return await client.transcribe(path, realtime=realtime, **parameters)
+
+
+async def transcribe_call(
+    source: Source,
+    *,
+    local: bool = False,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    realtime: bool | None = None,
+    **parameters: Unpack[CallSourceParameters],
+) -> Transcription:
+    """Transcribe and analyse a recording of a call, by Amazon Transcribe or on this machine.
+
+    :param source: A stereo recording, or two recordings as the two sides of the call.
+    :param local: As in `transcribe_file`.
+    :param region: As in `transcribe_file`.
+    :param endpoint_url: As in `transcribe_file`.
+    :param realtime: As in `transcribe_file`.
+    :param parameters: The other keywords of `client.transcribe_call`: `configuration`,
+        `on_event`, `vocabulary_name` and so on.
+    :returns: What `client.transcribe_call` returns.
+    :raises AudioFileException: if the audio cannot be opened.
+    :raises EngineUnavailable: with `local`, if the recogniser's packages are missing.
+    :raises ValidationException: for a parameter that cannot be, or without a region.
+    :raises SDKError: as `client.transcribe_call`.
+    """
+    opening = open_client(local=local, region=region, endpoint_url=endpoint_url)
+    async with opening as client:
+        return await client.transcribe_call(source, realtime=realtime, **parameters)
+
+
+async def transcribe_medical(
+    source: Source,
+    *,
+    local: bool = False,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    realtime: bool | None = None,
+    **parameters: Unpack[MedicalSourceParameters],
+) -> Transcription:
+    """Transcribe a recording of medical speech, by Amazon Transcribe or on this machine.
+
+    :param source: As in `transcribe_file`.
+    :param local: As in `transcribe_file`.
+    :param region: As in `transcribe_file`.
+    :param endpoint_url: As in `transcribe_file`.
+    :param realtime: As in `transcribe_file`.
+    :param parameters: The other keywords of `client.transcribe_medical`: `specialty`,
+        `type`, `on_event` and so on.
+    :returns: What `client.transcribe_medical` returns.
+    :raises AudioFileException: if the audio cannot be opened.
+    :raises EngineUnavailable: with `local`, if the recogniser's packages are missing.
+    :raises ValidationException: for a parameter that cannot be, or without a region.
+    :raises SDKError: as `client.transcribe_medical`.
+    """
+    opening = open_client(local=local, region=region, endpoint_url=endpoint_url)
+    async with opening as client:
+        return await client.transcribe_medical(source, realtime=realtime, **parameters)
 
 
 @asynccontextmanager

@@ -31,13 +31,25 @@ from . import files
 from ._protocol.events import AudioChunk
 from .exceptions import SDKError, StreamClosedException, ValidationException
 from .resume import ResumableTranscription
-from .transcribe import Source, SourceParameters, Transcription
+from .transcribe import (
+    CallSourceParameters,
+    MedicalSourceParameters,
+    Source,
+    SourceParameters,
+    Transcription,
+)
 from .transcription import TranscriptEvent, TranscriptionParameters
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-__all__ = ["SyncStream", "open_stream", "transcribe_file"]
+__all__ = [
+    "SyncStream",
+    "open_stream",
+    "transcribe_call",
+    "transcribe_file",
+    "transcribe_medical",
+]
 
 MAX_UNREAD = 10_000
 """Events that a stream keeps for a program that does not read; more hold the service back."""
@@ -72,6 +84,68 @@ def transcribe_file(
     return _background.run(
         files.transcribe_file(
             path,
+            local=local,
+            region=region,
+            endpoint_url=endpoint_url,
+            realtime=realtime,
+            **parameters,
+        )
+    )
+
+
+def transcribe_call(
+    source: Source,
+    *,
+    local: bool = False,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    realtime: bool | None = None,
+    **parameters: Unpack[CallSourceParameters],
+) -> Transcription:
+    """Transcribe and analyse a call; result and errors are those of `files.transcribe_call`.
+
+    :param source: As in `files.transcribe_call`.
+    :param local: Recognise on this machine, in English, without an AWS account.
+    :param region: The AWS region; by default that of AWS_REGION or AWS_DEFAULT_REGION.
+    :param endpoint_url: Another endpoint.
+    :param realtime: Send at the speed of speech, or faster.
+    :param parameters: The other keywords of `client.transcribe_call`; `on_event` is called as
+        in `transcribe_file`.
+    """
+    return _background.run(
+        files.transcribe_call(
+            source,
+            local=local,
+            region=region,
+            endpoint_url=endpoint_url,
+            realtime=realtime,
+            **parameters,
+        )
+    )
+
+
+def transcribe_medical(
+    source: Source,
+    *,
+    local: bool = False,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    realtime: bool | None = None,
+    **parameters: Unpack[MedicalSourceParameters],
+) -> Transcription:
+    """Transcribe medical speech; result and errors are those of `files.transcribe_medical`.
+
+    :param source: As in `files.transcribe_medical`.
+    :param local: Recognise on this machine, in English, without an AWS account.
+    :param region: The AWS region; by default that of AWS_REGION or AWS_DEFAULT_REGION.
+    :param endpoint_url: Another endpoint.
+    :param realtime: Send at the speed of speech, or faster.
+    :param parameters: The other keywords of `client.transcribe_medical`; `on_event` is called as
+        in `transcribe_file`.
+    """
+    return _background.run(
+        files.transcribe_medical(
+            source,
             local=local,
             region=region,
             endpoint_url=endpoint_url,

@@ -3,22 +3,24 @@
     transcription = await client.transcribe("talk.wav")
     print(transcription.text)
 
-`client.transcribe`, `client.transcribe_call`, `client.transcribe_medical`, `transcribe_file` and
-`sync.transcribe_file` are made of this module.
+`client.transcribe`, `client.transcribe_call` and `client.transcribe_medical` are made of this
+module, and with them the calls of `files` and `sync`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from . import captions
+from ._protocol.constants import SILENT_SAMPLE
 from ._protocol.shapes import Keys
-from .audio import AudioSource, Channels, Recording, open_audio, paced
+from ._stream.open_stream import OpenStream
+from .audio import AudioSource, Channels, Lookahead, Recording, open_audio, paced
 from .audio._clock import clock_of
 from .call_analytics import (
     CallAnalyticsParameters,
@@ -82,10 +84,13 @@ class Transcription:
 
     :param results: The final results in the order in which they came.
     :param seconds: The length of the audio that was sent, in seconds; None if unknown.
+    :param categories: The categories that a call has matched, as they came; empty for all
+        but calls.
     """
 
     results: list[Result] = field(default_factory=list)
     seconds: float | None = None
+    categories: list[CategoryEvent] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -121,13 +126,15 @@ class Transcription:
         return captions.to_vtt(self.results, self._duration, names=names)
 
     def to_json(self, keys: Keys = "service") -> str:
-        """Return one JSON document, with `transcript`, the whole text, and `results`.
+        """Return one JSON document: `transcript`, the whole text, and `results`.
+
+        That of a call which has matched categories has `categories` too.
 
         :param keys: Whose names the results' fields have: the service's, or with
             `"python"` those in Python.
         :raises ValidationException: for any other `keys`.
         """
-        return captions.to_json(self.results, keys)
+        return captions.to_json([*self.results, *self.categories], keys)
 
     @property
     def _duration(self) -> float | None:
@@ -164,6 +171,7 @@ class SourceParameters(TranscriptionParameters, total=False):
     session_resume_window: int | None
     sample_rate_hz: int | None
     channels: Channels
+    passthrough: bool
     on_event: OnEvent | None
     on_connection: OnConnection | None
 
@@ -172,6 +180,7 @@ class CallSourceParameters(CallAnalyticsParameters, total=False):
     """The keywords of `client.transcribe_call` besides `realtime`."""
 
     sample_rate_hz: int | None
+    passthrough: bool
     on_event: OnCallEvent | None
 
 
@@ -180,6 +189,7 @@ class MedicalSourceParameters(MedicalParameters, total=False):
 
     sample_rate_hz: int | None
     channels: Channels
+    passthrough: bool
     on_event: OnMedicalEvent | None
 
 
@@ -190,6 +200,7 @@ async def transcribe(
     realtime: bool,
     sample_rate_hz: int | None = None,
     channels: Channels = "mix",
+    passthrough: bool = False,
     on_event: OnEvent | None = None,
     on_connection: OnConnection | None = None,
     session_id: str | None = None,
@@ -199,10 +210,19 @@ async def transcribe(
     """Transcribe a recording; see `TranscribeStreamingClient.transcribe`."""
     if not (parameters.get("identify_language") or parameters.get("identify_multiple_languages")):
         parameters.setdefault("language_code", "en-US")
-    async with _opening(source, sample_rate_hz, channels) as audio:
+    async with _opening(source, sample_rate_hz, channels, passthrough) as audio:
         if audio.channels > 1:
             parameters["enable_channel_identification"] = True
             parameters["number_of_channels"] = audio.channels
+        if audio.media_encoding not in SILENT_SAMPLE:  # it cannot be cut, hence not resumed
+            once = await client.start_stream_transcription(
+                media_sample_rate_hz=audio.sample_rate_hz,
+                media_encoding=audio.media_encoding,
+                session_id=session_id,
+                session_resume_window=session_resume_window,
+                **parameters,
+            )
+            return await _converse_once(once, audio, realtime, on_event)
         stream = ResumableTranscription(
             client,
             media_sample_rate_hz=audio.sample_rate_hz,
@@ -214,7 +234,8 @@ async def transcribe(
             **parameters,
         )
         async with stream:
-            return await _converse(stream, stream, audio, realtime, on_event, on_connection)
+            sender = _Sender(stream, audio, realtime)
+            return await _converse(sender, stream, on_event, on_connection)
 
 
 async def transcribe_call(
@@ -223,6 +244,7 @@ async def transcribe_call(
     *,
     realtime: bool,
     sample_rate_hz: int | None = None,
+    passthrough: bool = False,
     on_event: OnCallEvent | None = None,
     **parameters: Unpack[CallAnalyticsParameters],
 ) -> Transcription:
@@ -231,7 +253,7 @@ async def transcribe_call(
         parameters.setdefault("language_code", "en-US")
     parameters.setdefault("configuration", _AGENT_FIRST)
     channels: Channels = "mix" if isinstance(source, tuple) else "split"  # mix: of each side
-    async with _opening(source, sample_rate_hz, channels) as audio:
+    async with _opening(source, sample_rate_hz, channels, passthrough) as audio:
         if audio.channels != 2:
             raise InvalidParameterException(
                 "source",
@@ -244,10 +266,7 @@ async def transcribe_call(
             media_encoding=audio.media_encoding,
             **parameters,
         )
-        async with stream:
-            return await _converse(
-                stream.input_stream, stream.output_stream, audio, realtime, on_event
-            )
+        return await _converse_once(stream, audio, realtime, on_event)
 
 
 async def transcribe_medical(
@@ -257,6 +276,7 @@ async def transcribe_medical(
     realtime: bool,
     sample_rate_hz: int | None = None,
     channels: Channels = "mix",
+    passthrough: bool = False,
     on_event: OnMedicalEvent | None = None,
     **parameters: Unpack[MedicalParameters],
 ) -> Transcription:
@@ -266,7 +286,7 @@ async def transcribe_medical(
         "specialty": "PRIMARYCARE",
         "type": "CONVERSATION",
     }
-    async with _opening(source, sample_rate_hz, channels) as audio:
+    async with _opening(source, sample_rate_hz, channels, passthrough) as audio:
         has_channels = audio.channels > 1
         stream = await start(
             media_sample_rate_hz=audio.sample_rate_hz,
@@ -275,26 +295,35 @@ async def transcribe_medical(
             number_of_channels=audio.channels if has_channels else None,
             **{**defaults, **parameters},
         )
-        async with stream:
-            return await _converse(
-                stream.input_stream, stream.output_stream, audio, realtime, on_event
-            )
+        return await _converse_once(stream, audio, realtime, on_event)
 
 
 def _opening(
-    source: Source, sample_rate_hz: int | None, channels: Channels
+    source: Source, sample_rate_hz: int | None, channels: Channels, passthrough: bool
 ) -> AbstractAsyncContextManager[AudioSource]:
     """Open the source, or use what is open: that is the caller's to close."""
     if isinstance(source, AudioSource):
         return nullcontext(source)
-    return open_audio(source, sample_rate_hz=sample_rate_hz, channels=channels)
+    return open_audio(
+        source, sample_rate_hz=sample_rate_hz, channels=channels, passthrough=passthrough
+    )
+
+
+async def _converse_once(
+    stream: OpenStream[Any, Any, Any],
+    audio: AudioSource,
+    realtime: bool,
+    on_event: Callable[[Any], object] | None,
+) -> Transcription:
+    """Converse over a stream that ends with its connection."""
+    async with stream:
+        sender = _Sender(stream.input_stream, audio, realtime, Lookahead())
+        return await _converse(sender, stream.output_stream, on_event)
 
 
 async def _converse(
-    audio_in: _AudioInput,
+    sender: _Sender,
     events: AsyncIterator[Any],
-    audio: AudioSource,
-    realtime: bool,
     on_event: Callable[[Any], object] | None,
     on_connection: OnConnection | None = None,
 ) -> Transcription:
@@ -302,8 +331,7 @@ async def _converse(
 
     Audio that fails ends the input, so that the last results still come.
     """
-    sender = _Sender(audio_in, audio, realtime)
-    results: list[Result] = []
+    heard = Transcription()
     sending = asyncio.create_task(sender.run())
     try:
         while True:
@@ -311,15 +339,20 @@ async def _converse(
                 event = await anext(events, None)
                 if event is None:
                     await sending
-                    return Transcription(results, sender.seconds)
+                    return replace(heard, seconds=sender.seconds)
             except SDKError as error:
-                heard = Transcription(results, sender.seconds)
-                raise IncompleteTranscription(heard, error) from error
+                incomplete = replace(heard, seconds=sender.seconds)
+                raise IncompleteTranscription(incomplete, error) from error
             told: object = None  # not above: what the program raises is its own
             if isinstance(event, (Reconnecting, Reconnected)):
                 told = on_connection and on_connection(event)
             else:
-                results += [each for each in results_of(event) if not each.is_partial]
+                if isinstance(event, CategoryEvent):
+                    heard.categories.append(event)
+                for result in results_of(event):
+                    sender.advance(result.end_time)
+                    if not result.is_partial:
+                        heard.results.append(result)
                 told = on_event and on_event(event)
             if inspect.isawaitable(told):
                 await told
@@ -337,23 +370,46 @@ class _AudioInput(Protocol):
 
 
 class _Sender:
-    """Sends the audio and ends the input, whatever becomes of the audio."""
+    """Sends the audio and ends the input, whatever becomes of the audio.
 
-    def __init__(self, audio_in: _AudioInput, audio: AudioSource, realtime: bool) -> None:
+    :param lookahead: How far audio may run ahead of the results, where the input itself has
+        no limit.
+    """
+
+    def __init__(
+        self,
+        audio_in: _AudioInput,
+        audio: AudioSource,
+        realtime: bool,
+        lookahead: Lookahead | None = None,
+    ) -> None:
         self._audio_in = audio_in
         self._audio = audio
-        self._is_paced = realtime and audio.stop is None  # a microphone has its own pace
+        self._realtime = realtime
+        self._lookahead = lookahead
         self.seconds = 0.0
         """The seconds of audio that were sent."""
+
+    def advance(self, position: float | None) -> None:
+        """Note how far in the audio the results are."""
+        if self._lookahead is not None:
+            self._lookahead.advance(position)
 
     async def run(self) -> None:
         audio = self._audio
         clock = clock_of(audio.media_encoding, audio.sample_rate_hz, audio.channels)
-        chunks = paced(audio) if self._is_paced else audio.chunks
         try:
-            async with aclosing(chunks):
+            async with aclosing(self._chunks()) as chunks:
                 async for chunk in chunks:
                     await self._audio_in.send_audio_event(chunk)
                     self.seconds += clock.seconds(chunk)
         finally:
             await self._audio_in.end_stream()
+
+    def _chunks(self) -> AsyncGenerator[bytes, None]:
+        audio = self._audio
+        if audio.stop is not None:  # a microphone has its own pace
+            return audio.chunks
+        if self._realtime:
+            return paced(audio)
+        return audio.chunks if self._lookahead is None else self._lookahead.limit(audio)

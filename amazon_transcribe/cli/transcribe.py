@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .._protocol.constants import SILENT_SAMPLE
 from .._protocol.constraints import SAMPLE_RATE, Integer
 from ..audio import AudioSource, Channels, open_audio
+from ..audio._clock import clock_of
 from ..exceptions import (
     CredentialsException,
     HTTPException,
@@ -77,7 +78,14 @@ def add_transcribe(commands: Any) -> None:
         metavar="N",
         help="recordings to transcribe at a time (default: 1)",
     )
-    add_audio(parser).add_argument(
+    audio = add_audio(parser)
+    audio.add_argument(
+        "--passthrough",
+        action="store_true",
+        help="send FLAC, Opus in Ogg and G.711 as they are, unless the rate or the channels must "
+        "be changed: fewer bytes, but FLAC and Opus do not resume a lost connection",
+    )
+    audio.add_argument(
         "--sides",
         action="store_true",
         help="the two AUDIO are the two sides of one call",
@@ -364,6 +372,7 @@ class _Transcription:
             sample_rate_hz=self._arguments.sample_rate,
             channels=self._arguments.channels,
             raw=self._arguments.raw,
+            passthrough=self._arguments.passthrough,
         )
 
     async def run(
@@ -391,11 +400,9 @@ class _Transcription:
                 mark = "" if complete else ", marked as incomplete"
                 self._display.error(f"{self._job.name}: {until} went to {place}{mark}")
             if isinstance(error, IncompleteTranscription):
-                operation = self._arguments.operation
-                if operation != "transcription" and isinstance(error.reason, HTTPException):
-                    self._display.error(
-                        f"{self._job.name}: --operation {operation} does not resume a connection"
-                    )
+                option = self._unresumed(audio)
+                if option and isinstance(error.reason, HTTPException):
+                    self._display.error(f"{self._job.name}: {option} does not resume a connection")
                 raise error.reason from error
             if isinstance(error, InvalidParameterException):
                 raise Unusable(with_flags(str(error))) from error
@@ -409,7 +416,7 @@ class _Transcription:
         with display.progress(self._job.name, audio.duration) as progress:
             if audio.stop:
                 self._interrupts.append(audio.stop)
-                audio = replace(audio, chunks=_metered(audio.chunks, progress, display))
+                audio = replace(audio, chunks=_metered(audio, progress, display))
 
             def on_event(event: Said) -> None:
                 text = self._transcript.add(event)
@@ -447,6 +454,14 @@ class _Transcription:
             " are sent again"
         )
 
+    def _unresumed(self, audio: AudioSource) -> str | None:
+        """Return the option with which a lost connection is the end, if there is one."""
+        if self._arguments.operation != "transcription":
+            return f"--operation {self._arguments.operation}"
+        if audio.media_encoding not in SILENT_SAMPLE:
+            return f"--passthrough of {audio.media_encoding}"
+        return None
+
     def _kept(self, output: Output, document: str, lost: bool) -> str:
         """Write what was recognised, and return where it is.
 
@@ -463,12 +478,14 @@ class _Transcription:
 
 
 async def _metered(
-    chunks: AsyncGenerator[bytes, None], progress: Progress, display: Display
+    audio: AudioSource, progress: Progress, display: Display
 ) -> AsyncGenerator[bytes, None]:
-    """Yield chunks of a microphone and show how loud they are."""
-    async with aclosing(chunks):
-        async for chunk in chunks:
+    """Yield chunks of a microphone, and show how much was recorded and how loud it is."""
+    clock = clock_of(audio.media_encoding, audio.sample_rate_hz, audio.channels)
+    async with aclosing(audio.chunks):
+        async for chunk in audio.chunks:
             samples = array("h", chunk)
-            progress.level = max(max(samples), -min(samples)) / 32768 if samples else 0.0
+            progress.peak = max(max(samples), -min(samples)) / 32768
+            progress.position += clock.seconds(chunk)
             display.update(progress)
             yield chunk

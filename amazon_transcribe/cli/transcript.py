@@ -51,6 +51,7 @@ class Transcript:
 
     def add(self, event: Said) -> str:
         """Take an event, and return what is written at once."""
+        from ..call_analytics import CategoryEvent
         from ..results import parts_of, results_of
 
         parts = parts_of(event)
@@ -62,6 +63,8 @@ class Transcript:
                 else:
                     self._open.pop(result.channel_id, None)
                     finals.append(part)
+            if isinstance(part, CategoryEvent):
+                finals.append(part)
         self._finals += finals
         if self._kind == "text":
             return self._text(finals)

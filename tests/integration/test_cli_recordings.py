@@ -10,14 +10,14 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from amazon_transcribe import cli
-from amazon_transcribe.cli.display import Display
+from amazon_transcribe.cli.display import Display, Progress
 from amazon_transcribe.cli.service_options import (
     OPERATIONS,
     SERVICE_OPTIONS,
@@ -25,6 +25,7 @@ from amazon_transcribe.cli.service_options import (
     parameters_of,
     service_parameters,
 )
+from tests.support.sounds import encoded, recording
 
 from .test_cli import (
     COMMAND,
@@ -179,9 +180,11 @@ class TestWhatIsKept:
 class TestOperations:
     """What `--operation` chooses has the same outputs and the same ends."""
 
-    def test_a_call_has_its_roles_in_every_format(self, talks: Path, script: Path) -> None:
+    def test_a_call_has_its_roles_and_categories(self, talks: Path, script: Path) -> None:
         options = ("--operation", "call-analytics", "--sides", "--roles", "CUSTOMER,AGENT")
-        with serving("--script", script, **KEYS) as (_, (url,)):
+        rules = talks / "rules.json"
+        rules.write_text(json.dumps({"Greeting": ["my friend"]}), "utf-8")
+        with serving("--script", script, "--categories", rules, **KEYS) as (_, (url,)):
             told = {
                 kind: run(
                     *("transcribe", "--endpoint-url", url, *options, "--format", kind),
@@ -194,9 +197,14 @@ class TestOperations:
         assert {line.partition(":")[0] for line in told["text"].splitlines()} == {
             *("AGENT", "CUSTOMER")
         }
-        utterances = json.loads(told["json"])["results"]
+        document = json.loads(told["json"])
+        utterances = document["results"]
         assert utterances[0]["ParticipantRole"] == "CUSTOMER"
-        lines = [json.loads(line) for line in told["jsonl"].splitlines()]
+        events = [json.loads(line) for line in told["jsonl"].splitlines()]
+        categories = [event for event in events if "MatchedCategories" in event]
+        assert categories[0]["MatchedCategories"] == ["Greeting"]
+        assert document["categories"] == categories
+        lines = [event for event in events if event not in categories]
         assert [line["Transcript"] for line in lines if not line["IsPartial"]] == [
             utterance["Transcript"] for utterance in utterances
         ]
@@ -216,19 +224,32 @@ class TestOperations:
         asked = parser.parse_args(["--operation", "medical", "--identify-pii"])
         assert service_parameters(asked) == {"content_identification_type": "PHI"}
 
-    @pytest.mark.parametrize("operation", ["call-analytics", "medical"])
-    def test_a_lost_connection_keeps_what_was_said(self, operation: str, talks: Path) -> None:
-        out = talks / "out.json"
+    @pytest.mark.parametrize("option", ["--operation call-analytics", "--operation medical"])
+    def test_a_lost_connection_keeps_what_was_said(self, option: str, talks: Path) -> None:
+        recordings = ("--sides", talks / "one.wav", talks / "two.wav")
+        self.check_lost_connection(option, option.split(), recordings, talks / "out.json")
+
+    def test_flac_that_is_passed_through_is_not_resumed(self, tmp_path: Path) -> None:
+        pytest.importorskip("av", reason="makes the recording")
+        pcm, rate = recording("sense_and_sensibility_all")
+        talk = tmp_path / "talk.flac"
+        talk.write_bytes(encoded(pcm, rate, "flac"))
+        named = "--passthrough of flac"
+        self.check_lost_connection(named, ["--passthrough"], [talk], tmp_path / "out.json")
+
+    def check_lost_connection(
+        self, named: str, options: Iterable[object], recordings: Iterable[object], out: Path
+    ) -> None:
         with serving("--fault", "reset:seconds=8", **KEYS) as (_, (url,)):
             done = run(
-                *("transcribe", "--endpoint-url", url, "--operation", operation, "--sides"),
-                *("--format", "json", "-o", out, talks / "one.wav", talks / "two.wav"),
+                *("transcribe", "--endpoint-url", url, *options),
+                *("--format", "json", "-o", out, *recordings),
                 **KEYS,
             )
         assert done.returncode == 1
         place, reason, error = done.stderr.decode().splitlines(keepends=True)
         assert f"went to {out}, marked as incomplete" in place
-        assert reason.endswith(f": --operation {operation} does not resume a connection\n")
+        assert reason.endswith(f": {named} does not resume a connection\n")
         assert_one_line(error)
         document = json.loads(out.read_text("utf-8"))
         assert document["incomplete"] is True
@@ -286,6 +307,14 @@ class TestTerminal:
             "talk.mp4: 3:20 of 10:00, 20.0×, 0:20 left",
             "talk.mp4: 6:40 of 10:00, 20.0×, 0:10 left, resumed 1×",
         ]
+
+    @pytest.mark.parametrize(
+        ("peak", "columns"), [(0.0, 0), (0.0001, 0), (0.01, 4), (0.1, 8), (1.0, 12)]
+    )
+    def test_a_microphone_has_a_meter(self, peak: float, columns: int) -> None:
+        progress = Progress("the microphone", None, now=0.0)
+        progress.position, progress.peak = 61.2, peak
+        assert progress.parts(61.2) == ["1:01", f"▕{'█' * columns:12}▏"]
 
     def test_progress_has_a_bar_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip("rich")

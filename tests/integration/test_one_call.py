@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any, get_type_hints
 
 import pytest
@@ -12,7 +13,8 @@ import pytest
 import amazon_transcribe
 from amazon_transcribe import files, transcribe_file
 from amazon_transcribe import transcribe as one_call
-from amazon_transcribe.audio import AudioFileException, AudioSource, paced
+from amazon_transcribe.audio import AudioFileException, AudioSource, open_audio, paced
+from amazon_transcribe.audio._clock import clock_of
 from amazon_transcribe.call_analytics import CallAnalyticsParameters, UtteranceEvent
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import (
@@ -28,16 +30,27 @@ from amazon_transcribe.transcription import TranscriptEvent
 from amazon_transcribe.transports.memory import MemoryTransport
 from tests.support.callers import client_of, leftovers, until
 from tests.support.recordings import DIRECTORY
-from tests.support.sounds import interleaved, recording
+from tests.support.sounds import encoded, interleaved, recording
+from tests.support.wav import wav
 
 SHORT = DIRECTORY / "goforward.wav"
 LONG = "sense_and_sensibility_all"
+SESSION = "c0ffee00-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[LocalTranscribe]:
     async with LocalTranscribe("scripted") as running:
         yield running
+
+
+@pytest.fixture
+def here(server: LocalTranscribe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the environment lead to the local server."""
+    keys = server.credentials
+    monkeypatch.setenv("AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING", server.endpoint_url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys.access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys.secret_access_key)
 
 
 def source(
@@ -104,6 +117,29 @@ async def test_a_call_and_medical_speech(server: LocalTranscribe) -> None:
     assert any(isinstance(event, UtteranceEvent) for event in events)
     assert medical.text.startswith("This is the scripted")
     assert medical.seconds == pytest.approx(12)
+
+
+async def test_a_call_has_the_categories_that_it_matched() -> None:
+    rules = {"Greeting": ["this is the scripted engine"], "Anger": ["no such words"]}
+    async with LocalTranscribe("scripted", categories=rules) as server, client_of(server) as client:
+        call = await client.transcribe_call((SHORT, SHORT))
+    assert {name for each in call.categories for name in each.matched_categories or ()} == {
+        "Greeting"
+    }
+    document = json.loads(call.to_json())
+    assert document["categories"] == [each.to_dict("service") for each in call.categories]
+    assert document["categories"][0]["MatchedCategories"] == ["Greeting"]
+    assert len(document["results"]) == len(call.results)
+    assert "categories" not in json.loads(Transcription(call.results).to_json())
+
+
+@pytest.mark.usefixtures("here")
+async def test_calls_and_medical_speech_with_a_client_of_their_own() -> None:
+    call = await files.transcribe_call((SHORT, SHORT), session_id=SESSION)
+    assert {word.speaker for word in call.words} == {"AGENT", "CUSTOMER"}
+    medical = await files.transcribe_medical(SHORT, specialty="CARDIOLOGY")
+    assert medical.text.startswith("This is the scripted")
+    assert leftovers() == []
 
 
 @pytest.mark.parametrize(
@@ -197,6 +233,71 @@ async def test_a_call_can_be_cancelled_anywhere(server: LocalTranscribe) -> None
             await until(lambda: not leftovers())
 
 
+# Encodings that are passed through
+
+
+@pytest.mark.parametrize("encoding", ["flac", "ogg-opus", "g711-ulaw", "pcm"])
+async def test_what_the_service_decodes_is_passed_through(encoding: str) -> None:
+    pcm, rate = recording("goforward")
+    audio = pcm if encoding == "pcm" else encoded(pcm, rate, encoding)
+    if encoding == "g711-ulaw":
+        audio = wav(audio, tag=7, bits=8, rate=rate)
+    elif encoding == "pcm":
+        audio = wav(audio, rate=rate)
+    async with LocalTranscribe("scripted", keep_streams=2) as server, client_of(server) as client:
+        said = await client.transcribe(audio, passthrough=True)
+        await client.transcribe_medical(audio, passthrough=True)
+        streams = await server.streams_ended(2, timeout=60)
+    assert [stream.parameters["media_encoding"] for stream in streams] == [encoding] * 2
+    assert said.seconds == pytest.approx(len(pcm) / 2 / rate, abs=0.3)
+    assert said.text.startswith("This is the scripted")
+
+
+async def test_a_call_is_passed_through() -> None:
+    pcm, rate = recording("goforward")
+    call = encoded(interleaved(pcm, pcm), rate, "flac", channels=2)
+    async with LocalTranscribe("scripted", keep_streams=1) as server, client_of(server) as client:
+        said = await client.transcribe_call(call, passthrough=True)
+        (stream,) = await server.streams_ended(1, timeout=60)
+    assert stream.parameters["media_encoding"] == "flac"
+    assert {word.channel for word in said.words} == {"AGENT", "CUSTOMER"}
+
+
+async def test_flac_that_is_passed_through_is_not_resumed() -> None:
+    pcm, rate = recording(LONG)
+    fault = Fault("reset", after_seconds=8, times=1)
+    async with LocalTranscribe("scripted", faults=[fault]) as server, client_of(server) as client:
+        with pytest.raises(IncompleteTranscription) as lost:
+            await client.transcribe(encoded(pcm, rate, "flac"), passthrough=True)
+        await until(lambda: not leftovers())
+    assert lost.value.transcription.text.startswith("This is the scripted")
+
+
+async def test_audio_runs_no_further_ahead_than_its_signatures_last(
+    server: LocalTranscribe,
+) -> None:
+    silence = encoded(bytes(8_000 * 2 * 600), 8_000, "flac")  # ten minutes in a few kilobytes
+    sent = heard = furthest = 0.0
+    async with open_audio(silence, passthrough=True) as opened:
+
+        async def noted() -> AsyncGenerator[bytes, None]:
+            nonlocal sent, furthest
+            clock = clock_of("flac", 8_000, 1)
+            async for chunk in opened.chunks:
+                yield chunk  # and come back for the next one once this may be sent
+                sent += clock.seconds(chunk)
+                furthest = max(furthest, sent - heard)
+
+        def note(event: TranscriptEvent) -> None:
+            nonlocal heard
+            heard = max(result.end_time or 0.0 for result in event.transcript.results)
+
+        async with client_of(server) as client:
+            said = await client.transcribe(replace(opened, chunks=noted()), on_event=note)
+    assert said.seconds == pytest.approx(600, abs=1)
+    assert furthest < 300
+
+
 # Failures
 
 
@@ -281,17 +382,16 @@ async def test_the_request_and_its_defaults(
     keys = server.credentials
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys.access_key_id)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys.secret_access_key)
-    session = "c0ffee00-0000-4000-8000-000000000000"
     await transcribe_file(SHORT, endpoint_url=server.endpoint_url)
     monkeypatch.setenv("AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING", server.endpoint_url)
     await transcribe_file(
-        SHORT, session_id=session, language_code="en-US", partial_results_stability="high"
+        SHORT, session_id=SESSION, language_code="en-US", partial_results_stability="high"
     )
     with pytest.raises(BadRequestException):  # the local server cannot
         await transcribe_file(SHORT, identify_language=True, language_options=["en-US", "de-DE"])
     first, second, third = requests
     assert (first["language_code"], first["media_sample_rate_hz"]) == ("en-US", 16_000)
-    assert (second["session_id"], second["partial_results_stability"]) == (session, "high")
+    assert (second["session_id"], second["partial_results_stability"]) == (SESSION, "high")
     assert "language_code" not in third
 
 

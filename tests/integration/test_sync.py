@@ -21,7 +21,13 @@ from amazon_transcribe.exceptions import (
     ValidationException,
 )
 from amazon_transcribe.local import LocalTranscribe
-from amazon_transcribe.sync import SyncStream, open_stream, transcribe_file
+from amazon_transcribe.sync import (
+    SyncStream,
+    open_stream,
+    transcribe_call,
+    transcribe_file,
+    transcribe_medical,
+)
 from tests.support.recordings import DIRECTORY
 from tests.support.sounds import recording
 
@@ -55,6 +61,13 @@ def test_a_file() -> None:
     said = transcribe_file(SHORT, on_event=events.append)
     assert said.text.startswith(BEGINNING)
     assert events
+
+
+@pytest.mark.usefixtures("here")
+def test_a_call_and_medical_speech() -> None:
+    call = transcribe_call((SHORT, SHORT))
+    assert {word.channel for word in call.words} == {"AGENT", "CUSTOMER"}
+    assert transcribe_medical(SHORT, type="DICTATION").text.startswith(BEGINNING)
 
 
 @pytest.mark.usefixtures("here")
