@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from .transcribe import (
         CallSourceParameters,
         MedicalSourceParameters,
+        ScribeSourceParameters,
         Source,
         SourceParameters,
         Transcription,
@@ -745,6 +746,44 @@ class TranscribeStreamingClient:
         return await transcribe_medical(
             self.start_medical_stream_transcription,
             source,
+            realtime=await self._realtime(realtime),
+            **parameters,
+        )
+
+    async def transcribe_medical_scribe(
+        self,
+        source: Source,
+        *,
+        configuration: MedicalScribeConfigurationEvent,
+        realtime: bool | None = None,
+        **parameters: Unpack[ScribeSourceParameters],
+    ) -> Transcription:
+        """Scribe a whole recording of a clinician and a patient; the service writes notes of it.
+
+        The notes come later: `get_medical_scribe_stream` looks them up by the `session_id` of
+        what this returns. The session ends with the audio, also where it cannot be read
+        further. A connection that breaks ends the call and leaves the session open: another
+        stream with its `session_id` can go on with it.
+
+        :param source: As in `transcribe`; of at least 16,000 Hz, or with `sample_rate_hz`.
+        :param configuration: As in `start_medical_scribe_stream`. Of two channels it says who
+            speaks on them.
+        :param realtime: As in `transcribe`.
+        :param parameters: `sample_rate_hz`, `channels`, `passthrough` and `on_event` as in
+            `transcribe`; the events are `MedicalScribeTranscriptEvent`. `session_id` and
+            `language_code`, by default `"en-US"`, as `start_medical_scribe_stream` has them.
+        :returns: The text, the words, the results, captions, and the session's id.
+        :raises AudioFileException: if the audio cannot be opened.
+        :raises InvalidParameterException: for what the service would refuse.
+        :raises SDKError: if the stream cannot be started; see `start_medical_scribe_stream`.
+        :raises IncompleteTranscription: if it fails later; see `transcribe`.
+        """
+        from .transcribe import transcribe_medical_scribe
+
+        return await transcribe_medical_scribe(
+            self.start_medical_scribe_stream,
+            source,
+            configuration=configuration,
             realtime=await self._realtime(realtime),
             **parameters,
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, get_args
+from typing import Annotated, Literal, TypedDict, get_args
 
 from msgspec import field
 
@@ -318,6 +318,13 @@ class StartMedicalScribeStreamRequest(_Settings):
     :param media_encoding: `"pcm"` (16-bit, signed, little-endian), `"ogg-opus"` or `"flac"`.
     :param session_id: A UUID of 36 characters; by default the service makes one.
     """
+
+
+class MedicalScribeParameters(TypedDict, total=False):
+    """The parameters of `start_medical_scribe_stream` besides those of audio and configuration."""
+
+    language_code: Literal["en-US"] | str
+    session_id: str | None
 
 
 class StartMedicalScribeStreamResponse(_Settings):

@@ -61,12 +61,14 @@ def results_of(said: Said) -> Sequence[Result]:
 
 
 def parts_of(said: Said) -> Sequence[Said]:
-    """Return the results of an event of several as the service gave them, else what was given.
+    """Return the results of an event that wraps them as the service gave them, else the event.
 
     :param said: An event, or one result of it.
     """
     if isinstance(said, (TranscriptEvent, MedicalTranscriptEvent)):
         return said.transcript.results
+    if isinstance(said, MedicalScribeTranscriptEvent):
+        return () if said.transcript_segment is None else (said.transcript_segment,)
     return (said,)
 
 

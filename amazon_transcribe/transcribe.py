@@ -3,8 +3,8 @@
     transcription = await client.transcribe("talk.wav")
     print(transcription.text)
 
-`client.transcribe`, `client.transcribe_call` and `client.transcribe_medical` are made of this
-module, and with them the calls of `files` and `sync`.
+`client.transcribe`, `transcribe_call`, `transcribe_medical` and `transcribe_medical_scribe` are
+made of this module, and with them the calls of `files` and `sync`.
 """
 
 from __future__ import annotations
@@ -37,6 +37,12 @@ from .medical import (
     MedicalTranscriptEvent,
     StartMedicalStreamTranscriptionEventStream,
 )
+from .medical_scribe import (
+    MedicalScribeConfigurationEvent,
+    MedicalScribeParameters,
+    MedicalScribeTranscriptEvent,
+    StartMedicalScribeStreamEventStream,
+)
 from .results import results_of
 from .resume import Reconnected, Reconnecting, ResumableTranscription
 from .transcription import Result, TranscriptEvent, TranscriptionClient, TranscriptionParameters
@@ -50,6 +56,7 @@ __all__ = [
     "OnConnection",
     "OnEvent",
     "OnMedicalEvent",
+    "OnScribeEvent",
     "Source",
     "Transcription",
 ]
@@ -65,6 +72,9 @@ OnCallEvent: TypeAlias = Callable[[UtteranceEvent | CategoryEvent], object]
 
 OnMedicalEvent: TypeAlias = Callable[[MedicalTranscriptEvent], object]
 """Called with each event of a medical transcription, as `OnEvent` is."""
+
+OnScribeEvent: TypeAlias = Callable[[MedicalScribeTranscriptEvent], object]
+"""Called with each event of a scribe's session, as `OnEvent` is."""
 
 OnConnection: TypeAlias = Callable[[Reconnecting | Reconnected], object]
 """Called when a connection is lost and when there is one again, as `OnEvent` is."""
@@ -86,11 +96,14 @@ class Transcription:
     :param seconds: The length of the audio that was sent, in seconds; None if unknown.
     :param categories: The categories that a call has matched, as they came; empty for all
         but calls.
+    :param session_id: The session's id: for questions to the service's support, and for
+        `get_medical_scribe_stream`.
     """
 
     results: list[Result] = field(default_factory=list)
     seconds: float | None = None
     categories: list[CategoryEvent] = field(default_factory=list)
+    session_id: str | None = None
 
     @property
     def text(self) -> str:
@@ -193,6 +206,15 @@ class MedicalSourceParameters(MedicalParameters, total=False):
     on_event: OnMedicalEvent | None
 
 
+class ScribeSourceParameters(MedicalScribeParameters, total=False):
+    """The keywords of `client.transcribe_medical_scribe` besides `configuration` and `realtime`."""
+
+    sample_rate_hz: int | None
+    channels: Channels
+    passthrough: bool
+    on_event: OnScribeEvent | None
+
+
 async def transcribe(
     client: TranscriptionClient,
     source: Source,
@@ -235,7 +257,7 @@ async def transcribe(
         )
         async with stream:
             sender = _Sender(stream, audio, realtime)
-            return await _converse(sender, stream, on_event, on_connection)
+            return await _converse(sender, stream, stream.session_id, on_event, on_connection)
 
 
 async def transcribe_call(
@@ -298,6 +320,36 @@ async def transcribe_medical(
         return await _converse_once(stream, audio, realtime, on_event)
 
 
+async def transcribe_medical_scribe(
+    start: Callable[..., Awaitable[StartMedicalScribeStreamEventStream]],
+    source: Source,
+    *,
+    configuration: MedicalScribeConfigurationEvent,
+    realtime: bool,
+    sample_rate_hz: int | None = None,
+    channels: Channels = "mix",
+    passthrough: bool = False,
+    on_event: OnScribeEvent | None = None,
+    **parameters: Unpack[MedicalScribeParameters],
+) -> Transcription:
+    """Scribe a session; see `TranscribeStreamingClient.transcribe_medical_scribe`."""
+    parameters.setdefault("language_code", "en-US")
+    async with _opening(source, sample_rate_hz, channels, passthrough) as audio:
+        if audio.channels > 1 and configuration.channel_definitions is None:
+            raise InvalidParameterException(
+                "configuration.channel_definitions",
+                "the audio has two channels: say who speaks on them by the configuration's"
+                " channel_definitions",
+            )
+        stream = await start(
+            media_sample_rate_hz=audio.sample_rate_hz,
+            media_encoding=audio.media_encoding,
+            configuration=configuration,
+            **parameters,
+        )
+        return await _converse_once(stream, audio, realtime, on_event)
+
+
 def _opening(
     source: Source, sample_rate_hz: int | None, channels: Channels, passthrough: bool
 ) -> AbstractAsyncContextManager[AudioSource]:
@@ -318,12 +370,14 @@ async def _converse_once(
     """Converse over a stream that ends with its connection."""
     async with stream:
         sender = _Sender(stream.input_stream, audio, realtime, Lookahead())
-        return await _converse(sender, stream.output_stream, on_event)
+        session_id = stream.response.session_id
+        return await _converse(sender, stream.output_stream, session_id, on_event)
 
 
 async def _converse(
     sender: _Sender,
     events: AsyncIterator[Any],
+    session_id: str | None,
     on_event: Callable[[Any], object] | None,
     on_connection: OnConnection | None = None,
 ) -> Transcription:
@@ -331,7 +385,7 @@ async def _converse(
 
     Audio that fails ends the input, so that the last results still come.
     """
-    heard = Transcription()
+    heard = Transcription(session_id=session_id)
     sending = asyncio.create_task(sender.run())
     try:
         while True:

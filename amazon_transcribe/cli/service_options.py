@@ -12,10 +12,19 @@ from .._protocol.constants import MedicalTranscriptionType, Specialty
 from .._protocol.constraints import FILTER_METHOD, LANGUAGE, STABILITY
 from .errors import Unusable
 
-OPERATIONS = ("transcription", "call-analytics", "medical")
-
 if TYPE_CHECKING:
     from ..call_analytics import ConfigurationEvent
+    from ..medical_scribe import MedicalScribeConfigurationEvent
+
+OPERATIONS = ("transcription", "call-analytics", "medical", "medical-scribe")
+
+# The keywords of a scribe's options that its configuration takes.
+_SCRIBE_KEYWORDS = (
+    "vocabulary_name",
+    "resource_access_role_arn",
+    "output_bucket_name",
+    "note_template",
+)
 
 
 class ServiceOption(NamedTuple):
@@ -117,8 +126,27 @@ SERVICE_OPTIONS = (
     ServiceOption(
         "--roles",
         "configuration",
-        "with --operation call-analytics: who speaks on the channels (default: AGENT,CUSTOMER)",
-        ("AGENT,CUSTOMER", "CUSTOMER,AGENT"),
+        "who speaks on the two channels (default: AGENT,CUSTOMER with --operation"
+        " call-analytics, CLINICIAN,PATIENT with medical-scribe)",
+        "ROLE,ROLE",
+    ),
+    ServiceOption(
+        "--role",
+        "resource_access_role_arn",
+        "with --operation medical-scribe: the IAM role that may write the notes",
+        "ARN",
+    ),
+    ServiceOption(
+        "--bucket",
+        "output_bucket_name",
+        "with --operation medical-scribe: the S3 bucket for the notes",
+        "NAME",
+    ),
+    ServiceOption(
+        "--note-template",
+        "note_template",
+        "with --operation medical-scribe: the form of the notes, such as PHYSICAL_SOAP",
+        "TEMPLATE",
     ),
 )
 
@@ -133,8 +161,8 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
         choices=OPERATIONS,
         default=OPERATIONS[0],
         help="what the service does with the audio: call-analytics takes the two channels of a "
-        "call, by --channels split or --sides; neither it nor medical resumes a lost connection "
-        "(default: %(default)s)",
+        "call, by --channels split or --sides; medical-scribe needs --role and --bucket; only "
+        "transcription resumes a lost connection (default: %(default)s)",
     )
     group.add_argument(
         "--language-code",
@@ -171,8 +199,13 @@ def service_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
             )
     if operation == "medical" and given["content_identification_type"]:
         given["content_identification_type"] = "PHI"
-    if given["configuration"]:
-        given["configuration"] = _configuration(given["configuration"])
+    roles = given.pop("configuration")
+    if operation == "medical-scribe":
+        if arguments.sides or arguments.channels == "split":
+            roles = roles or "CLINICIAN,PATIENT"
+        given["configuration"] = _scribing(given, roles)
+    elif roles:
+        given["configuration"] = _configuration(roles)
     return {keyword: value for keyword, value in given.items() if value is not None}
 
 
@@ -182,6 +215,8 @@ def parameters_of(operation: str) -> Collection[str]:
     from ..medical import MedicalParameters
     from ..transcription import TranscriptionParameters
 
+    if operation == "medical-scribe":
+        return ("language_code", "configuration", *_SCRIBE_KEYWORDS)
     parameters = (TranscriptionParameters, CallAnalyticsParameters, MedicalParameters)
     return parameters[OPERATIONS.index(operation)].__annotations__
 
@@ -190,7 +225,12 @@ def with_flags(message: str) -> str:
     """Return a message about keywords as one about the options that stand for them."""
     flags = {option.keyword: option.flag for option in SERVICE_OPTIONS}
     flags |= {"language_code": "--language-code", "media_sample_rate_hz": "--sample-rate"}
-    return re.sub(r"\w+", lambda word: flags.get(word[0], word[0]), message)
+
+    def flag_of(path: re.Match[str]) -> str:
+        known = [flags[name] for name in re.findall(r"\w+", path[0]) if name in flags]
+        return known[-1] if known else path[0]
+
+    return re.sub(r"\w+(?:[.\[]\w+\]?)*", flag_of, message)
 
 
 def _configuration(roles: str) -> ConfigurationEvent:
@@ -199,6 +239,37 @@ def _configuration(roles: str) -> ConfigurationEvent:
 
     return ConfigurationEvent(
         [ChannelDefinition(channel, role) for channel, role in enumerate(roles.split(","))]
+    )
+
+
+def _scribing(given: dict[str, Any], roles: str | None) -> MedicalScribeConfigurationEvent:
+    """Return the event that says where a scribe's notes go, taking its options out.
+
+    :param roles: Who speaks on two channels; None for one channel.
+    """
+    from ..medical_scribe import (
+        ClinicalNoteGenerationSettings,
+        MedicalScribeChannelDefinition,
+        MedicalScribeConfigurationEvent,
+        MedicalScribePostStreamAnalyticsSettings,
+    )
+
+    vocabulary, role_arn, bucket, template = (given.pop(name) for name in _SCRIBE_KEYWORDS)
+    if not (role_arn and bucket):
+        raise Unusable(
+            "--operation medical-scribe needs --role, the IAM role that may write the notes, and"
+            " --bucket, the S3 bucket for them (the local server takes any, and writes no notes)"
+        )
+    notes = ClinicalNoteGenerationSettings(bucket, template)
+    definitions = [
+        MedicalScribeChannelDefinition(channel, role)
+        for channel, role in enumerate(roles.split(",") if roles else ())
+    ]
+    return MedicalScribeConfigurationEvent(
+        role_arn,
+        MedicalScribePostStreamAnalyticsSettings(notes),
+        vocabulary_name=vocabulary,
+        channel_definitions=definitions or None,
     )
 
 

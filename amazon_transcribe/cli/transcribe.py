@@ -431,6 +431,7 @@ class _Transcription:
                 ),
                 "call-analytics": client.transcribe_call,
                 "medical": client.transcribe_medical,
+                "medical-scribe": client.transcribe_medical_scribe,
             }
             said = await methods[self._arguments.operation](
                 audio,
@@ -438,7 +439,26 @@ class _Transcription:
                 on_event=on_event,
                 **service_parameters(self._arguments),
             )
+        if self._arguments.operation == "medical-scribe":
+            await self._tell_of_notes(client, said.session_id)
         return said.seconds
+
+    async def _tell_of_notes(self, client: TranscribeStreamingClient, session: str | None) -> None:
+        """Tell what has become of the clinical notes, which the service writes from now on."""
+        if session is None:
+            return
+        state = "IN_PROGRESS"
+        try:
+            answer = await client.get_medical_scribe_stream(session_id=session)
+        except SDKError as error:
+            state = f"unknown ({one_line(error)})"
+        else:
+            details = answer.medical_scribe_stream_details
+            result = details and details.post_stream_analytics_result
+            if notes := result and result.clinical_note_generation_result:
+                told = (notes.status, notes.clinical_note_output_location, notes.failure_reason)
+                state = " ".join(filter(None, told)) or state
+        self._display.notice(f"{self._job.name}: session {session}, clinical notes: {state}")
 
     def _tell(self, event: Reconnecting | Reconnected, progress: Progress) -> None:
         """Tell of a connection that is lost, and of the one that takes its place."""

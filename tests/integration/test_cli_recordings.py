@@ -218,6 +218,31 @@ class TestOperations:
         assert done.returncode == 0
         assert FIRST in done.stdout.decode()
 
+    def test_a_scribe_s_session(self, talks: Path, script: Path) -> None:
+        options = ("--local", "--script", script, "--operation", "medical-scribe")
+        role = ("--role", "arn:aws:iam::123456789012:role/scribe", "--bucket", "notes")
+        done = run("transcribe", *options, *role, "--format", "json", talks / "one.wav")
+        assert done.returncode == 0
+        assert json.loads(done.stdout)["results"][0]["Content"] == FIRST
+        _, notes = done.stderr.decode().splitlines()
+        assert notes.endswith("clinical notes: FAILED The local server writes no clinical notes.")
+
+    @pytest.mark.parametrize(
+        ("options", "reason"),
+        [
+            ("--bucket notes", "medical-scribe needs --role"),
+            ("--role wrong --bucket notes", "--role must have 20 to 2,048 characters"),
+            ("--speakers", "--speakers does not go with --operation medical-scribe"),
+        ],
+    )
+    def test_a_session_that_cannot_be_is_refused(
+        self, options: str, reason: str, talks: Path, script: Path
+    ) -> None:
+        where = ("--local", "--script", script, "--operation", "medical-scribe")
+        done = run("transcribe", *where, *options.split(), talks / "one.wav")
+        assert done.returncode == 2
+        assert reason in done.stderr.decode().splitlines()[-1]
+
     def test_medical_speech_has_health_information(self) -> None:
         parser = argparse.ArgumentParser()
         add_service_options(parser)

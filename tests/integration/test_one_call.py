@@ -25,6 +25,13 @@ from amazon_transcribe.exceptions import (
 )
 from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.medical import MedicalParameters
+from amazon_transcribe.medical_scribe import (
+    ClinicalNoteGenerationSettings,
+    MedicalScribeChannelDefinition,
+    MedicalScribeConfigurationEvent,
+    MedicalScribeParameters,
+    MedicalScribePostStreamAnalyticsSettings,
+)
 from amazon_transcribe.transcribe import IncompleteTranscription, Transcription
 from amazon_transcribe.transcription import TranscriptEvent
 from amazon_transcribe.transports.memory import MemoryTransport
@@ -133,6 +140,27 @@ async def test_a_call_has_the_categories_that_it_matched() -> None:
     assert "categories" not in json.loads(Transcription(call.results).to_json())
 
 
+async def test_a_scribe_s_session(server: LocalTranscribe) -> None:
+    notes = MedicalScribePostStreamAnalyticsSettings(ClinicalNoteGenerationSettings("notes"))
+    session = MedicalScribeConfigurationEvent("arn:aws:iam::123456789012:role/scribe", notes)
+    definitions = [
+        MedicalScribeChannelDefinition(channel, role)
+        for channel, role in enumerate(("CLINICIAN", "PATIENT"))
+    ]
+    async with client_of(server) as client:
+        said = await client.transcribe_medical_scribe(SHORT, configuration=session)
+        assert said.session_id is not None
+        answer = await client.get_medical_scribe_stream(session_id=said.session_id)
+        with pytest.raises(InvalidParameterException, match="say who speaks"):
+            await client.transcribe_medical_scribe((SHORT, SHORT), configuration=session)
+        session.channel_definitions = definitions
+        both = await client.transcribe_medical_scribe((SHORT, SHORT), configuration=session)
+    assert answer.medical_scribe_stream_details is not None
+    assert answer.medical_scribe_stream_details.stream_status == "COMPLETED"
+    assert said.text.startswith("This is the scripted")
+    assert {word.channel for word in both.words} == {"ch_0", "ch_1"}
+
+
 @pytest.mark.usefixtures("here")
 async def test_calls_and_medical_speech_with_a_client_of_their_own() -> None:
     call = await files.transcribe_call((SHORT, SHORT), session_id=SESSION)
@@ -147,6 +175,7 @@ async def test_calls_and_medical_speech_with_a_client_of_their_own() -> None:
     [
         ("start_call_analytics_stream_transcription", CallAnalyticsParameters),
         ("start_medical_stream_transcription", MedicalParameters),
+        ("start_medical_scribe_stream", MedicalScribeParameters),
     ],
 )
 def test_their_keywords_are_those_of_the_start(start: str, parameters: type) -> None:
@@ -155,6 +184,8 @@ def test_their_keywords_are_those_of_the_start(start: str, parameters: type) -> 
         *("media_sample_rate_hz", "media_encoding", "enable_channel_identification"),
         *("number_of_channels", "idle", "idle_after", "return"),
     }
+    if parameters is MedicalScribeParameters:
+        of_the_audio.add("configuration")
     assert get_type_hints(parameters).keys() == types.keys() - of_the_audio
     assert all(
         types[name] in (kind, kind | None) for name, kind in get_type_hints(parameters).items()
