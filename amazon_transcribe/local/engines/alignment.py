@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -19,7 +20,7 @@ __all__ = ["Aligner", "load_aligner", "pronounce", "spoken", "spread"]
 
 _FRAMES_PER_SECOND = 100
 _CHUNK = SAMPLE_RATE // 10  # samples; PocketSphinx holds the GIL: 1 ms for each chunk
-_MOST_ADDED_WORDS = 5_000  # to the dictionary, before it is loaded again
+_MOST_ADDED_WORDS = 20_000  # to the decoder, before it is loaded again
 
 _ABBREVIATIONS = {f"{short.lower()}.": spoken for short, spoken in ABBREVIATIONS.items()}
 _SIGNS = {"$": "dollars", "£": "pounds", "€": "euros", "%": "percent", "&": "and", "+": "plus"}
@@ -68,6 +69,8 @@ class Aligner:
 
     def __init__(self, pocketsphinx: Any) -> None:
         self._pocketsphinx = pocketsphinx
+        path = Path(pocketsphinx.get_model_path(), "en-us", "cmudict-en-us.dict")
+        self._dictionary = b"\n" + path.read_bytes()
         self._lock = Lock()
         self._load()
 
@@ -100,10 +103,12 @@ class Aligner:
         return times
 
     def _load(self) -> None:
-        # Wider beams than the default: the only path through the text must survive.
+        # Wider beams than the default: the only path through the text must survive. PocketSphinx
+        # would read its dictionary for 0.2 seconds in which no other thread runs.
         self._decoder = self._pocketsphinx.Decoder(
             samprate=SAMPLE_RATE,
             lm=None,
+            dict=None,
             beam=1e-80,
             pbeam=1e-80,
             wbeam=1e-60,
@@ -117,8 +122,9 @@ class Aligner:
         decoder = self._decoder
         for word in text:
             if decoder.lookup_word(word) is None:
-                decoder.add_word(word, pronounce(word), True)
-                self._added += 1
+                for name, phonemes in pronunciations(self._dictionary, word):
+                    decoder.add_word(name, phonemes, False)
+                    self._added += 1
         try:
             decoder.set_align_text(" ".join(text))
             decoder.reinit_feat()  # forget the noise and the channel of the text before
@@ -173,6 +179,22 @@ def spoken(word: str) -> Iterator[str]:
         elif piece.strip("'"):
             yield piece
     yield from signs
+
+
+def pronunciations(dictionary: bytes, word: str) -> Iterator[tuple[str, str]]:
+    """Yield each pronunciation of a word, in phonemes, with the name that PocketSphinx gives it.
+
+    >>> list(pronunciations(b"\\nto T UW\\nto(2) T IH\\ntoad T OW D\\n", "to"))
+    [('to', 'T UW'), ('to(2)', 'T IH')]
+    """
+    start = dictionary.find(f"\n{word} ".encode()) + 1
+    if not start:
+        yield word, pronounce(word)
+    while start and dictionary.startswith((f"{word} ".encode(), f"{word}(".encode()), start):
+        end = dictionary.index(b"\n", start)
+        name, _, phonemes = dictionary[start:end].decode().partition(" ")
+        yield name, phonemes
+        start = end + 1
 
 
 def pronounce(word: str) -> str:

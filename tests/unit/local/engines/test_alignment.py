@@ -11,6 +11,7 @@ from amazon_transcribe.local.engines.alignment import (
     Aligner,
     load_aligner,
     pronounce,
+    pronunciations,
     spoken,
     spread,
 )
@@ -57,6 +58,17 @@ def test_earlier_calls_change_nothing(aligner: Aligner, samples: Samples) -> Non
     first = aligner.align(samples, TEXT.split())
     aligner.align(samples[::2].copy(), ["something", "else"])
     assert aligner.align(samples, TEXT.split()) == first
+
+
+def test_a_word_has_all_pronunciations_of_the_dictionary() -> None:
+    dictionary = b"\nto T UW\nto(2) T IH\nto(3) T AH\ntoad T OW D\n"
+    assert dict(pronunciations(dictionary, "to")) == {
+        "to": "T UW",
+        "to(2)": "T IH",
+        "to(3)": "T AH",
+    }
+    assert dict(pronunciations(dictionary, "toad")) == {"toad": "T OW D"}
+    assert dict(pronunciations(dictionary, "oad")) == {"oad": pronounce("oad")}
 
 
 def test_threads_share_an_aligner(aligner: Aligner, samples: Samples) -> None:
