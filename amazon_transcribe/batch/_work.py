@@ -170,7 +170,7 @@ class Worker:
         self, client: TranscribeStreamingClient, job: Job
     ) -> tuple[Transcription, list[Said]]:
         from ..audio import open_audio
-        from ..call_analytics import ConfigurationEvent
+        from ..call_analytics import CategoryEvent, ConfigurationEvent
         from ..results import parts_of, results_of
 
         finals: list[Said] = []
@@ -178,6 +178,8 @@ class Worker:
         def on_event(event: Said) -> None:
             for part in parts_of(event):
                 finals.extend(part for result in results_of(part) if not result.is_partial)
+                if isinstance(part, CategoryEvent):
+                    finals.append(part)
 
         methods: dict[str, Any] = {
             "transcription": client.transcribe,

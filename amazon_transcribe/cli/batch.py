@@ -63,7 +63,7 @@ def add_batch(commands: Any) -> None:
     )
     add_names(group)
     group.add_argument("-q", "--quiet", action="store_true", help="show no progress, only errors")
-    add_service_options(parser)
+    add_service_options(parser, scribes=False)
     add_engine(parser.add_argument_group("recogniser"), "with --local: ")
 
 

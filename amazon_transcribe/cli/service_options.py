@@ -18,13 +18,8 @@ if TYPE_CHECKING:
 
 OPERATIONS = ("transcription", "call-analytics", "medical", "medical-scribe")
 
-# The keywords of a scribe's options that its configuration takes.
-_SCRIBE_KEYWORDS = (
-    "vocabulary_name",
-    "resource_access_role_arn",
-    "output_bucket_name",
-    "note_template",
-)
+# The keywords of the options that a scribe's session alone has.
+_NOTES_KEYWORDS = ("resource_access_role_arn", "output_bucket_name", "note_template")
 
 
 class ServiceOption(NamedTuple):
@@ -151,18 +146,22 @@ SERVICE_OPTIONS = (
 )
 
 
-def add_service_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options, in a group of their own."""
+def add_service_options(parser: argparse.ArgumentParser, *, scribes: bool = True) -> None:
+    """Add the options, in a group of their own.
+
+    :param scribes: Whether the command takes medical-scribe too.
+    """
     group = parser.add_argument_group(
         "options of the service", "the local server says which of them it cannot do"
     )
     group.add_argument(
         "--operation",
-        choices=OPERATIONS,
+        choices=OPERATIONS if scribes else OPERATIONS[:-1],
         default=OPERATIONS[0],
         help="what the service does with the audio: call-analytics takes the two channels of a "
-        "call, by --channels split or --sides; medical-scribe needs --role and --bucket; only "
-        "transcription resumes a lost connection (default: %(default)s)",
+        "call, by --channels split or --sides; "
+        + ("medical-scribe needs --role and --bucket; " if scribes else "")
+        + "only transcription resumes a lost connection (default: %(default)s)",
     )
     group.add_argument(
         "--language-code",
@@ -171,6 +170,8 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
         help="spoken language (default: en-US, unless it is to be identified)",
     )
     for option in SERVICE_OPTIONS:
+        if option.keyword in _NOTES_KEYWORDS and not scribes:
+            continue
         kind: dict[str, Any] = {"action": "store_const", "const": option.const}
         if isinstance(option.value, tuple):
             kind = {"choices": option.value}
@@ -190,7 +191,7 @@ def service_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     keywords = parameters_of(operation)
     given: dict[str, Any] = {"language_code": arguments.language_code}
     for option in SERVICE_OPTIONS:
-        given[option.keyword] = value = getattr(arguments, option.keyword)
+        given[option.keyword] = value = getattr(arguments, option.keyword, None)
         if value is not None and option.keyword not in keywords:
             flags = (other.flag for other in SERVICE_OPTIONS if other.keyword in keywords)
             raise Unusable(
@@ -216,7 +217,7 @@ def parameters_of(operation: str) -> Collection[str]:
     from ..transcription import TranscriptionParameters
 
     if operation == "medical-scribe":
-        return ("language_code", "configuration", *_SCRIBE_KEYWORDS)
+        return ("language_code", "configuration", "vocabulary_name", *_NOTES_KEYWORDS)
     parameters = (TranscriptionParameters, CallAnalyticsParameters, MedicalParameters)
     return parameters[OPERATIONS.index(operation)].__annotations__
 
@@ -254,7 +255,8 @@ def _scribing(given: dict[str, Any], roles: str | None) -> MedicalScribeConfigur
         MedicalScribePostStreamAnalyticsSettings,
     )
 
-    vocabulary, role_arn, bucket, template = (given.pop(name) for name in _SCRIBE_KEYWORDS)
+    vocabulary = given.pop("vocabulary_name")
+    role_arn, bucket, template = (given.pop(name) for name in _NOTES_KEYWORDS)
     if not (role_arn and bucket):
         raise Unusable(
             "--operation medical-scribe needs --role, the IAM role that may write the notes, and"
