@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextvars import Context
+from typing import TYPE_CHECKING
 
 from .._net.connect import HEAD_START, connect
-from .._net.http2 import Http2Connection
-from .._net.http2_stream import Http2Stream
 from .._net.limits import MAX_UNSENT, PING_INTERVAL
 from .._net.origin import Origin
 from ..exceptions import (
@@ -19,6 +18,10 @@ from ..exceptions import (
     TimeoutException,
 )
 from .base import Request
+
+if TYPE_CHECKING:
+    from .._net.http2 import Http2Connection
+    from .._net.http2_stream import Http2Stream
 
 CLOSE_TIMEOUT = 2.0
 
@@ -60,6 +63,10 @@ class H2Transport:
         ping_interval: float = PING_INTERVAL,
         head_start: float = HEAD_START,
     ) -> None:
+        # Here, as `h2` takes a fifth of the client's import: who makes no client needs none.
+        from .._net.http2 import Http2Connection
+
+        self.connection_type = Http2Connection
         self.max_streams_per_connection = max_streams_per_connection
         self.connect_timeout = connect_timeout
         self.max_unsent = max_unsent
@@ -333,7 +340,7 @@ class _Pooled:
         origin = self.origin
         where = f"{origin.host}:{origin.port}"
         connection = await connect(
-            lambda: Http2Connection(
+            lambda: self._owner.connection_type(
                 client=True,
                 on_change=self.changed,
                 max_unsent=self._owner.max_unsent,
