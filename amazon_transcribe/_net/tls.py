@@ -9,26 +9,69 @@ from threading import Lock
 from typing import Any
 
 from ..exceptions import ConnectException
+from .origin import Origin
 
 
-class ContextWithAlpn:
-    """A TLS context that asks for one protocol, as far as asyncio and uvloop use a context.
+class ContextOfConnection:
+    """A TLS context for one connection, as far as asyncio and uvloop use a context.
 
     ALPN belongs to the context, which may be the program's own, in use for other
     connections too, and cannot be copied. What is set counts for those begun from then
     on: so it is set at the moment in which a connection begins.
+
+    :param alpn: The protocol to ask for.
+    :param session: What an earlier connection has agreed on, to be resumed if the peer will.
     """
 
     _beginning = Lock()
 
-    def __init__(self, alpn: str, context: ssl.SSLContext) -> None:
+    def __init__(
+        self, alpn: str, context: ssl.SSLContext, session: ssl.SSLSession | None = None
+    ) -> None:
         self._alpn = alpn
         self._context = context
+        self._session = session
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
         with self._beginning:
             self._context.set_alpn_protocols([self._alpn])
-            return self._context.wrap_bio(*args, **kwargs)
+            return self._context.wrap_bio(*args, **{**kwargs, "session": self._session})
+
+
+class Sessions:
+    """TLS sessions to resume: new connections need no certificate and no signature again.
+
+    A session stands for a peer whose certificate was checked, or was not. So it counts for the
+    same origin, context and kind of check only, and none is kept of a resumed connection: once
+    the peer's limit is over, the certificate is checked again.
+    """
+
+    _MOST = 64
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[object, ...], ssl.SSLSession] = {}
+
+    def to(self, origin: Origin, context: ssl.SSLContext) -> ssl.SSLSession | None:
+        """Return what a new connection may resume, if there is something."""
+        return self._kept.get(self._key(origin, context))
+
+    def keep(self, origin: Origin, tls: ssl.SSLObject) -> None:
+        """Keep what a connection has agreed on.
+
+        :param tls: Of a connection on which something has come: TLS 1.3 sends what can be
+            resumed behind the handshake.
+        """
+        if not tls.session_reused and tls.session is not None:
+            if len(self._kept) >= self._MOST:
+                self._kept.clear()
+            self._kept[self._key(origin, tls.context)] = tls.session
+
+    def forget(self, origin: Origin, context: ssl.SSLContext) -> None:
+        """Let the next connection begin anew, as one has failed."""
+        self._kept.pop(self._key(origin, context), None)
+
+    def _key(self, origin: Origin, context: ssl.SSLContext) -> tuple[object, ...]:
+        return origin, context, context.verify_mode, context.check_hostname
 
 
 def default_context() -> ssl.SSLContext:

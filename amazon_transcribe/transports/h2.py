@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Iterator
 from contextvars import Context
+from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING
 
 from .._net.connect import HEAD_START, connect
 from .._net.limits import MAX_UNSENT, PING_INTERVAL
 from .._net.origin import Origin
+from .._net.tls import Sessions
 from ..exceptions import (
     ConnectException,
     ConnectionLostException,
@@ -78,9 +82,10 @@ class H2Transport:
         # An idle connection is kept only if somebody promised to close it in the end.
         self.keep_idle: bool = False
         self.ssl_context = ssl_context
-        self._pool: dict[_Key, list[_Pooled]] = {}
+        self._pool: dict[_Key, _Pool] = {}
         # What each peer allowed on the last connection, until a new one tells.
         self.allowed: dict[Origin, int] = {}
+        self.sessions = Sessions()
         self._closed = False
 
     async def open(self, request: Request, timeout: float) -> Http2Stream:
@@ -115,16 +120,17 @@ class H2Transport:
                 # It died while it lay idle, or is full: another takes the stream.
             finally:
                 pooled.claims -= 1
+                self.offer(pooled)
                 if not pooled.claims and self._release(pooled):
                     await asyncio.wait({pooled.task})
 
-    async def prewarm(self, origin: Origin, count: int, timeout: float) -> None:
+    async def prewarm(self, origin: Origin, connections: int, timeout: float) -> None:
         """Open connections until so many have room for a stream, and keep them.
 
         A start that comes meanwhile may take one of them.
 
         :param origin: Where to.
-        :param count: How many connections with room there are to be, open ones included.
+        :param connections: How many connections with room there are to be, open ones included.
         :param timeout: Seconds for all of them; at most `connect_timeout` counts.
         """
         if self._closed:
@@ -132,8 +138,7 @@ class H2Transport:
         self.keep_idle = True
         pool = self._pool_to(origin)
         ready = [pooled for pooled in pool if pooled.has_room(self.max_streams_per_connection)]
-        new = [_Pooled(self, origin) for _ in range(count - len(ready))]
-        pool.extend(new)
+        new = [self._add(pool, origin) for _ in range(connections - len(ready))]
         wanted = [pooled for pooled in (*ready, *new) if not pooled.task.done()]
         for pooled in wanted:
             pooled.held += 1
@@ -175,26 +180,34 @@ class H2Transport:
                     pooled.abort()
                 await asyncio.wait(late, timeout=CLOSE_TIMEOUT / 2)
 
-    def _pool_to(self, origin: Origin) -> list[_Pooled]:
+    def _pool_to(self, origin: Origin) -> _Pool:
         """Return the running loop's connections to an origin: no loop can use another's."""
         key = (asyncio.get_running_loop(), origin)
         if key not in self._pool:
             for other in [other for other in self._pool if other[0].is_closed()]:
                 del self._pool[other]  # closed with connections open
-            self._pool[key] = []
+            self._pool[key] = _Pool()
         return self._pool[key]
 
     def _claim(self, origin: Origin) -> _Pooled:
         """Promise a place on a connection, open or being opened; open one more if none has."""
         pool = self._pool_to(origin)
-        for pooled in pool:
-            if pooled.has_room(self.max_streams_per_connection):
-                break
-        else:
-            pooled = _Pooled(self, origin)
-            pool.append(pooled)
+        pooled = pool.first_with_room(self.max_streams_per_connection) or self._add(pool, origin)
         pooled.claims += 1
         return pooled
+
+    def _add(self, pool: _Pool, origin: Origin) -> _Pooled:
+        pooled = _Pooled(self, origin)
+        pool.add(pooled)
+        return pooled
+
+    def offer(self, pooled: _Pooled) -> None:
+        """Have the next start look at this connection: it may have room again.
+
+        :param pooled: The connection, open or being opened.
+        """
+        if pool := self._pool.get(pooled.key):
+            pool.offer(pooled)
 
     def _release(self, pooled: _Pooled) -> bool:
         """Give up this connection unless it is open, as nobody waits for it any more.
@@ -223,11 +236,49 @@ class H2Transport:
 
         :param pooled: The connection, open or being opened.
         """
-        pool = self._pool.get(pooled.key, [])
-        if pooled in pool:
+        pool = self._pool.get(pooled.key)
+        if pool is not None:
             pool.remove(pooled)
-            if not pool:
+            if not len(pool):
                 del self._pool[pooled.key]
+
+
+class _Pool:
+    """The connections to one place, the oldest with room found without a look at the others."""
+
+    def __init__(self) -> None:
+        self._members: dict[int, _Pooled] = {}
+        # The numbers of those that may have room, the oldest on top: one without room leaves
+        # when it is looked at, and comes back when it is offered.
+        self._offered: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __iter__(self) -> Iterator[_Pooled]:
+        return iter(self._members.values())
+
+    def add(self, pooled: _Pooled) -> None:
+        self._members[pooled.number] = pooled
+        self.offer(pooled)
+
+    def remove(self, pooled: _Pooled) -> None:
+        self._members.pop(pooled.number, None)
+
+    def offer(self, pooled: _Pooled) -> None:
+        if pooled.number in self._members and not pooled.is_offered:
+            pooled.is_offered = True
+            heappush(self._offered, pooled.number)
+
+    def first_with_room(self, limit: int) -> _Pooled | None:
+        while self._offered:
+            pooled = self._members.get(self._offered[0])
+            if pooled is not None:
+                if pooled.has_room(limit):
+                    return pooled
+                pooled.is_offered = False
+            heappop(self._offered)
+        return None
 
 
 class _Pooled:
@@ -237,10 +288,14 @@ class _Pooled:
     `held` counts those who want it opened without such a claim.
     """
 
+    _numbers = count()
+
     def __init__(self, owner: H2Transport, origin: Origin) -> None:
         self.origin = origin
         self.claims = 0
         self.held = 0
+        self.number = next(self._numbers)
+        self.is_offered: bool = False  # to the starts that look for room
         self.kept: bool = False  # lay idle, in which time it may have died
         self.connection: Http2Connection | None = None
         self._owner = owner
@@ -291,6 +346,7 @@ class _Pooled:
         """Keep or retire the connection: it has more or fewer streams, or is lost."""
         if self.connection is None:
             return  # its task ends one way or the other
+        self._owner.offer(self)
         if connection.streams:
             self._stop_idling()
         elif not self.claims:
@@ -350,10 +406,13 @@ class _Pooled:
             self._owner.ssl_context,
             "h2",
             self._owner.head_start,
+            self._owner.sessions,
         )
         try:
-            if connection.alpn() not in ("h2", None):
-                raise ConnectException(f"{where} does not speak HTTP/2 (ALPN: {connection.alpn()})")
+            tls = connection.tls
+            alpn = tls.selected_alpn_protocol() if tls is not None else "h2"
+            if alpn != "h2":
+                raise ConnectException(f"{where} does not speak HTTP/2 (ALPN: {alpn or 'none'})")
             try:
                 await connection.ready
             except ConnectionLostException as error:
@@ -375,5 +434,7 @@ class _Pooled:
             connection.abort()
             raise
         self._owner.allowed[origin] = connection.capacity
+        if tls is not None:
+            self._owner.sessions.keep(origin, tls)
         self.connection = connection
         return connection
