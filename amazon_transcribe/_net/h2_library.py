@@ -38,32 +38,34 @@ _KNOWN_SETTINGS = frozenset(SettingCodes)
 _MAX_HEADER_TABLE = 4096
 
 
-class _Values(list[Any]):
-    """A setting's present value and those under way."""
+class _ShortDeque(list[Any]):
+    """What the libraries have a deque for, which takes 760 bytes even if it is empty.
+
+    A connection has sixteen: they would be a seventh of all that a TLS stream takes.
+    """
 
     __slots__ = ()
 
     def popleft(self) -> Any:
         return self.pop(0)
 
+    def appendleft(self, value: Any) -> None:
+        self.insert(0, value)
+
 
 class _Settings(Settings):
-    """Keeps each setting in a short list.
-
-    `h2` keeps it in a deque of 760 bytes: a seventh of all that a TLS stream takes. And it
-    keeps what it does not know, which may be 65,000 of them.
-    """
+    """Keeps those settings only that it knows: `h2` keeps all, which may be 65,000."""
 
     def __init__(self, client: bool, initial_values: dict[SettingCodes, int] | None = None) -> None:
         super().__init__(client, initial_values)
         for code, values in self._settings.items():
-            self._settings[code] = _Values(values)  # type: ignore[assignment]
+            self._settings[code] = _ShortDeque(values)  # type: ignore[assignment]
 
     def __setitem__(self, key: SettingCodes | int, value: int) -> None:
         if key in _KNOWN_SETTINGS:
             if key == SettingCodes.HEADER_TABLE_SIZE:
                 value = min(value, _MAX_HEADER_TABLE)
-            self._settings.setdefault(key, _Values([None]))  # type: ignore[arg-type]
+            self._settings.setdefault(key, _ShortDeque([None]))  # type: ignore[arg-type]
             super().__setitem__(key, value)
 
 
@@ -85,6 +87,8 @@ class H2Connection(h2.connection.H2Connection):
     def __init__(self, config: H2Configuration, settings: dict[SettingCodes, int]) -> None:
         super().__init__(config)
         self.encoder = _PlainEncoder()
+        for coder in (self.encoder, self.decoder):
+            coder.header_table.dynamic_entries = _ShortDeque()  # type: ignore[assignment]
         self.state_machine = _StateMachine()
         self.local_settings = _Settings(config.client_side, settings)
         self.remote_settings = _Settings(not config.client_side)

@@ -59,7 +59,7 @@ from .limits import (
     Budget,
     Turns,
 )
-from .tls import shrink_buffer
+from .tls import share_buffer
 from .waiting import Waiters
 
 # At DEBUG it would write every header to the log, credentials among them.
@@ -175,7 +175,7 @@ class Http2Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        shrink_buffer(transport)
+        share_buffer(transport)
         self._h2.initiate_connection()
         # Each stream has its own bound; the connection's window adds none.
         self._h2.increment_flow_control_window(_MAX_WINDOW - _FIRST_WINDOW)

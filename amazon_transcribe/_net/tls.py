@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 from functools import lru_cache
 from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from ..exceptions import ConnectException
 from .origin import Origin
@@ -99,27 +101,35 @@ def _context_of(bundle: str | None, cert_file: str | None, cert_dir: str | None)
 
 
 _TLS_READ = 16 * 1024  # one TLS record
-_HANDSHAKE_READ = 4 * 1024
+
+# asyncio fills a buffer and takes all that is in it before anything else is read.
+_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, bytearray] = WeakKeyDictionary()
 
 
-def shrink_buffer(transport: Any) -> None:
-    """Read TLS in small pieces: asyncio gives each connection a buffer of 256 KiB for it.
+def share_buffer(transport: Any) -> None:
+    """Read TLS into one small buffer of the loop: asyncio gives each connection 256 KiB for it.
 
     There is no public way. Where the names are others (Python 3.10, uvloop) nothing is done.
+
+    :param transport: A transport of TLS.
     """
-    _shrink(getattr(transport, "_ssl_protocol", None), _TLS_READ)
+    _share(getattr(transport, "_ssl_protocol", None))
 
 
-def shrink_handshake(plain: Any) -> None:
-    """Read a handshake in smaller pieces yet: many are begun and never finished.
+def share_buffer_early(plain: Any) -> None:
+    """Do the same as soon as a handshake begins: many are begun and never finished.
 
     :param plain: The transport below TLS.
     """
-    _shrink(plain.get_protocol(), _HANDSHAKE_READ)
+    _share(plain.get_protocol())
 
 
-def _shrink(protocol: Any, size: int) -> None:
+def _share(protocol: Any) -> None:
     if isinstance(getattr(protocol, "_ssl_buffer", None), bytearray):
-        protocol.max_size = size
-        protocol._ssl_buffer = bytearray(size)
-        protocol._ssl_buffer_view = memoryview(protocol._ssl_buffer)
+        loop = asyncio.get_running_loop()
+        buffer = _buffers.get(loop)
+        if buffer is None:
+            buffer = _buffers[loop] = bytearray(_TLS_READ)
+        protocol.max_size = _TLS_READ
+        protocol._ssl_buffer = buffer
+        protocol._ssl_buffer_view = memoryview(buffer)
