@@ -75,8 +75,8 @@ class _PlainEncoder(hpack.Encoder):
     Huffman's code takes a quarter off their bytes, and `hpack` a fifth of a start's time for it.
     """
 
-    def add(self, to_add: tuple[bytes, bytes], sensitive: bool, huffman: bool = False) -> bytes:
-        return super().add(to_add, sensitive)
+    def encode(self, headers: Any, huffman: bool = False) -> bytes:
+        return super().encode(headers, huffman)
 
 
 class H2Connection(h2.connection.H2Connection):

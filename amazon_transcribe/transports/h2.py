@@ -118,9 +118,11 @@ class H2Transport:
                         f"{origin.authority} closed the new connection", transient=True
                     )
                 # It died while it lay idle, or is full: another takes the stream.
+            except BaseException:
+                self.offer(pooled)
+                raise
             finally:
                 pooled.claims -= 1
-                self.offer(pooled)
                 if not pooled.claims and self._release(pooled):
                     await asyncio.wait({pooled.task})
 
