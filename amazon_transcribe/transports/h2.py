@@ -119,7 +119,7 @@ class H2Transport:
                     )
                 # It died while it lay idle, or is full: another takes the stream.
             except BaseException:
-                self.offer(pooled)
+                pooled.pool.offer(pooled)
                 raise
             finally:
                 pooled.claims -= 1
@@ -140,7 +140,7 @@ class H2Transport:
         self.keep_idle = True
         pool = self._pool_to(origin)
         ready = [pooled for pooled in pool if pooled.has_room(self.max_streams_per_connection)]
-        new = [self._add(pool, origin) for _ in range(connections - len(ready))]
+        new = [_Pooled(self, pool, origin) for _ in range(connections - len(ready))]
         wanted = [pooled for pooled in (*ready, *new) if not pooled.task.done()]
         for pooled in wanted:
             pooled.held += 1
@@ -194,22 +194,11 @@ class H2Transport:
     def _claim(self, origin: Origin) -> _Pooled:
         """Promise a place on a connection, open or being opened; open one more if none has."""
         pool = self._pool_to(origin)
-        pooled = pool.first_with_room(self.max_streams_per_connection) or self._add(pool, origin)
+        pooled = pool.first_with_room(self.max_streams_per_connection) or _Pooled(
+            self, pool, origin
+        )
         pooled.claims += 1
         return pooled
-
-    def _add(self, pool: _Pool, origin: Origin) -> _Pooled:
-        pooled = _Pooled(self, origin)
-        pool.add(pooled)
-        return pooled
-
-    def offer(self, pooled: _Pooled) -> None:
-        """Have the next start look at this connection: it may have room again.
-
-        :param pooled: The connection, open or being opened.
-        """
-        if pool := self._pool.get(pooled.key):
-            pool.offer(pooled)
 
     def _release(self, pooled: _Pooled) -> bool:
         """Give up this connection unless it is open, as nobody waits for it any more.
@@ -238,11 +227,9 @@ class H2Transport:
 
         :param pooled: The connection, open or being opened.
         """
-        pool = self._pool.get(pooled.key)
-        if pool is not None:
-            pool.remove(pooled)
-            if not len(pool):
-                del self._pool[pooled.key]
+        pooled.pool.remove(pooled)
+        if not pooled.pool and self._pool.get(pooled.key) is pooled.pool:
+            del self._pool[pooled.key]
 
 
 class _Pool:
@@ -261,18 +248,22 @@ class _Pool:
         return iter(self._members.values())
 
     def add(self, pooled: _Pooled) -> None:
+        """Take a new connection in."""
         self._members[pooled.number] = pooled
         self.offer(pooled)
 
     def remove(self, pooled: _Pooled) -> None:
+        """Let a connection go, if it is here."""
         self._members.pop(pooled.number, None)
 
     def offer(self, pooled: _Pooled) -> None:
-        if pooled.number in self._members and not pooled.is_offered:
+        """Have the next starts look at a connection, if it is here: it may have room again."""
+        if not pooled.is_offered and pooled.number in self._members:
             pooled.is_offered = True
             heappush(self._offered, pooled.number)
 
     def first_with_room(self, limit: int) -> _Pooled | None:
+        """Return the oldest connection with room for a stream."""
         while self._offered:
             pooled = self._members.get(self._offered[0])
             if pooled is not None:
@@ -292,7 +283,8 @@ class _Pooled:
 
     _numbers = count()
 
-    def __init__(self, owner: H2Transport, origin: Origin) -> None:
+    def __init__(self, owner: H2Transport, pool: _Pool, origin: Origin) -> None:
+        self.pool = pool
         self.origin = origin
         self.claims = 0
         self.held = 0
@@ -309,6 +301,7 @@ class _Pooled:
         # In nobody's context: it comes to serve other streams than that which asked for it.
         self.task: asyncio.Task[Http2Connection] = Context().run(loop.create_task, self._connect())
         self.task.add_done_callback(self._connected)
+        pool.add(self)
 
     def has_room(self, limit: int) -> bool:
         if self.connection is None:
@@ -348,7 +341,8 @@ class _Pooled:
         """Keep or retire the connection: it has more or fewer streams, or is lost."""
         if self.connection is None:
             return  # its task ends one way or the other
-        self._owner.offer(self)
+        if not self.is_offered:
+            self.pool.offer(self)
         if connection.streams:
             self._stop_idling()
         elif not self.claims:
