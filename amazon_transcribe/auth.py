@@ -8,10 +8,7 @@ import inspect
 import os
 import string
 import threading
-from configparser import Error as ConfigParserError
-from configparser import RawConfigParser
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Protocol, TypeAlias, cast
 
 from .exceptions import CredentialsException, ValidationException
@@ -189,6 +186,11 @@ class Profiles:
         )
         self.settings: dict[str, set[str]] = {}
         """The names of each profile's settings."""
+        # Here, as most programs have no such error.
+        from configparser import Error as ConfigParserError
+        from configparser import RawConfigParser
+        from pathlib import Path
+
         for file in self._files:
             # One without a default section: `[default]` is a profile as any other.
             parser = RawConfigParser(default_section="", strict=False)

@@ -20,20 +20,12 @@ from ._protocol.constants import (
     VocabularyFilterMethod,
 )
 from ._protocol.constraints import Integer, check_above_zero
-from ._protocol.operation import Operation
 from ._stream.idle import IDLE_AFTER, Idle
 from ._stream.live import MAX_UNREAD, RESULT_TIMEOUT
 from ._stream.open_stream import AudioStream
 from ._stream.parts import LIMITS, OBSERVES, RESOLVES, TRANSPORTS, check_part
 from ._stream.start import Starter
 from .auth import CredentialSource, credential_resolver_of
-from .call_analytics import (
-    START_CALL_ANALYTICS_STREAM_TRANSCRIPTION,
-    CallAnalyticsInputStream,
-    ConfigurationEvent,
-    StartCallAnalyticsStreamTranscriptionEventStream,
-    StartCallAnalyticsStreamTranscriptionRequest,
-)
 from .endpoints import (
     BaseEndpointResolver,
     StaticEndpointResolver,
@@ -42,21 +34,6 @@ from .endpoints import (
 )
 from .exceptions import InvalidParameterException, StreamClosedException, ValidationException
 from .limiter import StreamLimiter
-from .medical import (
-    START_MEDICAL_STREAM_TRANSCRIPTION,
-    StartMedicalStreamTranscriptionEventStream,
-    StartMedicalStreamTranscriptionRequest,
-)
-from .medical_scribe import (
-    GET_MEDICAL_SCRIBE_STREAM,
-    START_MEDICAL_SCRIBE_STREAM,
-    GetMedicalScribeStreamRequest,
-    GetMedicalScribeStreamResponse,
-    MedicalScribeConfigurationEvent,
-    MedicalScribeInputStream,
-    StartMedicalScribeStreamEventStream,
-    StartMedicalScribeStreamRequest,
-)
 from .observe import Observer
 from .transcription import (
     START_STREAM_TRANSCRIPTION,
@@ -70,6 +47,22 @@ from .transports.websocket import WebSocketTransport
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
+    from ._protocol.operation import Operation
+    from .call_analytics import (
+        ConfigurationEvent,
+        StartCallAnalyticsStreamTranscriptionEventStream,
+        StartCallAnalyticsStreamTranscriptionRequest,
+    )
+    from .medical import (
+        StartMedicalStreamTranscriptionEventStream,
+        StartMedicalStreamTranscriptionRequest,
+    )
+    from .medical_scribe import (
+        GetMedicalScribeStreamResponse,
+        MedicalScribeConfigurationEvent,
+        StartMedicalScribeStreamEventStream,
+        StartMedicalScribeStreamRequest,
+    )
     from .transcribe import (
         CallSourceParameters,
         MedicalSourceParameters,
@@ -78,14 +71,6 @@ if TYPE_CHECKING:
         SourceParameters,
         Transcription,
     )
-
-
-_OPERATIONS: dict[type, Operation] = {
-    StartStreamTranscriptionRequest: START_STREAM_TRANSCRIPTION,
-    StartCallAnalyticsStreamTranscriptionRequest: START_CALL_ANALYTICS_STREAM_TRANSCRIPTION,
-    StartMedicalStreamTranscriptionRequest: START_MEDICAL_STREAM_TRANSCRIPTION,
-    StartMedicalScribeStreamRequest: START_MEDICAL_SCRIBE_STREAM,
-}
 
 
 class TranscribeStreamingClient:
@@ -223,7 +208,7 @@ class TranscribeStreamingClient:
             websocket=self._websocket,
             by_websocket=transport == "websocket",
             limiter=limiter,
-            observer=Observer() if observer is None else observer,
+            observer=observer,
             start_timeout=start_timeout,
             start_attempts=start_attempts,
             result_timeout=idle_timeout,
@@ -458,6 +443,14 @@ class TranscribeStreamingClient:
             is closed.
         :raises ServiceException: when the service refuses.
         """
+        # Here, as a program that transcribes only need not load the other operations.
+        from .call_analytics import (
+            START_CALL_ANALYTICS_STREAM_TRANSCRIPTION,
+            CallAnalyticsInputStream,
+            StartCallAnalyticsStreamTranscriptionEventStream,
+            StartCallAnalyticsStreamTranscriptionRequest,
+        )
+
         request = StartCallAnalyticsStreamTranscriptionRequest(
             media_sample_rate_hz=media_sample_rate_hz,
             media_encoding=media_encoding,
@@ -542,6 +535,12 @@ class TranscribeStreamingClient:
             is closed.
         :raises ServiceException: when the service refuses.
         """
+        from .medical import (
+            START_MEDICAL_STREAM_TRANSCRIPTION,
+            StartMedicalStreamTranscriptionEventStream,
+            StartMedicalStreamTranscriptionRequest,
+        )
+
         request = StartMedicalStreamTranscriptionRequest(
             language_code=language_code,
             media_sample_rate_hz=media_sample_rate_hz,
@@ -603,6 +602,13 @@ class TranscribeStreamingClient:
             is closed.
         :raises ServiceException: when the service refuses.
         """
+        from .medical_scribe import (
+            START_MEDICAL_SCRIBE_STREAM,
+            MedicalScribeInputStream,
+            StartMedicalScribeStreamEventStream,
+            StartMedicalScribeStreamRequest,
+        )
+
         request = StartMedicalScribeStreamRequest(
             language_code=language_code,
             media_sample_rate_hz=media_sample_rate_hz,
@@ -636,6 +642,8 @@ class TranscribeStreamingClient:
             is closed.
         :raises ServiceException: when the service refuses.
         """
+        from .medical_scribe import GET_MEDICAL_SCRIBE_STREAM, GetMedicalScribeStreamRequest
+
         request = GetMedicalScribeStreamRequest(session_id=session_id)
         answer: GetMedicalScribeStreamResponse = await self._starter.ask(
             GET_MEDICAL_SCRIBE_STREAM, request
@@ -824,7 +832,7 @@ class TranscribeStreamingClient:
         :raises TimeoutException: when a resolver takes longer than `start_timeout`.
         :raises StreamClosedException: when the client is closed.
         """
-        operation = _OPERATIONS.get(type(request))
+        operation = _operations().get(type(request))
         if operation is None:
             raise ValidationException(
                 "presigned_url takes the request of a stream, such as a"
@@ -869,3 +877,18 @@ class TranscribeStreamingClient:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.close()
+
+
+def _operations() -> dict[type, Operation]:
+    """Return the operations of streams by their requests."""
+    from .call_analytics import START_CALL_ANALYTICS_STREAM_TRANSCRIPTION
+    from .medical import START_MEDICAL_STREAM_TRANSCRIPTION
+    from .medical_scribe import START_MEDICAL_SCRIBE_STREAM
+
+    operations = (
+        START_STREAM_TRANSCRIPTION,
+        START_CALL_ANALYTICS_STREAM_TRANSCRIPTION,
+        START_MEDICAL_STREAM_TRANSCRIPTION,
+        START_MEDICAL_SCRIBE_STREAM,
+    )
+    return {operation.request: operation for operation in operations}

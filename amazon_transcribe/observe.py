@@ -14,7 +14,7 @@ or transcripts.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .exceptions import (
     ConnectionLostException,
@@ -44,8 +44,7 @@ _ENDS: tuple[tuple[type[SDKError], str], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class StreamInfo:
+class StreamInfo(NamedTuple):
     """Identification of a stream for its observer.
 
     :param operation: The operation, e.g. `"StartStreamTranscription"`.

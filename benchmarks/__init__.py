@@ -6,6 +6,8 @@
 | `compare` | the codec against others, in environments of their own |
 | `memory` | that the codec's memory does not grow |
 | `streams` | CPU, lateness, memory and starts of many live streams, and of other SDKs |
+| `imports` | CPU of importing the client, beside the original SDK |
+| `growth` | whether an event and a start cost more among more streams |
 | `calls` | Python calls of a chunk, an event, a start |
 | `floor` | sending against SHA-256 alone, receiving against msgspec alone |
 | `formats` | which containers, rates and channels are heard rightly |

@@ -11,7 +11,7 @@ os.environ["AMAZON_TRANSCRIBE_NO_EXTENSIONS"] = "1"
 project = "amazon-transcribe"
 version = release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
-exclude_patterns = ["_build", "requirements.txt", "codec-speed-*.md"]
+exclude_patterns = ["_build", "requirements.txt", "codec-speed-*.md", "growth.md"]
 
 myst_heading_anchors = 3
 

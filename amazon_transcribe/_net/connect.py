@@ -14,7 +14,7 @@ from ..exceptions import ConnectException
 from .origin import Origin
 from .proxy import open_tunnel, proxy_for
 from .shutdown import Connection, close_at_shutdown
-from .tls import ContextWithAlpn, default_context
+from .tls import ContextOfConnection, Sessions, default_context
 
 _Protocol = TypeVar("_Protocol", bound=asyncio.Protocol)
 
@@ -40,6 +40,7 @@ async def connect(
     ssl_context: ssl.SSLContext | None,
     alpn: str,
     head_start: float = HEAD_START,
+    sessions: Sessions | None = None,
 ) -> _Protocol:
     """Open a connection to an origin, through the proxy that the environment names for it.
 
@@ -48,11 +49,14 @@ async def connect(
         trusts the system's authorities and those in SSL_CERT_FILE and AWS_CA_BUNDLE.
     :param alpn: The protocol to ask for with TLS.
     :param head_start: See `HEAD_START`.
+    :param sessions: TLS sessions of earlier connections, to resume one of them.
     :raises ConnectException: whatever it failed by.
     """
     context = None
     if origin.is_secure:
-        wanted = ContextWithAlpn(alpn, ssl_context or default_context())
+        ssl_context = ssl_context or default_context()
+        session = sessions.to(origin, ssl_context) if sessions is not None else None
+        wanted = ContextOfConnection(alpn, ssl_context, session)
         context = cast(ssl.SSLContext, wanted)
     loop = asyncio.get_running_loop()
     proxy = proxy_for(origin)
@@ -78,6 +82,8 @@ async def connect(
         close_at_shutdown(cast(Connection, protocol))
         return protocol
     except (OSError, UnicodeError) as error:
+        if sessions is not None and ssl_context is not None:
+            sessions.forget(origin, ssl_context)
         raise ConnectException(
             f"no connection to {where}: {error}{_hint(origin, error)}",
             transient=_is_transient(error),

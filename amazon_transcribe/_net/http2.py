@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -58,7 +59,7 @@ from .limits import (
     Budget,
     Turns,
 )
-from .tls import shrink_buffer
+from .tls import share_buffer
 from .waiting import Waiters
 
 # At DEBUG it would write every header to the log, credentials among them.
@@ -174,7 +175,7 @@ class Http2Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        shrink_buffer(transport)
+        share_buffer(transport)
         self._h2.initiate_connection()
         # Each stream has its own bound; the connection's window adds none.
         self._h2.increment_flow_control_window(_MAX_WINDOW - _FIRST_WINDOW)
@@ -340,10 +341,10 @@ class Http2Connection(asyncio.Protocol):
             return False
         return not self.draining
 
-    def alpn(self) -> str | None:
-        """Return the protocol that TLS agreed on, `"none"` for no protocol; None without TLS."""
-        tls = self._transport and self._transport.get_extra_info("ssl_object")
-        return tls.selected_alpn_protocol() or "none" if tls else None
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """What TLS has agreed on; None without TLS, and once the connection is lost."""
+        return None if self._transport is None else self._transport.get_extra_info("ssl_object")
 
     def _give_up(self, reason: str) -> None:
         """End the connection for the peer's fault; `h2` has the GOAWAY ready."""

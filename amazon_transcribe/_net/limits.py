@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_UNSENT = 1024 * 1024
 MAX_UNREAD = 1024 * 1024
@@ -19,8 +19,7 @@ PING_INTERVAL = 20.0
 MAX_TINY = 31
 
 
-@dataclass(frozen=True)
-class Allowance:
+class Allowance(NamedTuple):
     """What frames that carry nothing may cost in a connection (RFC 9113, 10.5).
 
     A WINDOW_UPDATE costs 1, about 10 µs of work.

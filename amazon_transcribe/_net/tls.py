@@ -2,33 +2,78 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 from functools import lru_cache
 from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from ..exceptions import ConnectException
+from .origin import Origin
 
 
-class ContextWithAlpn:
-    """A TLS context that asks for one protocol, as far as asyncio and uvloop use a context.
+class ContextOfConnection:
+    """A TLS context for one connection, as far as asyncio and uvloop use a context.
 
     ALPN belongs to the context, which may be the program's own, in use for other
     connections too, and cannot be copied. What is set counts for those begun from then
     on: so it is set at the moment in which a connection begins.
+
+    :param alpn: The protocol to ask for.
+    :param session: What an earlier connection has agreed on, to be resumed if the peer will.
     """
 
     _beginning = Lock()
 
-    def __init__(self, alpn: str, context: ssl.SSLContext) -> None:
+    def __init__(
+        self, alpn: str, context: ssl.SSLContext, session: ssl.SSLSession | None = None
+    ) -> None:
         self._alpn = alpn
         self._context = context
+        self._session = session
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
         with self._beginning:
             self._context.set_alpn_protocols([self._alpn])
-            return self._context.wrap_bio(*args, **kwargs)
+            return self._context.wrap_bio(*args, **{**kwargs, "session": self._session})
+
+
+class Sessions:
+    """TLS sessions to resume: new connections need no certificate and no signature again.
+
+    A session stands for a peer whose certificate was checked, or was not. So it counts for the
+    same origin, context and kind of check only, and none is kept of a resumed connection: once
+    the peer's limit is over, the certificate is checked again.
+    """
+
+    _MOST = 64
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[object, ...], ssl.SSLSession] = {}
+
+    def to(self, origin: Origin, context: ssl.SSLContext) -> ssl.SSLSession | None:
+        """Return what a new connection may resume, if there is something."""
+        return self._kept.get(self._key(origin, context))
+
+    def keep(self, origin: Origin, tls: ssl.SSLObject) -> None:
+        """Keep what a connection has agreed on.
+
+        :param tls: Of a connection on which something has come: TLS 1.3 sends what can be
+            resumed behind the handshake.
+        """
+        if not tls.session_reused and tls.session is not None:
+            if len(self._kept) >= self._MOST:
+                self._kept.clear()
+            self._kept[self._key(origin, tls.context)] = tls.session
+
+    def forget(self, origin: Origin, context: ssl.SSLContext) -> None:
+        """Let the next connection begin anew, as one has failed."""
+        self._kept.pop(self._key(origin, context), None)
+
+    def _key(self, origin: Origin, context: ssl.SSLContext) -> tuple[object, ...]:
+        return origin, context, context.verify_mode, context.check_hostname
 
 
 def default_context() -> ssl.SSLContext:
@@ -56,27 +101,35 @@ def _context_of(bundle: str | None, cert_file: str | None, cert_dir: str | None)
 
 
 _TLS_READ = 16 * 1024  # one TLS record
-_HANDSHAKE_READ = 4 * 1024
+
+# asyncio fills a buffer and takes all that is in it before anything else is read.
+_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, bytearray] = WeakKeyDictionary()
 
 
-def shrink_buffer(transport: Any) -> None:
-    """Read TLS in small pieces: asyncio gives each connection a buffer of 256 KiB for it.
+def share_buffer(transport: Any) -> None:
+    """Read TLS into one small buffer of the loop: asyncio gives each connection 256 KiB for it.
 
     There is no public way. Where the names are others (Python 3.10, uvloop) nothing is done.
+
+    :param transport: A transport of TLS.
     """
-    _shrink(getattr(transport, "_ssl_protocol", None), _TLS_READ)
+    _share(getattr(transport, "_ssl_protocol", None))
 
 
-def shrink_handshake(plain: Any) -> None:
-    """Read a handshake in smaller pieces yet: many are begun and never finished.
+def share_buffer_early(plain: Any) -> None:
+    """Do the same as soon as a handshake begins: many are begun and never finished.
 
     :param plain: The transport below TLS.
     """
-    _shrink(plain.get_protocol(), _HANDSHAKE_READ)
+    _share(plain.get_protocol())
 
 
-def _shrink(protocol: Any, size: int) -> None:
+def _share(protocol: Any) -> None:
     if isinstance(getattr(protocol, "_ssl_buffer", None), bytearray):
-        protocol.max_size = size
-        protocol._ssl_buffer = bytearray(size)
-        protocol._ssl_buffer_view = memoryview(protocol._ssl_buffer)
+        loop = asyncio.get_running_loop()
+        buffer = _buffers.get(loop)
+        if buffer is None:
+            buffer = _buffers[loop] = bytearray(_TLS_READ)
+        protocol.max_size = _TLS_READ
+        protocol._ssl_buffer = buffer
+        protocol._ssl_buffer_view = memoryview(buffer)

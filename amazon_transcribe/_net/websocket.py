@@ -31,7 +31,7 @@ from ..exceptions import (
 )
 from .inbox import Inbox
 from .limits import ALLOWANCE, MAX_TINY, MAX_UNREAD, MAX_UNSENT, Allowance, Budget
-from .tls import shrink_buffer
+from .tls import share_buffer
 from .waiting import Waiters
 
 # Close codes with which a peer ends in order. 1005 stands for a frame without a code.
@@ -146,7 +146,7 @@ class WebSocketStream(asyncio.Protocol, Inbox):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(self._max_unsent, self._max_unsent)
-        shrink_buffer(transport)
+        share_buffer(transport)
         self._tell_change()
 
     def data_received(self, data: bytes) -> None:

@@ -16,11 +16,20 @@ import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum
-from functools import cache, cached_property
+from functools import cache
 from numbers import Real
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    NamedTuple,
+    TypeVar,
+    get_args,
+    get_origin,
+)
 
 from ..exceptions import ValidationException
 from .constants import (
@@ -40,7 +49,6 @@ REQUIRED: Final = "required"
 """In an annotation: the member is required, though the field has a default."""
 
 
-@dataclass(frozen=True, repr=False)
 class Rule:
     """A constraint on the values of a parameter."""
 
@@ -91,11 +99,11 @@ class Rule:
         return text
 
 
-@dataclass(frozen=True, repr=False)
 class OneOf(Rule):
     """One of several strings."""
 
-    values: tuple[str, ...]
+    def __init__(self, values: tuple[str, ...]) -> None:
+        self.values = values
 
     def violation(self, value: Any) -> str | None:
         if isinstance(value, str) and value in self.values:
@@ -103,15 +111,15 @@ class OneOf(Rule):
         return f"must be one of {', '.join(self.values)}, not {value!r}"
 
 
-@dataclass(frozen=True, repr=False)
 class Integer(Rule):
     """A whole number from `low` to `high`."""
 
-    low: int
-    high: int | None = None
-    unit: str = ""
-
     plain_type: ClassVar[type] = int
+
+    def __init__(self, low: int, high: int | None = None, unit: str = "") -> None:
+        self.low = low
+        self.high = high
+        self.unit = unit
 
     def normalised(self, value: Any) -> Any:
         plain = _plain(value)
@@ -134,7 +142,6 @@ class Integer(Rule):
         return int(text)
 
 
-@dataclass(frozen=True, repr=False)
 class Boolean(Rule):
     """True or False."""
 
@@ -159,13 +166,13 @@ class Boolean(Rule):
         return text.lower() == "true"
 
 
-@dataclass(frozen=True, repr=False)
 class Text(Rule):
     """A string of `low` to `high` characters that matches a pattern as a whole."""
 
-    low: int = 0
-    high: int | None = None
-    pattern: str = "(?s:.*)"
+    def __init__(self, low: int = 0, high: int | None = None, pattern: str = "(?s:.*)") -> None:
+        self.low = low
+        self.high = high
+        self.pattern = pattern
 
     def normalised(self, value: Any) -> Any:
         value = _plain(value)
@@ -183,7 +190,6 @@ class Text(Rule):
         return None
 
 
-@dataclass(frozen=True, repr=False)
 class TextList(Text):
     """A list of strings, or one string with commas between them, as in the header.
 
@@ -214,13 +220,13 @@ class TextList(Text):
         return [part.strip() for part in text.split(",")]
 
 
-@dataclass(frozen=True, repr=False)
 class ListOf(Rule):
     """A list of `low` to `high` values that each obey a rule."""
 
-    low: int
-    high: int
-    of: Rule
+    def __init__(self, low: int, high: int, of: Rule) -> None:
+        self.low = low
+        self.high = high
+        self.of = of
 
     def normalised(self, value: Any) -> Any:
         if isinstance(value, (list, tuple)):
@@ -241,13 +247,13 @@ class ListOf(Rule):
         return found
 
 
-@dataclass(frozen=True, repr=False)
 class MapOf(Rule):
     """A mapping of `low` to `high` pairs whose keys and values obey a rule."""
 
-    low: int
-    high: int
-    of: Rule
+    def __init__(self, low: int, high: int, of: Rule) -> None:
+        self.low = low
+        self.high = high
+        self.of = of
 
     def normalised(self, value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -273,11 +279,11 @@ class MapOf(Rule):
         return found
 
 
-@dataclass(frozen=True, repr=False)
 class Structure(Rule):
     """A JSON shape whose members each obey a rule."""
 
-    shape: type[msgspec.Struct]
+    def __init__(self, shape: type[msgspec.Struct]) -> None:
+        self.shape = shape
 
     def normalised(self, value: Any) -> Any:
         if isinstance(value, self.shape):
@@ -319,8 +325,7 @@ def check_above_zero(**numbers: Any) -> None:
             raise ValidationException(f"{name} must be a number above 0, not {number!r}")
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """A member of a shape of the service model.
 
     :param name: The name in Python.
@@ -334,7 +339,7 @@ class Member:
     rule: Rule
     required: bool
 
-    @cached_property
+    @property
     def header(self) -> str:
         """The name of its header: the model's name in kebab-case, with one exception."""
         if self.model_name == "MediaSampleRateHertz":

@@ -6,7 +6,6 @@ Each operation's own module ends with its `Operation`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import quote
@@ -20,8 +19,7 @@ from .events import EventParser
 from .shapes import EventShape
 
 
-@dataclass(frozen=True)
-class InputEvent:
+class InputEvent(msgspec.Struct, frozen=True, eq=False, dict=True):
     """An event that the client sends besides audio.
 
     :param name: Its `:event-type`.
@@ -53,8 +51,7 @@ class InputEvent:
         return None
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True, eq=False, dict=True):
     """One operation of the service.
 
     :param name: Its name in the service model.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass
 from datetime import timezone
-from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from ..exceptions import (
     ConnectException,
@@ -33,8 +31,7 @@ _SIGNATURE_REFUSALS = {
 }
 
 
-@dataclass(frozen=True)
-class Backoff:
+class Backoff(NamedTuple):
     """Waits between attempts: exponential, with full jitter.
 
     Clients that failed together do not come back together.
@@ -55,6 +52,8 @@ class Backoff:
         :param attempt: The attempt's number, from 1.
         :param error: What the attempt failed with.
         """
+        import random  # here, as hardly any program comes to need it
+
         first = self.first_throttled if is_throttled(error) else self.first
         longest = min(first * 2 ** (attempt - 1), self.longest)
         return random.uniform(0, longest)  # noqa: S311  # no secret hangs on it
@@ -90,6 +89,8 @@ def clock_skew(date: str | None, now: float) -> float | None:
     :param date: The answer's `date` header (RFC 9110, 6.6.1).
     :param now: Seconds since 1970 by our clock.
     """
+    from email.utils import parsedate_to_datetime  # here: it takes a twentieth of the import
+
     try:
         answered = parsedate_to_datetime(date or "")
     except (TypeError, ValueError, OverflowError, IndexError):

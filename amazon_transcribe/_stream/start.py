@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from .._net.inbox import Inbox
@@ -61,7 +60,6 @@ logger = package_logger()
 _T = TypeVar("_T")
 
 
-@dataclass(eq=False)
 class Starter:
     """Starts the streams of one client, and owns what their starts share.
 
@@ -82,25 +80,44 @@ class Starter:
     :param backoff: The waits between attempts.
     """
 
-    region: str
-    endpoint_resolver: BaseEndpointResolver
-    credential_resolver: CredentialResolver
-    transport: Transport
-    websocket: Transport
-    by_websocket: bool = False
-    limiter: StreamLimiter | None = None
-    observer: Observer = field(default_factory=Observer)
-    start_timeout: float = 12.0
-    start_attempts: int = 3
-    result_timeout: float = RESULT_TIMEOUT
-    send_timeout: float = SEND_TIMEOUT
-    max_unread: int = MAX_UNREAD
-    refusal_timeout: float = 1.0
-    backoff: Backoff = field(default_factory=Backoff)
-    clock_skew: float = field(default=0.0, init=False)
-    """Seconds by which the service's clock is ahead of ours, as far as it matters."""
-    closed: bool = field(default=False, init=False)
-    _closing: asyncio.Future[None] | None = field(default=None, init=False)
+    def __init__(
+        self,
+        *,
+        region: str,
+        endpoint_resolver: BaseEndpointResolver,
+        credential_resolver: CredentialResolver,
+        transport: Transport,
+        websocket: Transport,
+        by_websocket: bool = False,
+        limiter: StreamLimiter | None = None,
+        observer: Observer | None = None,
+        start_timeout: float = 12.0,
+        start_attempts: int = 3,
+        result_timeout: float = RESULT_TIMEOUT,
+        send_timeout: float = SEND_TIMEOUT,
+        max_unread: int = MAX_UNREAD,
+        refusal_timeout: float = 1.0,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self.region = region
+        self.endpoint_resolver = endpoint_resolver
+        self.credential_resolver = credential_resolver
+        self.transport = transport
+        self.websocket = websocket
+        self.by_websocket = by_websocket
+        self.limiter = limiter
+        self.observer = Observer() if observer is None else observer
+        self.start_timeout = start_timeout
+        self.start_attempts = start_attempts
+        self.result_timeout = result_timeout
+        self.send_timeout = send_timeout
+        self.max_unread = max_unread
+        self.refusal_timeout = refusal_timeout
+        self.backoff = Backoff() if backoff is None else backoff
+        self.clock_skew: float = 0.0
+        """Seconds by which the service's clock is ahead of ours, as far as it matters."""
+        self.closed: bool = False
+        self._closing: asyncio.Future[None] | None = None
 
     async def start(
         self,

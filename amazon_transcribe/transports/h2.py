@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Iterator
 from contextvars import Context
+from heapq import heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING
 
 from .._net.connect import HEAD_START, connect
-from .._net.http2 import Http2Connection
-from .._net.http2_stream import Http2Stream
 from .._net.limits import MAX_UNSENT, PING_INTERVAL
 from .._net.origin import Origin
+from .._net.tls import Sessions
 from ..exceptions import (
     ConnectException,
     ConnectionLostException,
@@ -19,6 +22,10 @@ from ..exceptions import (
     TimeoutException,
 )
 from .base import Request
+
+if TYPE_CHECKING:
+    from .._net.http2 import Http2Connection
+    from .._net.http2_stream import Http2Stream
 
 CLOSE_TIMEOUT = 2.0
 
@@ -60,6 +67,10 @@ class H2Transport:
         ping_interval: float = PING_INTERVAL,
         head_start: float = HEAD_START,
     ) -> None:
+        # Here, as `h2` takes a fifth of the client's import: who makes no client needs none.
+        from .._net.http2 import Http2Connection
+
+        self.connection_type = Http2Connection
         self.max_streams_per_connection = max_streams_per_connection
         self.connect_timeout = connect_timeout
         self.max_unsent = max_unsent
@@ -71,9 +82,10 @@ class H2Transport:
         # An idle connection is kept only if somebody promised to close it in the end.
         self.keep_idle: bool = False
         self.ssl_context = ssl_context
-        self._pool: dict[_Key, list[_Pooled]] = {}
+        self._pool: dict[_Key, _Pool] = {}
         # What each peer allowed on the last connection, until a new one tells.
         self.allowed: dict[Origin, int] = {}
+        self.sessions = Sessions()
         self._closed = False
 
     async def open(self, request: Request, timeout: float) -> Http2Stream:
@@ -106,18 +118,21 @@ class H2Transport:
                         f"{origin.authority} closed the new connection", transient=True
                     )
                 # It died while it lay idle, or is full: another takes the stream.
+            except BaseException:
+                pooled.pool.offer(pooled)
+                raise
             finally:
                 pooled.claims -= 1
                 if not pooled.claims and self._release(pooled):
                     await asyncio.wait({pooled.task})
 
-    async def prewarm(self, origin: Origin, count: int, timeout: float) -> None:
+    async def prewarm(self, origin: Origin, connections: int, timeout: float) -> None:
         """Open connections until so many have room for a stream, and keep them.
 
         A start that comes meanwhile may take one of them.
 
         :param origin: Where to.
-        :param count: How many connections with room there are to be, open ones included.
+        :param connections: How many connections with room there are to be, open ones included.
         :param timeout: Seconds for all of them; at most `connect_timeout` counts.
         """
         if self._closed:
@@ -125,8 +140,7 @@ class H2Transport:
         self.keep_idle = True
         pool = self._pool_to(origin)
         ready = [pooled for pooled in pool if pooled.has_room(self.max_streams_per_connection)]
-        new = [_Pooled(self, origin) for _ in range(count - len(ready))]
-        pool.extend(new)
+        new = [_Pooled(self, pool, origin) for _ in range(connections - len(ready))]
         wanted = [pooled for pooled in (*ready, *new) if not pooled.task.done()]
         for pooled in wanted:
             pooled.held += 1
@@ -168,24 +182,21 @@ class H2Transport:
                     pooled.abort()
                 await asyncio.wait(late, timeout=CLOSE_TIMEOUT / 2)
 
-    def _pool_to(self, origin: Origin) -> list[_Pooled]:
+    def _pool_to(self, origin: Origin) -> _Pool:
         """Return the running loop's connections to an origin: no loop can use another's."""
         key = (asyncio.get_running_loop(), origin)
         if key not in self._pool:
             for other in [other for other in self._pool if other[0].is_closed()]:
                 del self._pool[other]  # closed with connections open
-            self._pool[key] = []
+            self._pool[key] = _Pool()
         return self._pool[key]
 
     def _claim(self, origin: Origin) -> _Pooled:
         """Promise a place on a connection, open or being opened; open one more if none has."""
         pool = self._pool_to(origin)
-        for pooled in pool:
-            if pooled.has_room(self.max_streams_per_connection):
-                break
-        else:
-            pooled = _Pooled(self, origin)
-            pool.append(pooled)
+        pooled = pool.first_with_room(self.max_streams_per_connection) or _Pooled(
+            self, pool, origin
+        )
         pooled.claims += 1
         return pooled
 
@@ -216,11 +227,51 @@ class H2Transport:
 
         :param pooled: The connection, open or being opened.
         """
-        pool = self._pool.get(pooled.key, [])
-        if pooled in pool:
-            pool.remove(pooled)
-            if not pool:
-                del self._pool[pooled.key]
+        pooled.pool.remove(pooled)
+        if not pooled.pool and self._pool.get(pooled.key) is pooled.pool:
+            del self._pool[pooled.key]
+
+
+class _Pool:
+    """The connections to one place, the oldest with room found without a look at the others."""
+
+    def __init__(self) -> None:
+        self._members: dict[int, _Pooled] = {}
+        # The numbers of those that may have room, the oldest on top: one without room leaves
+        # when it is looked at, and comes back when it is offered.
+        self._offered: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __iter__(self) -> Iterator[_Pooled]:
+        return iter(self._members.values())
+
+    def add(self, pooled: _Pooled) -> None:
+        """Take a new connection in."""
+        self._members[pooled.number] = pooled
+        self.offer(pooled)
+
+    def remove(self, pooled: _Pooled) -> None:
+        """Let a connection go, if it is here."""
+        self._members.pop(pooled.number, None)
+
+    def offer(self, pooled: _Pooled) -> None:
+        """Have the next starts look at a connection, if it is here: it may have room again."""
+        if not pooled.is_offered and pooled.number in self._members:
+            pooled.is_offered = True
+            heappush(self._offered, pooled.number)
+
+    def first_with_room(self, limit: int) -> _Pooled | None:
+        """Return the oldest connection with room for a stream."""
+        while self._offered:
+            pooled = self._members.get(self._offered[0])
+            if pooled is not None:
+                if pooled.has_room(limit):
+                    return pooled
+                pooled.is_offered = False
+            heappop(self._offered)
+        return None
 
 
 class _Pooled:
@@ -230,10 +281,15 @@ class _Pooled:
     `held` counts those who want it opened without such a claim.
     """
 
-    def __init__(self, owner: H2Transport, origin: Origin) -> None:
+    _numbers = count()
+
+    def __init__(self, owner: H2Transport, pool: _Pool, origin: Origin) -> None:
+        self.pool = pool
         self.origin = origin
         self.claims = 0
         self.held = 0
+        self.number = next(self._numbers)
+        self.is_offered: bool = False  # to the starts that look for room
         self.kept: bool = False  # lay idle, in which time it may have died
         self.connection: Http2Connection | None = None
         self._owner = owner
@@ -245,6 +301,7 @@ class _Pooled:
         # In nobody's context: it comes to serve other streams than that which asked for it.
         self.task: asyncio.Task[Http2Connection] = Context().run(loop.create_task, self._connect())
         self.task.add_done_callback(self._connected)
+        pool.add(self)
 
     def has_room(self, limit: int) -> bool:
         if self.connection is None:
@@ -284,6 +341,8 @@ class _Pooled:
         """Keep or retire the connection: it has more or fewer streams, or is lost."""
         if self.connection is None:
             return  # its task ends one way or the other
+        if not self.is_offered:
+            self.pool.offer(self)
         if connection.streams:
             self._stop_idling()
         elif not self.claims:
@@ -333,7 +392,7 @@ class _Pooled:
         origin = self.origin
         where = f"{origin.host}:{origin.port}"
         connection = await connect(
-            lambda: Http2Connection(
+            lambda: self._owner.connection_type(
                 client=True,
                 on_change=self.changed,
                 max_unsent=self._owner.max_unsent,
@@ -343,10 +402,13 @@ class _Pooled:
             self._owner.ssl_context,
             "h2",
             self._owner.head_start,
+            self._owner.sessions,
         )
         try:
-            if connection.alpn() not in ("h2", None):
-                raise ConnectException(f"{where} does not speak HTTP/2 (ALPN: {connection.alpn()})")
+            tls = connection.tls
+            alpn = tls.selected_alpn_protocol() if tls is not None else "h2"
+            if alpn != "h2":
+                raise ConnectException(f"{where} does not speak HTTP/2 (ALPN: {alpn or 'none'})")
             try:
                 await connection.ready
             except ConnectionLostException as error:
@@ -368,5 +430,7 @@ class _Pooled:
             connection.abort()
             raise
         self._owner.allowed[origin] = connection.capacity
+        if tls is not None:
+            self._owner.sessions.keep(origin, tls)
         self.connection = connection
         return connection

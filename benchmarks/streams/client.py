@@ -162,6 +162,7 @@ class _WireStream(asyncio.Protocol):
         if not self.open.done():
             self.h2.receive_data(data)
             self.transport.write(self.h2.data_to_send())
+            del self.h2  # it would count
             self.open.set_result(None)
 
     async def send(self):

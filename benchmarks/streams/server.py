@@ -61,7 +61,7 @@ class MessageCount:
 
 
 async def answer(stream: Http2Stream) -> None:
-    stream.connection.respond(stream, RESPONSE)
+    stream.connection.respond(stream, RESPONSE, accepted=True)
     messages, count = MessageCount(), 0
     try:
         while data := await stream.read():

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 import pytest
 
 import amazon_transcribe
-from amazon_transcribe import files, transcribe_file
+from amazon_transcribe import files, model, transcribe_file
 from amazon_transcribe import transcribe as one_call
 from amazon_transcribe.audio import AudioFileException, AudioSource, open_audio, paced
 from amazon_transcribe.audio._clock import clock_of
@@ -179,7 +179,7 @@ async def test_calls_and_medical_speech_with_a_client_of_their_own() -> None:
     ],
 )
 def test_their_keywords_are_those_of_the_start(start: str, parameters: type) -> None:
-    types = get_type_hints(getattr(TranscribeStreamingClient, start))
+    types = get_type_hints(getattr(TranscribeStreamingClient, start), localns=vars(model))
     of_the_audio = {
         *("media_sample_rate_hz", "media_encoding", "enable_channel_identification"),
         *("number_of_channels", "idle", "idle_after", "return"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ssl
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any
@@ -418,3 +419,35 @@ async def test_late_frames_of_streams_long_ended_harm_no_other() -> None:
             assert len([event async for event in stream.output_stream]) == 1
             another.cancel()
             await asyncio.wait({another})
+
+
+async def test_a_connection_resumes_the_tls_session_of_an_earlier_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with LocalTranscribe("scripted", tls=True) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
+        async with client_of(server) as client:
+            streams = [await start(client) for _ in range(3)]
+            assert sorted(resumed(client)) == [False, True, True]
+            for stream in streams:
+                await stream.drain()
+
+
+async def test_a_session_that_nobody_checked_opens_no_connection_that_is_checked() -> None:
+    async with LocalTranscribe("scripted", tls=True) as server:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        async with client_of(server, ssl_context=context) as client:
+            stream = await start(client)
+            context.verify_mode = ssl.CERT_REQUIRED
+            with pytest.raises(ConnectException, match="CERTIFICATE_VERIFY_FAILED"):
+                await start(client)
+            await stream.close()
+
+
+def resumed(client: TranscribeStreamingClient) -> list[bool | None]:
+    """Return of each connection whether it has resumed a TLS session."""
+    transport = client._transport
+    assert isinstance(transport, H2Transport)
+    everything = [pooled.connection for pool in transport._pool.values() for pooled in pool]
+    return [each.tls.session_reused for each in everything if each and each.tls]

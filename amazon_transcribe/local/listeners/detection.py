@@ -7,7 +7,7 @@ import ssl
 from dataclasses import replace
 from functools import partial
 
-from ..._net.tls import shrink_handshake
+from ..._net.tls import share_buffer_early
 from ...exceptions import missing_extra
 from ..log import logger
 from .arrivals import Arrivals
@@ -58,7 +58,7 @@ class NewConnection(Stage):
         # TLS drops what comes before it is ready.
         plain.pause_reading()
         loop = asyncio.get_running_loop()
-        loop.call_soon(shrink_handshake, plain)
+        loop.call_soon(share_buffer_early, plain)
         limit = self._hooks.limits.handshake
         try:
             secure = await loop.start_tls(

@@ -11,7 +11,7 @@ import asyncio
 import h11
 
 from ..._net.limits import Budget
-from ..._net.tls import shrink_buffer
+from ..._net.tls import share_buffer
 from ..pages import Page, text
 from .hooks import ServerHooks
 from .stage import Stage
@@ -36,7 +36,7 @@ class ServerHttp1(Stage):
         self._takes_body = True  # but for the answer to HEAD
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        shrink_buffer(transport)
+        share_buffer(transport)
         super().connection_made(transport)
 
     def pause_writing(self) -> None:

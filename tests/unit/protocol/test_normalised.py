@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from enum import Enum, IntEnum
 from typing import Any
 from urllib.parse import parse_qs
 
-import msgspec
 import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
+from msgspec.structs import replace
 
 from amazon_transcribe._protocol import rest_json
 from amazon_transcribe._protocol.client_session import ClientSession
@@ -232,7 +231,7 @@ def test_what_the_client_computes_from_a_request_takes_the_plain_values() -> Non
     assert byte_rate(plain) == 64_000
     assert len(silence_of(plain)) == 6_400
     for encoding, silence in (("g711-alaw", b"\xd5"), ("g711-ulaw", b"\xff")):
-        telephony = msgspec.structs.replace(plain, media_encoding=encoding)
+        telephony = replace(plain, media_encoding=encoding)
         assert byte_rate(telephony) == 32_000
         assert silence_of(telephony) == 3_200 * silence
 

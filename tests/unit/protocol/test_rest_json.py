@@ -5,10 +5,10 @@ That they are the service model's is shown in `test_service_model`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 import pytest
+from msgspec.structs import replace
 
 from amazon_transcribe._protocol import rest_json
 from amazon_transcribe._protocol.constraints import OneOf

@@ -98,7 +98,7 @@ class Walk:
         method = method_of(ours)
         call = getattr(TranscribeStreamingClient, method)
         parameters = inspect.signature(call).parameters
-        types = typing.get_type_hints(call)
+        types = typing.get_type_hints(call, localns=vars(model))
         described = descriptions_in(call)
         meant = descriptions_in(ours.request)
         for name, theirs in inputs.items():

@@ -67,14 +67,14 @@ def test_final(error: SDKError) -> None:
 @pytest.mark.parametrize(
     ("error", "first"),
     [
-        (ConnectionLostException("gone"), Backoff.first),
-        (LimitExceededException("too many"), Backoff.first_throttled),
+        (ConnectionLostException("gone"), Backoff().first),
+        (LimitExceededException("too many"), Backoff().first_throttled),
     ],
     ids=repr,
 )
 def test_waits_grow_up_to_a_limit_and_are_random(error: SDKError, first: float) -> None:
     for attempt in range(1, 12):
-        longest = min(first * 2 ** (attempt - 1), Backoff.longest)
+        longest = min(first * 2 ** (attempt - 1), Backoff().longest)
         waits = {Backoff().delay(attempt, error) for _ in range(50)}
         assert len(waits) > 40
         assert 0 <= min(waits) <= max(waits) <= longest
