@@ -27,7 +27,7 @@ from amazon_transcribe.auth import StaticCredentialResolver
 from amazon_transcribe.exceptions import SDKError
 from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.listeners.hooks import Limits
-from amazon_transcribe.local.pages import Pages, text
+from amazon_transcribe.local.pages import Pages, Route, text
 from tests.support.callers import SECOND, client_of, start, until
 
 UPGRADE = {
@@ -164,7 +164,7 @@ async def test_on_loopback_a_foreign_name_is_refused(server: LocalTranscribe, ht
     [("127.0.0.1", 421), ("::1", 421), ("localhost", 421), ("0.0.0.0", 200), ("box", 200)],
 )
 def test_elsewhere_the_network_names_the_server(listens_on: str, status: int) -> None:
-    page = Pages({"/": lambda: text("")}, listens_on).find("GET", "/", "transcribe.svc:8770")
+    page = Pages({"/": Route(lambda _: text(""))}, listens_on).find("GET", "/", "transcribe.svc:8770")
     assert page is not None
     assert page.status == status
 
