@@ -1,6 +1,8 @@
 // The page's session with its server: the keys that sign its streams, and what the server knows
 // of all streams. The server ends a session that asks nothing for five minutes.
 
+import { ConnectionLost } from "./stream.js";
+
 const TIMEOUT = 10_000; // milliseconds
 
 export class Session {
@@ -31,7 +33,10 @@ export class Session {
 }
 
 async function post(path, expected = []) {
-  const answer = await fetch(path, { method: "POST", signal: AbortSignal.timeout(TIMEOUT) });
+  const options = { method: "POST", signal: AbortSignal.timeout(TIMEOUT) };
+  const answer = await fetch(path, options).catch(() => {
+    throw new ConnectionLost("The server does not answer");
+  });
   if (answer.ok || expected.includes(answer.status)) return answer;
   throw new Error(`The server answered with status ${answer.status}: ${await answer.text()}`);
 }

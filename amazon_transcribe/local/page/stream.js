@@ -3,7 +3,7 @@
 import { encodeMessage, EventStreamDecoder, EventStreamError } from "./eventstream.js";
 
 const PAUSES = [0.25, 0.5, 1, 2, 4]; // seconds before each new attempt
-const OPEN_TIMEOUT = 10; // seconds for a connection, and for what is asked before it
+const OPEN_TIMEOUT = 10; // seconds for a connection
 const END_TIMEOUT = 30; // seconds without a message once all audio is sent
 const MAX_UNSENT = 1024 * 1024; // bytes
 const SAME = 0.1; // seconds that a result's end may move when its audio is sent again
@@ -34,7 +34,8 @@ export class ConnectionLost extends Error {}
 // onLost: called before a new attempt, with the reason and which one it is, from 1 on.
 // signal: an AbortSignal that ends it at once.
 //
-// It rejects with Refused, ConnectionLost or what `open` rejects with.
+// It rejects with Refused, ConnectionLost or what `open` rejects with. After a ConnectionLost,
+// `open`'s too, it tries again.
 export async function transcribe({ audio, open, onResult, onLost, signal }) {
   const channels = audio.channels === 2 ? ["ch_0", "ch_1"] : [undefined];
   const settled = new Map(channels.map((channel) => [channel, 0])); // ends of final results
@@ -53,7 +54,7 @@ export async function transcribe({ audio, open, onResult, onLost, signal }) {
 
   for (;;) {
     try {
-      const url = await within(OPEN_TIMEOUT, open(), "The server does not answer");
+      const url = await open();
       const from = Math.max(audio.byteAt(Math.min(...settled.values())), audio.begin);
       const base = from / audio.bytesPerSecond;
       return await converse(url, audio, from, signal, (result) => takeResult(result, base));
@@ -158,13 +159,4 @@ function shifted(result, seconds) {
     Items: (alternative.Items ?? []).map(moved),
   }));
   return { ...moved(result), Alternatives: alternatives };
-}
-
-// Wait for a promise no longer than that.
-function within(seconds, promise, message) {
-  let timer = 0;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new ConnectionLost(message)), seconds * 1000);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
