@@ -63,7 +63,7 @@ def engine() -> Engine:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(engine: Engine) -> AsyncIterator[LocalTranscribe]:
     """A server that hears real speech."""
-    async with LocalTranscribe(engine, keep_streams=100) as made:
+    async with LocalTranscribe(engine, tls=True) as made:
         yield made
 
 
@@ -84,7 +84,7 @@ async def open_page(browser: Any, server: LocalTranscribe) -> AsyncIterator[Open
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda said: said.type == "error" and take(said.text, tolerate))
-        await page.goto(url or server.endpoint_url)
+        await page.goto(url or server.endpoint_urls[0])
         return page
 
     yield open_it

@@ -17,6 +17,8 @@ from tests.support.wav import wav
 
 PICTURES = ROOT / "docs" / "pictures"
 SHORT = AUDIO / "goforward.wav"
+CALL = ("0870", "0920", "0930")
+WINDOW = {"width": 1180, "height": 820}
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.any_codec]
 
@@ -30,14 +32,16 @@ def expect(browser: Any) -> Any:
 
 
 @pytest.fixture
-def two_sides(tmp_path: Path) -> Path:
-    """A recording with a speaker on each channel."""
-    (first, rate), (second, _) = (
-        recording("sense_and_sensibility_0920"),
-        recording("sense_and_sensibility_0930"),
-    )
+def call(tmp_path: Path) -> Path:
+    """A recording with a speaker on each channel, who speak in turn."""
+    sides = b"", b""
+    for number, name in enumerate(CALL):
+        pcm, rate = recording(f"sense_and_sensibility_{name}")
+        turn = [bytes(len(pcm) + rate)] * 2  # a silent half second follows
+        turn[number % 2] = pcm + bytes(rate)
+        sides = sides[0] + turn[0], sides[1] + turn[1]
     path = tmp_path / "call.wav"
-    path.write_bytes(wav(interleaved(first, bytes(rate * 2) + second), channels=2, rate=rate))
+    path.write_bytes(wav(interleaved(*sides), channels=2, rate=rate))
     return path
 
 
@@ -63,10 +67,9 @@ async def said_on(page: Any) -> str:
 
 
 async def test_the_microphone_is_heard(open_page: OpenPage, expect: Any) -> None:
-    size = {"width": 1180, "height": 920}
-    page = await open_page(color_scheme="light", viewport=size)
+    page = await open_page(color_scheme="light", viewport=WINDOW)
     await page.get_by_role("button", name="Speak").click()
-    await expect(page.locator("#lines li")).not_to_have_count(0)
+    await expect(page.locator("#lines li")).to_have_count(2)
     await expect(page.locator("#partials .stable")).not_to_have_count(0)
     await expect(page.locator("#partials .open")).not_to_have_count(0)
     await expect(page.locator("#latency")).to_have_text(re.compile(r"^\d+\.\d\d s$"))
@@ -80,26 +83,24 @@ async def test_the_microphone_is_heard(open_page: OpenPage, expect: Any) -> None
     await expect(page.locator("#partials")).to_have_text("")
     heard = await said_on(page)
     first = said_in("sense_and_sensibility_all")[:20]
-    assert share_heard(heard, first) > 0.8
+    assert share_heard(heard, first) > 0.6
     await expect(page.locator("#announcer")).to_have_text(
         await page.locator("#lines p").last.text_content()
     )
 
 
-async def test_a_call_is_told_apart(
-    open_page: OpenPage, expect: Any, two_sides: Path, server: LocalTranscribe
-) -> None:
-    size = {"width": 1180, "height": 920}
-    page = await open_page(color_scheme="dark", viewport=size)
+async def test_a_call_is_told_apart(open_page: OpenPage, expect: Any, call: Path) -> None:
+    page = await open_page(color_scheme="dark", viewport=WINDOW)
     await page.get_by_label("Two speakers on two channels").check()
     async with page.expect_file_chooser() as chooser:
         await page.get_by_role("button", name="Open a recording").click()
-    await (await chooser.value).set_files(two_sides)
+    await (await chooser.value).set_files(call)
     await expect(page.get_by_role("status")).to_have_text("Done: call.wav.")
-    for number, name in ((1, "0920"), (2, "0930")):
+    for number, names in ((1, CALL[::2]), (2, CALL[1::2])):
         lines = page.locator("#lines li", has_text=f"Channel {number}").locator(".word")
         heard = " ".join(await lines.all_text_contents())
-        assert share_heard(heard, said_in(f"sense_and_sensibility_{name}")) > 0.7
+        said = [word for name in names for word in said_in(f"sense_and_sensibility_{name}")]
+        assert share_heard(heard, said) > 0.7
     await expect(page.locator("#streams tr").first).to_contain_text("complete")
     await take_picture(page, "page-dark.png")
     await page.locator("#lines summary").first.click()
@@ -135,6 +136,13 @@ async def test_a_dropped_recording_is_read_and_downloaded(open_page: OpenPage, e
     assert "-->" in texts["SRT"]
     assert texts["VTT"].startswith("WEBVTT\n\n00:00:0")
     assert json.loads(texts["JSON"])["transcript"] == "Go forward ten meters."
+
+
+async def test_it_works_over_tls(open_page: OpenPage, expect: Any, server: LocalTranscribe) -> None:
+    page = await open_page(server.endpoint_url, ignore_https_errors=True)
+    await page.set_input_files("#file", SHORT)
+    await expect(page.get_by_role("status")).to_have_text(f"Done: {SHORT.name}.")
+    assert words(await said_on(page)) == said_in("goforward")
 
 
 async def test_everything_is_reached_by_the_keyboard(open_page: OpenPage, expect: Any) -> None:
@@ -223,7 +231,7 @@ async def test_other_sites_get_no_keys(
     page = await open_page(tolerate="evil|421|ERR_FAILED")
     await expect(page.locator("#engine")).to_contain_text("en-US")
     before = list(server._page.keys)
-    port = server.endpoint_url.rpartition(":")[2]
+    port = server.endpoint_urls[0].rpartition(":")[2]
     answer = await page.goto(f"http://evil.example:{port}/")  # DNS leads it to this machine
     assert answer.status == 421
     await page.route("http://evil.example/", lambda route: route.fulfill(body="<title>evil"))
@@ -237,7 +245,7 @@ async def test_other_sites_get_no_keys(
             };
             return Promise.all(["cors", "no-cors"].map(mode => ask(mode).catch(String)));
         }""",
-        server.endpoint_url,
+        server.endpoint_urls[0],
     )
     assert outcomes[0].startswith("TypeError")
     assert outcomes[1] in (outcomes[0], "opaque ")

@@ -78,7 +78,7 @@ async function speak() {
 async function open(file) {
   const stream = begin(`Reading ${file.name}…`);
   try {
-    showFigures({ "latency-note": "of the microphone; recordings have a speed" });
+    showFigures({ "latency-note": "of a microphone only" });
     const audio = await readRecording(file, $("apart").checked);
     showStatus(`Transcribing ${file.name}…`);
     const start = performance.now();
