@@ -419,7 +419,7 @@ def test_serve_writes_json_lines() -> None:
     }
     command = [sys.executable, "-W", "error", "-m", "amazon_transcribe", "serve"]
     process = subprocess.Popen(
-        [*command, "--engine", "scripted", "-v", "--log-format", "json"],
+        [*command, "--engine", "scripted", "--no-page", "-v", "--log-format", "json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
@@ -430,6 +430,9 @@ def test_serve_writes_json_lines() -> None:
         connection = HTTPConnection("127.0.0.1", port or 0, timeout=60)
         connection.request("GET", "/nowhere", headers=UPGRADE)
         assert connection.getresponse().status == 404
+        connection.close()
+        connection.request("GET", "/")
+        assert connection.getresponse().status == 426
         connection.close()
         process.terminate()
         _, said = process.communicate(timeout=60)

@@ -12,7 +12,7 @@ import pytest
 from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines import Engine
 from tests.page.conftest import AUDIO, ENVIRONMENT, ROOT, SPOKEN, OpenPage, serving
-from tests.support.sounds import interleaved, recording, said_in, share_heard, words
+from tests.support.sounds import encoded, interleaved, recording, said_in, share_heard, words
 from tests.support.wav import wav
 
 PICTURES = ROOT / "docs" / "pictures"
@@ -136,6 +136,22 @@ async def test_a_dropped_recording_is_read_and_downloaded(open_page: OpenPage, e
     assert "-->" in texts["SRT"]
     assert texts["VTT"].startswith("WEBVTT\n\n00:00:0")
     assert json.loads(texts["JSON"])["transcript"] == "Go forward ten meters."
+
+
+async def test_the_server_decodes_what_the_browser_cannot(
+    open_page: OpenPage, expect: Any, tmp_path: Path
+) -> None:
+    page = await open_page()
+    await page.evaluate(
+        """() => {
+            OfflineAudioContext.prototype.decodeAudioData = () => Promise.reject(new Error());
+        }"""
+    )
+    file = tmp_path / "order.flac"
+    file.write_bytes(encoded(*recording("goforward"), "flac"))
+    await page.set_input_files("#file", file)
+    await expect(page.get_by_role("status")).to_have_text("Done: order.flac.")
+    assert words(await said_on(page)) == said_in("goforward")
 
 
 async def test_it_works_over_tls(open_page: OpenPage, expect: Any, server: LocalTranscribe) -> None:

@@ -61,9 +61,8 @@ async function speak() {
       showLevel(0);
     };
     if (stream.isStopped) await stream.onStop();
-    else showStatus("Listening. Press Stop when you are done.");
     const since = (time) => performance.now() - arrivals[Math.ceil(time / CHUNK_SECONDS) - 1];
-    await follow(stream, audio, "microphone", since);
+    await follow(stream, audio, "microphone", "Listening. Press Stop when you are done.", since);
     showStatus("Done.");
   } catch (error) {
     fail(stream, error);
@@ -80,9 +79,10 @@ async function open(file) {
   try {
     showFigures({ "latency-note": "of a microphone only" });
     const audio = await readRecording(file, $("apart").checked);
-    showStatus(`Transcribing ${file.name}…`);
+    if (audio.encoding === "pcm") showFigures({ speed: `of ${clock(audio.seconds)}` });
     const start = performance.now();
-    await follow(stream, audio, file.name.replace(/\.[^.]*$/, ""));
+    const title = file.name.replace(/\.[^.]*$/, "");
+    await follow(stream, audio, title, `Transcribing ${file.name}…`);
     const seconds = (performance.now() - start) / 1000;
     if (audio.encoding === "pcm") {
       showFigures({
@@ -126,8 +126,10 @@ function begin(status) {
 
 // Send the audio of a stream, and show what comes.
 //
+// title: the name of downloads.
+// status: shown while a connection stands.
 // since: returns the milliseconds since a time of the audio was heard, where that is known.
-async function follow(stream, audio, title, since = null) {
+async function follow(stream, audio, title, status, since = null) {
   if (!globalThis.isSecureContext) {
     throw new Error("Browsers let localhost and https pages sign requests only: open one of them.");
   }
@@ -140,10 +142,6 @@ async function follow(stream, audio, title, since = null) {
     else takeFinal(result);
     showPartials([...partials.values()]);
     showFigures({ audio: clock(result.EndTime) });
-    if (!since && !stream.isStopped && audio.encoding === "pcm") {
-      const part = Math.min(99, Math.round((result.EndTime / audio.seconds) * 100));
-      showStatus(`Transcribing ${title}: ${part} %`);
-    }
   }
 
   function takeFinal(result) {
@@ -169,6 +167,9 @@ async function follow(stream, audio, title, since = null) {
   await transcribe({
     audio,
     open: () => signedUrl(stream, audio),
+    onOpen: () => {
+      if (!stream.isStopped) showStatus(status);
+    },
     onResult: take,
     onLost: ({ message }, attempt) => {
       partials.clear();

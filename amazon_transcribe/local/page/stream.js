@@ -30,13 +30,14 @@ export class ConnectionLost extends Error {}
 //
 // audio: an Audio, which may still grow.
 // open: returns the promise of a URL for a new connection.
+// onOpen: called when a connection has been made.
 // onResult: called with each result; its times count from the beginning of the audio.
 // onLost: called before a new attempt, with the reason and which one it is, from 1 on.
 // signal: an AbortSignal that ends it at once.
 //
 // It rejects with Refused, ConnectionLost or what `open` rejects with. After a ConnectionLost,
 // `open`'s too, it tries again.
-export async function transcribe({ audio, open, onResult, onLost, signal }) {
+export async function transcribe({ audio, open, onOpen, onResult, onLost, signal }) {
   const channels = audio.channels === 2 ? ["ch_0", "ch_1"] : [undefined];
   const settled = new Map(channels.map((channel) => [channel, 0])); // ends of final results
   let failures = 0;
@@ -57,7 +58,8 @@ export async function transcribe({ audio, open, onResult, onLost, signal }) {
       const url = await open();
       const from = Math.max(audio.byteAt(Math.min(...settled.values())), audio.begin);
       const base = from / audio.bytesPerSecond;
-      return await converse(url, audio, from, signal, (result) => takeResult(result, base));
+      const take = (result) => takeResult(result, base);
+      return await converse({ url, audio, from, onOpen, onResult: take, signal });
     } catch (error) {
       if (!(error instanceof ConnectionLost) || signal.aborted) throw error;
       if (failures === PAUSES.length) throw error;
@@ -69,7 +71,7 @@ export async function transcribe({ audio, open, onResult, onLost, signal }) {
 }
 
 // Send the audio from a byte on over one connection; resolve at its clean end.
-async function converse(url, audio, from, signal, onResult) {
+async function converse({ url, audio, from, onOpen, onResult, signal }) {
   const socket = new WebSocket(url);
   socket.binaryType = "arraybuffer";
   const decoder = new EventStreamDecoder();
@@ -88,6 +90,7 @@ async function converse(url, audio, from, signal, onResult) {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     socket.onopen = () => {
       clearTimeout(timer);
+      onOpen();
       send(socket, audio, from).then((isWhole) => {
         isSent = isWhole;
         if (isWhole) expectMore(END_TIMEOUT);
