@@ -272,7 +272,7 @@ class LocalTranscribe:
                 raise SDKError("the server is already running")
             self._urls.clear()
             self._metrics = Metrics()
-            self._page.keys.clear()
+            self._page.clear()
             self._records = StreamRecords(self._keep_streams, on_change=self._stream_changed)
             self._cleanup = AsyncExitStack()
             try:

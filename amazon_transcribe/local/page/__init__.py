@@ -23,6 +23,7 @@ LIFETIME = 300.0
 """Seconds for which a page's keys are good after it last asked; it asks every few seconds."""
 
 _MAX_PAGES = 100  # that are open at a time; the one that asked longest ago makes room
+_MAX_REASON = 300  # characters, as in the log
 _MAX_ROWS = 50  # of streams that are open, and of those that have ended
 
 _FOLDER = Path(__file__).parent
@@ -67,6 +68,12 @@ class BrowserPage:
             "/page/streams": Route(self._streams, is_own=True),
             "/page/leave": Route(self._leave, is_own=True),
         }
+
+    def clear(self) -> None:
+        """End the pages' keys and forget all streams, as the server starts anew."""
+        self.keys.clear()
+        self._open.clear()
+        self._ended.clear()
 
     def take(self, record: StreamRecord) -> None:
         """Take note of a stream that has begun, or has ended."""
@@ -194,5 +201,5 @@ def _row(record: StreamRecord, seconds: float) -> dict[str, object]:
         "lag": record.lag,
         "finals": record.finals,
         "end": record.ended,
-        "reason": record.reason[:300],
+        "reason": record.reason[:_MAX_REASON],
     }

@@ -7,11 +7,9 @@ const VOICES = 6; // colours in style.css
 
 const $ = (id) => document.getElementById(id);
 const captions = $("captions");
-let voices = []; // in the order of their first words
 
 // Remove everything that was said.
 export function clearCaptions() {
-  voices = [];
   $("lines").replaceChildren();
   $("partials").replaceChildren();
   $("empty").hidden = true;
@@ -130,9 +128,7 @@ function listOf(result) {
 }
 
 function colourOf(voice) {
-  if (voice === "") return "voice-none";
-  if (!voices.includes(voice)) voices.push(voice);
-  return `voice-${(Number(voice.split(" ")[1]) - 1) % VOICES}`;
+  return voice && `voice-${(Number(voice.split(" ")[1]) - 1) % VOICES}`;
 }
 
 // Change the captions; who read their end still does afterwards.
@@ -143,7 +139,8 @@ function keepingPlace(change) {
 }
 
 function readable(operation) {
-  return operation.replace(/^Start|StreamTranscription$|Stream$/g, "").replace(/([a-z])([A-Z])/g, "$1 $2") || "Transcription";
+  const name = operation.replace(/^(Start|Get)|Stream(Transcription)?$/g, "");
+  return name.replace(/([a-z])([A-Z])/g, "$1 $2") || "Transcription";
 }
 
 function milliseconds(seconds) {
