@@ -228,7 +228,7 @@ async def test_a_wrong_key_is_told(open_page: OpenPage, expect: Any) -> None:
     await expect(page.locator("#streams .refused").first).to_contain_text("signature")
 
 
-async def test_what_cannot_be_read_is_told(
+async def test_what_cannot_be_heard_is_told(
     open_page: OpenPage, expect: Any, tmp_path: Path
 ) -> None:
     page = await open_page()
@@ -239,12 +239,20 @@ async def test_what_cannot_be_read_is_told(
     await page.get_by_label("Two speakers on two channels").check()
     await page.set_input_files("#file", SHORT)
     await expect(page.get_by_role("alert")).to_contain_text("one channel only")
+    await page.evaluate(
+        """() => {
+            const error = new DOMException("", "NotAllowedError");
+            navigator.mediaDevices.getUserMedia = () => Promise.reject(error);
+        }"""
+    )
+    await page.get_by_role("button", name="Speak").click()
+    await expect(page.get_by_role("alert")).to_contain_text("The microphone is not allowed.")
 
 
 async def test_other_sites_get_no_keys(
     open_page: OpenPage, expect: Any, server: LocalTranscribe
 ) -> None:
-    page = await open_page(tolerate="evil|421|ERR_FAILED")
+    page = await open_page(tolerate="evil|421|426|ERR_FAILED")
     await expect(page.locator("#engine")).to_contain_text("en-US")
     before = list(server._page.keys)
     port = server.endpoint_urls[0].rpartition(":")[2]

@@ -44,17 +44,13 @@ async function speak() {
   showFigures({ "latency-note": "from the end of the last word" });
   try {
     const arrivals = []; // when each chunk came
-    let audio = null;
-    const microphone = await openMicrophone(
-      (pcm, peak) => {
-        arrivals.push(performance.now());
-        audio?.push(pcm);
-        showLevel(peak);
-      },
-      () => stream.stop("The microphone is gone."),
-    );
-    audio = new Audio({ sampleRate: microphone.sampleRate, keepSeconds: KEPT_SECONDS });
-    arrivals.length = 0;
+    const microphone = await openMicrophone(() => stream.stop("The microphone is gone."));
+    const audio = new Audio({ sampleRate: microphone.sampleRate, keepSeconds: KEPT_SECONDS });
+    microphone.start((pcm, peak) => {
+      arrivals.push(performance.now());
+      audio.push(pcm);
+      showLevel(peak);
+    });
     stream.onStop = async () => {
       await microphone.close();
       audio.end();
@@ -136,6 +132,8 @@ async function follow(stream, audio, title, status, since = null) {
   name = title;
   const partials = new Map();
   const latencies = [];
+  const sure = []; // how sure the recogniser is of each word, where it says so
+  let words = 0;
 
   function take(result) {
     if (result.IsPartial) partials.set(result.ResultId, result);
@@ -149,14 +147,17 @@ async function follow(stream, audio, title, status, since = null) {
     if (!result.Alternatives?.[0]?.Transcript) return;
     finals.push(result);
     showFinal(result);
-    const words = finals.flatMap(wordsOf);
-    const known = words.map(({ confidence }) => confidence).filter((each) => each !== undefined);
-    const mean = known.reduce((sum, each) => sum + each, 0) / known.length;
-    showFigures({
-      words: String(words.length),
-      confidence: known.length > 0 ? `${Math.round(mean * 100)} % sure on average` : "\u00a0",
-    });
-    const latency = since?.(wordsOf(result).at(-1)?.end ?? result.EndTime);
+    const said = wordsOf(result);
+    for (const { confidence = null } of said) {
+      words += 1;
+      if (confidence !== null) sure.push(confidence);
+    }
+    showFigures({ words: String(words) });
+    if (sure.length > 0) {
+      const mean = sure.reduce((sum, each) => sum + each, 0) / sure.length;
+      showFigures({ confidence: `${Math.round(mean * 100)} % sure on average` });
+    }
+    const latency = since?.(said.at(-1)?.end ?? result.EndTime);
     if (latency > 0) {
       latencies.push(latency / 1000);
       showFigures({ latency: `${median(latencies.slice(-TIMED)).toFixed(2)} s` });

@@ -7,11 +7,12 @@ const FLUSH_TIMEOUT = 1000; // milliseconds for the last chunk
 
 // Open the microphone.
 //
-// onChunk: called with each chunk, a Uint8Array, and its peak from 0 to 1.
 // onGone: called when the microphone is unplugged, or taken away by the browser.
 //
-// It resolves with {sampleRate, close}, and rejects with an Error that says what to do.
-export async function openMicrophone(onChunk, onGone) {
+// It resolves with {sampleRate, start, close}, and rejects with an Error that says what to do.
+// `start` takes a function that is called with each chunk, a Uint8Array, and its peak from 0
+// to 1; `close` resolves after the last of them.
+export async function openMicrophone(onGone) {
   if (!navigator.mediaDevices) {
     throw new Error("Browsers give the microphone to localhost and to https pages only.");
   }
@@ -32,15 +33,19 @@ export async function openMicrophone(onChunk, onGone) {
     channelCountMode: "explicit",
     processorOptions: { frames: Math.round(sampleRate * CHUNK_SECONDS) },
   });
-  const flushed = new Promise((resolve) => {
-    recorder.port.onmessage = ({ data }) => {
-      if (data === null) resolve();
-      else onChunk(new Uint8Array(data.pcm), data.peak);
-    };
-  });
   media.getAudioTracks().forEach((track) => track.addEventListener("ended", onGone));
-  context.createMediaStreamSource(media).connect(recorder).connect(context.destination);
   await context.resume();
+  let flushed;
+
+  function start(onChunk) {
+    flushed = new Promise((resolve) => {
+      recorder.port.onmessage = ({ data }) => {
+        if (data === null) resolve();
+        else onChunk(new Uint8Array(data.pcm), data.peak);
+      };
+    });
+    context.createMediaStreamSource(media).connect(recorder).connect(context.destination);
+  }
 
   async function close() {
     recorder.port.postMessage("stop");
@@ -48,7 +53,7 @@ export async function openMicrophone(onChunk, onGone) {
     media.getTracks().forEach((track) => track.stop());
     await context.close();
   }
-  return { sampleRate, close };
+  return { sampleRate, start, close };
 }
 
 const WHY = {
