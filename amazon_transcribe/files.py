@@ -152,7 +152,7 @@ async def open_client(
         if local is True:
             from .local import LocalTranscribe
 
-            local = await stack.enter_async_context(LocalTranscribe())
+            local = await stack.enter_async_context(LocalTranscribe(page=False))
         if local:
             endpoint_url, credentials = local.endpoint_url, local.credentials
         client = TranscribeStreamingClient(

@@ -104,6 +104,9 @@ def check_wheel(wheel: Path, *, compiled: bool) -> None:
         {"amazon_transcribe/py.typed", "amazon_transcribe/_wire/_codec.pyi"} <= set(names),
         "… with its types",
     )
+    pages = {path.name for path in (ROOT / "amazon_transcribe/local/page").glob("*.[!p]*")}
+    held = {name.rpartition("/")[2] for name in names if "/local/page/" in name}
+    check(pages <= held, "… with the files of its page")
     extensions = [name for name in names if name.endswith((".so", ".pyd"))]
     check(len(extensions) == compiled, f"… with {int(compiled)} extension")
 

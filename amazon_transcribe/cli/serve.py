@@ -102,6 +102,12 @@ Point any client at it:
         help="the longest audio of a stream (default: %(default)g)",
     )
     parser.add_argument(
+        "--page",
+        action=argparse.BooleanOptionalAction,
+        help="a page for browsers at the server's address; whoever reaches it needs no key "
+        "(default: on loopback only)",
+    )
+    parser.add_argument(
         "--lenient",
         action="store_true",
         help="accept and ignore what only the real service can do, such as speaker labels "
@@ -197,6 +203,7 @@ async def _serve_until_cancelled(arguments: argparse.Namespace) -> int:
             max_streams=arguments.max_streams,
             max_seconds=arguments.max_seconds,
             lenient=arguments.lenient,
+            page=arguments.page,
             **engine_options(arguments),
         )
         if sys.stdout is not None:

@@ -261,7 +261,7 @@ async def _connect(
         transport = stack.enter_context(recording_transport(arguments.record))
     server = None
     if arguments.local:
-        server = await start_server(stack, **engine_options(arguments))
+        server = await start_server(stack, page=False, **engine_options(arguments))
         display.notice(f"local: {server.engine_name} answers")
     return await stack.enter_async_context(
         open_client(

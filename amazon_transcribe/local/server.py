@@ -32,7 +32,8 @@ from .listeners.hooks import Connection, Limits, ServerHooks
 from .listeners.listener import Listener
 from .log import logger
 from .metrics import CONTENT_TYPE, Metrics
-from .pages import Page, Pages, text
+from .page import BrowserPage
+from .pages import Page, Pages, Route, is_loopback, text
 from .service import TranscriptionService
 from .service.categories import read_categories
 from .service.records import StreamRecord, StreamRecords, log_end
@@ -84,6 +85,9 @@ class LocalTranscribe:
         labels, other languages and personal information, and say so in the log.
     :param workers: Threads for recognition, at least 1; by default one for each core.
     :param faults: Faults to inject, see `Fault`; one stream may get several.
+    :param page: Whether a browser gets a page at `/`, which transcribes the microphone and files
+        and shows the streams. Whoever reaches the page can open streams without a key, so by
+        default there is one on loopback only.
     :param keep_streams: How many streams of a start are kept in `streams`, the first ones,
         with their results and up to 64 MiB of audio together; none by default.
     :raises ValidationException: for an argument that is not allowed; from `start`, for an
@@ -121,6 +125,7 @@ class LocalTranscribe:
         lenient: bool = False,
         workers: int | None = None,
         faults: Iterable[Fault] = (),
+        page: bool | None = None,
         keep_streams: int = 0,
     ) -> None:
         if not isinstance(engine, str) and not isinstance(getattr(engine, "name", None), str):
@@ -157,9 +162,10 @@ class LocalTranscribe:
         self._vocabulary_filters = dict(vocabulary_filters or {})
         self._categories = categories
         self._faults = Faults(faults)
+        self._page = BrowserPage(self._secrets, self._describe)
         self._new_service = partial(
             TranscriptionService,
-            secrets=self._secrets,
+            secrets=self._page.keys,
             workers=workers or os.cpu_count() or 1,
             audio_timeout=audio_timeout,
             max_seconds=max_seconds,
@@ -170,8 +176,15 @@ class LocalTranscribe:
         self._keep_streams = keep_streams
         self._records = StreamRecords(keep_streams)
         self._metrics = Metrics()
+        has_page = is_loopback(host) if page is None else page
         self._pages = Pages(
-            {"/health": self._health, "/ready": self._readiness, "/metrics": self._measures}, host
+            {
+                "/health": Route(self._health),
+                "/ready": Route(self._readiness),
+                "/metrics": Route(self._measures),
+                **(self._page.routes if has_page else {}),
+            },
+            host,
         )
         self._service: TranscriptionService
         self._changing = asyncio.Lock()  # held by `start` and `close`
@@ -259,6 +272,7 @@ class LocalTranscribe:
                 raise SDKError("the server is already running")
             self._urls.clear()
             self._metrics = Metrics()
+            self._page.clear()
             self._records = StreamRecords(self._keep_streams, on_change=self._stream_changed)
             self._cleanup = AsyncExitStack()
             try:
@@ -419,6 +433,7 @@ class LocalTranscribe:
 
     def _stream_changed(self, record: StreamRecord) -> None:
         self._metrics.take(record)
+        self._page.take(record)
         if record.ended is not None:
             log_end(record)
 
@@ -432,18 +447,22 @@ class LocalTranscribe:
 
     # Pages
 
-    def _health(self) -> Page:
+    def _health(self, _: str) -> Page:
         return text("ok\n")
 
-    def _readiness(self) -> Page:
+    def _readiness(self, _: str) -> Page:
         if self._service.admits:
             return text("ready\n")
         return text("The server is shutting down.\n", 503)
 
-    def _measures(self) -> Page:
+    def _measures(self, _: str) -> Page:
         connections = len(self._connections)
         measures = self._metrics.text(self._service, self._faults.injected, connections)
         return text(measures, content_type=CONTENT_TYPE)
+
+    def _describe(self) -> dict[str, str]:
+        engine = self._service.engine
+        return {"engine": engine.name, "language": engine.languages[0]}
 
 
 def _new_access_key() -> str:

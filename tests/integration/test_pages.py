@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import ssl
 import subprocess
 import sys
@@ -27,7 +28,8 @@ from amazon_transcribe.auth import StaticCredentialResolver
 from amazon_transcribe.exceptions import SDKError
 from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.listeners.hooks import Limits
-from amazon_transcribe.local.pages import Pages, text
+from amazon_transcribe.local.page import PageKeys
+from amazon_transcribe.local.pages import Pages, Route, text
 from tests.support.callers import SECOND, client_of, start, until
 
 UPGRADE = {
@@ -70,6 +72,7 @@ async def ask(
     tls: bool = False,
     method: str = "GET",
     host: str = "localhost",
+    origin: str = "",
     body: bytes = b"",
 ) -> Answer:
     if http == 1:
@@ -81,10 +84,11 @@ async def ask(
 
         def talk() -> Answer:
             try:
-                connection.request(method, path, body=body or None, headers={"Host": host})
+                headers = {"Host": host, "Origin": origin} if origin else {"Host": host}
+                connection.request(method, path, body=body or None, headers=headers)
                 answer = connection.getresponse()
-                headers = {name.lower(): value for name, value in answer.getheaders()}
-                return Answer(answer.status, headers, answer.read().decode())
+                found = {name.lower(): value for name, value in answer.getheaders()}
+                return Answer(answer.status, found, answer.read().decode())
             finally:
                 connection.close()
 
@@ -94,6 +98,8 @@ async def ask(
         h2 = H2Connection(H2Configuration(header_encoding="utf-8"))
         h2.initiate_connection()
         names = {":method": method, ":path": path, ":scheme": "http", ":authority": host}
+        if origin:
+            names["origin"] = origin
         h2.send_headers(1, list(names.items()), end_stream=not body)
         if body:
             h2.send_data(1, body)  # and no end
@@ -164,9 +170,116 @@ async def test_on_loopback_a_foreign_name_is_refused(server: LocalTranscribe, ht
     [("127.0.0.1", 421), ("::1", 421), ("localhost", 421), ("0.0.0.0", 200), ("box", 200)],
 )
 def test_elsewhere_the_network_names_the_server(listens_on: str, status: int) -> None:
-    page = Pages({"/": lambda: text("")}, listens_on).find("GET", "/", "transcribe.svc:8770")
+    page = Pages({"/": Route(lambda _: text(""))}, listens_on).find(
+        "GET", "/", "transcribe.svc:8770"
+    )
     assert page is not None
     assert page.status == status
+
+
+@pytest.mark.parametrize(("http", "tls"), FACES)
+async def test_a_browser_gets_the_page(http: int, tls: bool) -> None:
+    async with LocalTranscribe("scripted", tls=True) as server:
+        page = await ask(server, "/", http=http, tls=tls)
+        assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert "'unsafe" not in page.headers["content-security-policy"]
+        assert not re.search(
+            r"<style|\sstyle=|\son\w+=|<script(?! type=\"module\" src=)", page.body
+        )
+        for path in re.findall(r'(?:src|href)="(/[^"]+)"', page.body):
+            assert (await ask(server, path, http=http, tls=tls)).status == 200
+        assert (await ask(server, "/page/..%2Fpages.py", http=1)).status == 426
+
+
+@pytest.mark.parametrize("http", [1, 2])
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("localhost:8770", "http://localhost:8770", 200),
+        ("[::1]:8770", "https://[::1]:8770", 200),
+        ("localhost:8770", "", 403),
+        ("localhost:8770", "null", 403),
+        ("localhost:8770", "http://localhost:9999", 403),
+        ("localhost:8770", "https://evil.example", 403),
+        ("evil.example", "http://evil.example", 421),
+    ],
+)
+async def test_only_the_page_itself_gets_keys(
+    server: LocalTranscribe, http: int, host: str, origin: str, status: int
+) -> None:
+    path = "/page/session"
+    answer = await ask(server, path, http=http, method="POST", host=host, origin=origin)
+    assert answer.status == status
+    assert ("secretKey" in answer.body) is (status == 200)
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+    read = await ask(server, path, http=http, host=host, origin=origin)
+    assert read.status == (421 if status == 421 else 405)
+
+
+def test_on_a_network_no_other_name_gets_keys() -> None:
+    pages = Pages({"/keys": Route(lambda _: text("keys"), is_own=True)}, "box")
+    for host, status in {"box:1": 200, "192.0.2.1:1": 200, "evil.example:1": 403, "": 403}.items():
+        page = pages.find("POST", "/keys", host, f"http://{host}")
+        assert page is not None
+        assert page.status == status
+
+
+async def test_the_keys_of_a_page_end_with_it(server: LocalTranscribe) -> None:
+    async def post(path: str) -> Answer:
+        return await ask(server, path, method="POST", origin="http://localhost")
+
+    about = json.loads((await post("/page/session")).body)
+    key = about["accessKey"]
+    assert (about["engine"], about["language"]) == (server.engine_name, "en-US")
+    keys = StaticCredentialResolver(key, about["secretKey"])
+    async with client_of(server, credential_resolver=keys) as client:
+        stream = await start(client)
+        await stream.input_stream.send_audio_event(SECOND)
+        await stream.output_stream.__anext__()
+        (row,) = json.loads((await post(f"/page/streams?session={key}")).body)["streams"]
+        assert (row["session"], row["end"]) == (stream.response.session_id, None)
+        assert row["audioSeconds"] == 1.0
+        assert row["lag"] > 0
+        await stream.drain()
+    listed = await post(f"/page/streams?session={key}")
+    assert json.loads(listed.body)["open"] == 0
+    assert json.loads(listed.body)["streams"][0]["end"] == "complete"
+    assert about["secretKey"] not in listed.body
+    await post(f"/page/leave?session={key}")
+    assert (await post(f"/page/streams?session={key}")).status == 410
+    async with client_of(server, credential_resolver=keys) as client:
+        with pytest.raises(SDKError, match="UnrecognizedClientException"):
+            await start(client)
+
+
+def test_the_keys_of_pages_are_bounded() -> None:
+    now = [0.0]
+    keys = PageKeys({"AKID": "secret"}, lifetime=10, limit=2, clock=lambda: now[0])
+    first, _ = keys.make()
+    now[0] = 6.0
+    second, _ = keys.make()
+    assert keys.renew(first)
+    third, _ = keys.make()  # the second asked longest ago
+    assert list(keys) == ["AKID", first, third]
+    assert keys.get(second) is None
+    now[0] = 15.9
+    assert keys.renew(first)
+    now[0] = 16.0
+    assert list(keys) == ["AKID", first]
+    assert not keys.renew(third)
+    assert not keys.renew("AKID")  # the server's own are not a page's
+    assert keys["AKID"] == "secret"
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [({"page": False}, 426), ({"host": "0.0.0.0"}, 426), ({"host": "0.0.0.0", "page": True}, 200)],
+)
+async def test_where_there_is_a_page(options: Mapping[str, Any], status: int) -> None:
+    async with LocalTranscribe("scripted", **options) as server:
+        assert (await ask(server, "/")).status == status
+        answer = await ask(server, "/page/session", method="POST", origin="http://localhost")
+        assert answer.status == status
 
 
 async def test_a_server_that_drains_is_not_ready(server: LocalTranscribe) -> None:
@@ -306,7 +419,7 @@ def test_serve_writes_json_lines() -> None:
     }
     command = [sys.executable, "-W", "error", "-m", "amazon_transcribe", "serve"]
     process = subprocess.Popen(
-        [*command, "--engine", "scripted", "-v", "--log-format", "json"],
+        [*command, "--engine", "scripted", "--no-page", "-v", "--log-format", "json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
@@ -317,6 +430,9 @@ def test_serve_writes_json_lines() -> None:
         connection = HTTPConnection("127.0.0.1", port or 0, timeout=60)
         connection.request("GET", "/nowhere", headers=UPGRADE)
         assert connection.getresponse().status == 404
+        connection.close()
+        connection.request("GET", "/")
+        assert connection.getresponse().status == 426
         connection.close()
         process.terminate()
         _, said = process.communicate(timeout=60)

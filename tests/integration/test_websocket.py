@@ -741,9 +741,9 @@ async def test_an_expired_url_is_refused(server: LocalTranscribe) -> None:
 @pytest.mark.parametrize(
     "hello",
     [
-        b"GET / HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n",
         b"POST /stream-transcription HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n",
-        b"PUT / HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"PUT /nowhere HTTP/1.1\r\nhost: x\r\n\r\n",
         b"garbage\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         b"GET / HTTP/1.1\r\nhost: xn--\xff\r\nupgrade: websocket\r\n\r\n",

@@ -79,9 +79,10 @@ class ServerHttp1(Stage):
             self._answer_last(page)
 
     def _find(self, request: h11.Request) -> Page | None:
-        host = next((value for name, value in request.headers if name == b"host"), b"")
+        fields = {name: value.decode("latin-1") for name, value in request.headers}
         method, target = request.method.decode("ascii"), request.target.decode("ascii")
-        return self._hooks.pages.find(method, target, host.decode("latin-1"))
+        host, origin = fields.get(b"host", ""), fields.get(b"origin", "")
+        return self._hooks.pages.find(method, target, host, origin)
 
     def _next_is_allowed(self) -> bool:
         return (

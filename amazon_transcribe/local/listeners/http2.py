@@ -46,7 +46,9 @@ class ServerHttp2Connection(Http2Connection):
     def _begin(self, stream: Http2Stream, headers: Headers) -> None:
         self._used = True
         exchange = Http2Exchange(self, stream, headers)
-        page = self._hooks.pages.find(exchange.method, exchange.target, exchange.host)
+        page = self._hooks.pages.find(
+            exchange.method, exchange.target, exchange.host, exchange.origin
+        )
         if page is None:
             self._hooks.on_exchange(exchange)
         else:
@@ -108,6 +110,7 @@ class Http2Exchange:
         self.method: str = fields.get(":method", "")
         self.target: str = fields.get(":path", "")
         self.host: str = fields.get(":authority") or fields.get("host", "")
+        self.origin: str = fields.get("origin", "")
         self.client: str = connection.client
         self.headers: Headers = headers
         self.read: Final = stream.read

@@ -260,11 +260,14 @@ class TranscriptionService:
                         stream = await self._open(session, exchange, record)
                     if stream is not None and audio:
                         came = time.monotonic()
-                        await self._recognise(stream, stream.pipeline.accept, audio)
+                        has_results = await self._recognise(stream, stream.pipeline.accept, audio)
                         if stream.pipeline.behind:
                             await self._catch_up(stream, lease)
                         timer.audio_came_at = clock()
-                        self.lag.observe(time.monotonic() - came)
+                        lag = time.monotonic() - came
+                        self.lag.observe(lag)
+                        if has_results:
+                            record.lag = lag
         except ServiceUnavailableException as error:  # the server shuts down
             ending = error
         if stream is not None and not stream.pipeline.behind:  # else what waits is left out

@@ -61,6 +61,8 @@ class StreamRecord:
         read.
     :ivar configuration: The configuration event, for operations that have one.
     :ivar audio_seconds: Seconds of audio received and recognised.
+    :ivar lag: Seconds from the arrival of audio until its results were sent, of the last audio
+        that brought any.
     :ivar results: The final results that the server sent, whatever the operation; a fault may
         have kept them from the program.
     :ivar partials: How many partial results the server sent.
@@ -84,6 +86,7 @@ class StreamRecord:
         self.parameters: Mapping[str, object] = {}
         self.configuration: BaseEvent | None = None
         self.audio_seconds: float = 0.0
+        self.lag: float = 0.0
         self.results: list[Result] = []
         self.partials: int = 0
         self.finals: int = 0

@@ -10,7 +10,7 @@ import pytest
 
 from amazon_transcribe.local.listeners.hooks import Limits, ServerHooks
 from amazon_transcribe.local.listeners.http1 import ServerHttp1
-from amazon_transcribe.local.pages import Pages, text
+from amazon_transcribe.local.pages import Pages, Route, text
 from tests.support.websockets import upgrade
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -34,7 +34,7 @@ class Wire(asyncio.Transport):
                 lambda _: None,
                 lambda _: None,
                 Limits(),
-                Pages({"/health": lambda: text("ok\n")}, "127.0.0.1"),
+                Pages({"/health": Route(lambda _: text("ok\n"))}, "127.0.0.1"),
             )
         )
         self.protocol.connection_made(self)
