@@ -8,5 +8,11 @@ ENGINES = ("moonshine", "pocketsphinx", "scripted")
 MAX_ALTERNATIVES = 10
 """The most alternatives of a result that may be asked for."""
 
+PAUSE = 0.6
+"""Seconds without speech that end a segment, unless others are chosen."""
+
+LONGEST_SEGMENT = 15.0
+"""Seconds of the longest segment, unless others are chosen."""
+
 MAX_SECONDS = 4 * 3600.0
 """The longest audio of a stream, as the service limits it."""

@@ -7,6 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from ...exceptions import SDKError, missing_extra
 from ...transcription import Result
+from ..constants import LONGEST_SEGMENT, PAUSE
 
 __all__ = [
     "Engine",
@@ -15,6 +16,7 @@ __all__ = [
     "Recognition",
     "RecognitionOptions",
     "Stability",
+    "TellsSpeakers",
 ]
 
 Stability = Literal["low", "medium", "high"]
@@ -48,12 +50,19 @@ class RecognitionOptions:
     :param stability: With `stabilize`: how soon. `"high"` leaves only the newest word
         open, `"low"` more of them.
     :param alternatives: The most alternatives of a final result; partial ones have one.
+    :param speakers: Label the words of final results with their speakers. Only asked of an
+        engine that `TellsSpeakers`.
+    :param pause: Seconds without speech that end a segment.
+    :param longest_segment: Seconds after which a segment is cut, paused or not.
     """
 
     sample_rate: int
     stabilize: bool = False
     stability: Stability = "high"
     alternatives: int = 1
+    speakers: bool = False
+    pause: float = PAUSE
+    longest_segment: float = LONGEST_SEGMENT
 
 
 class Recognition(Protocol):
@@ -113,4 +122,14 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Release the model; no stream can begin afterwards."""
+        ...
+
+
+@runtime_checkable
+class TellsSpeakers(Protocol):
+    """An engine that can tell speakers apart; one without the property cannot."""
+
+    @property
+    def tells_speakers(self) -> bool:
+        """Whether it can do so here."""
         ...

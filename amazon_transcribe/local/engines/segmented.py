@@ -22,7 +22,9 @@ from .alignment import spoken
 from .base import RecognitionOptions
 from .resample import Resampler, Samples
 from .results import Word, build_result
-from .segments import CERTAIN_SECONDS, Segment, Segmenter
+from .segments import Segment, Segmenter
+from .speaker_models import find_speaker_models
+from .speakers import Speakers
 from .stabilizer import Stabilizer
 
 __all__ = ["SegmentDecoder", "SegmentedRecognition"]
@@ -91,8 +93,10 @@ class SegmentedRecognition:
     def __init__(self, options: RecognitionOptions, decoder: SegmentDecoder) -> None:
         self._options = options
         self._decoder = decoder
+        models = find_speaker_models() if options.speakers else None
+        self._speakers = Speakers(models) if models is not None else None
         self._resampler = Resampler(options.sample_rate)
-        self._segmenter = Segmenter()
+        self._segmenter = Segmenter(options.pause, options.longest_segment)
         self._half_sample = b""
         self.hurried = False
         self._begin_segment()
@@ -144,7 +148,7 @@ class SegmentedRecognition:
     def _reaches_position(self) -> bool:
         """Tell, once for each, whether the audio has come to a partial result's position."""
         seconds = self._segmenter.open_seconds
-        if not self._next_partial <= seconds <= CERTAIN_SECONDS:
+        if not self._next_partial <= seconds <= self._segmenter.certain_seconds:
             return False
         self._next_partial = seconds + max(_PARTIAL_INTERVAL, _PARTIAL_GROWTH * seconds)
         return True
@@ -179,6 +183,8 @@ class SegmentedRecognition:
         if words:
             others = self._others(segment, words) if heard else []
             words = self._decoder.place(segment.samples, words)
+            if self._speakers is not None:
+                words, *others = self._speakers.label(segment.samples, [words, *others])
             results = [self._result(segment, words, is_partial=False, others=others)]
         self._begin_segment()
         return results

@@ -32,6 +32,7 @@ class PipelineOptions:
     :param stabilize: Mark the words of partial results that will not change any more.
     :param stability: How soon.
     :param alternatives: The most alternatives of a final result.
+    :param speakers: Label the speakers.
     """
 
     encoding: str
@@ -40,6 +41,7 @@ class PipelineOptions:
     stabilize: bool = False
     stability: Stability = "high"
     alternatives: int = 1
+    speakers: bool = False
 
 
 class Pipeline:
@@ -54,7 +56,11 @@ class Pipeline:
         channels = CHANNELS if options.two_channels else 1
         self._decoder = open_decoder(options.encoding, options.sample_rate, channels)
         recognition = RecognitionOptions(
-            self._decoder.sample_rate, options.stabilize, options.stability, options.alternatives
+            self._decoder.sample_rate,
+            options.stabilize,
+            options.stability,
+            options.alternatives,
+            options.speakers,
         )
         self._recognition: Recognition = (
             ChannelRecognition(lambda: engine.open(recognition), self._decoder.sample_rate)

@@ -305,7 +305,7 @@ class TranscriptionService:
         to_events = event_mapper(
             session.operation.name, configuration, self._categories, vocabulary_filter
         )
-        options = pipeline_options(session.request, configuration)
+        options = pipeline_options(session.request, configuration, self.engine)
         if session.operation.name in SEVERAL_ALTERNATIVES:
             options = replace(options, alternatives=self._alternatives)
         quick = self.engine.quick and options.encoding == "pcm"
