@@ -2,7 +2,7 @@
 
 A frame of 25 ms every 10 ms: its mean is taken off, high tones are raised, a Hamming window
 is laid over it, and 80 triangles, even on the mel scale from 20 Hz to 8 kHz, weigh its power
-spectrum. Models are trained on just these numbers, so nothing here is free to choose.
+spectrum. Models are trained on just these numbers, so little here is free to choose.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TRANSFORM = 512
 _BANDS = 80
 _LOWEST, _HIGHEST = 20.0, SAMPLE_RATE / 2  # hertz
 _PREEMPHASIS = 0.97
-_FLOOR = float(np.finfo(np.float32).eps)
+_FLOOR = 1.0  # less than the noise of 16 bits; digital silence would be far from any sound
 
 _Array = npt.NDArray[np.float32]
 

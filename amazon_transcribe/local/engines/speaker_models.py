@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from .resample import SAMPLE_RATE, Samples
 
-__all__ = ["VOICES", "WINDOW", "SpeakerModels", "find_speaker_models"]
+__all__ = ["VOICES", "WINDOW", "SpeakerModels", "find_speaker_models", "read_speaker_models"]
 
 WINDOW = 10 * SAMPLE_RATE
 """Samples that are looked at together for who speaks when."""
@@ -80,16 +80,20 @@ class SpeakerModels:
         speaking: npt.NDArray[np.bool_] = activity[0] > 0.5
         return speaking
 
-    def voice(self, energies: _Array) -> _Array:
-        """Return what a voice is like, as a direction: a vector of length 1.
+    def voices(self, energies: _Array, parts: npt.NDArray[np.bool_]) -> _Array:
+        """Return what the voice of each part is like: a direction, a vector of length 1.
 
-        :param energies: Frames of `fbank.mel_energies` in which nobody else speaks.
+        :param energies: The frames of a segment, as `fbank.mel_energies` returns them.
+        :param parts: A row for each part: which of the frames belong to it, one at least. Few
+            parts or many take the same time, in proportion to the frames.
         """
-        frames = energies - energies.mean(axis=0)
-        weights = np.ones((1, len(frames)), np.float32)
-        (vectors,) = self._embedding.run(None, {"fbank": frames[None], "weights": weights})
-        direction: _Array = vectors[0] / np.linalg.norm(vectors[0])
-        return direction
+        heard = energies[parts.any(axis=0)]
+        features = (energies - heard.mean(axis=0))[None]
+        (vectors,) = self._embedding.run(
+            None, {"fbank": features, "weights": parts.astype(np.float32)}
+        )
+        directions: _Array = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return directions
 
 
 @cache
@@ -98,18 +102,28 @@ def find_speaker_models() -> SpeakerModels | None:
     spec = importlib.util.find_spec("moonshine_voice")  # found without being imported
     if spec is None or spec.origin is None:
         return None
-    for library in (Path(spec.origin).with_name(name) for name in _LIBRARIES):
+    for name in _LIBRARIES:
+        library = Path(spec.origin).with_name(name)
         if library.is_file():
-            with library.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-                segmentation, embedding = _find(data, _SEGMENTATION), _find(data, _EMBEDDING)
-            if segmentation is not None and embedding is not None:
-                with suppress(ImportError):
-                    return SpeakerModels(segmentation, embedding)
+            with suppress(ImportError):
+                return read_speaker_models(library)
     return None
 
 
+def read_speaker_models(library: Path) -> SpeakerModels | None:
+    """Return the networks that are somewhere in a file; None unless it has both.
+
+    :raises ImportError: onnxruntime is not installed.
+    """
+    with library.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        segmentation, embedding = _find(data, _SEGMENTATION), _find(data, _EMBEDDING)
+    if segmentation is None or embedding is None:
+        return None
+    return SpeakerModels(segmentation, embedding)
+
+
 def _find(data: mmap, known: _Known) -> bytes | None:
-    """Return the model that is somewhere in a library."""
+    """Return the model of this hash."""
     at = data.find(_MARK)
     while at >= 0:
         model = data[at - _MARK_AT : at - _MARK_AT + known.size]

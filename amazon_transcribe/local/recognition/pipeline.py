@@ -9,6 +9,7 @@ from itertools import chain
 
 from ...exceptions import LimitExceededException
 from ...transcription import Result
+from ..constants import LONGEST_SEGMENT, PAUSE
 from ..engines import Engine, Recognition, RecognitionOptions
 from ..engines.base import Hurried, Stability
 from .decoders import BLOCK_SECONDS, open_decoder
@@ -33,6 +34,8 @@ class PipelineOptions:
     :param stability: How soon.
     :param alternatives: The most alternatives of a final result.
     :param speakers: Label the speakers.
+    :param pause: Seconds without speech that end a segment.
+    :param longest_segment: Seconds after which a segment is cut, paused or not.
     """
 
     encoding: str
@@ -42,6 +45,8 @@ class PipelineOptions:
     stability: Stability = "high"
     alternatives: int = 1
     speakers: bool = False
+    pause: float = PAUSE
+    longest_segment: float = LONGEST_SEGMENT
 
 
 class Pipeline:
@@ -61,6 +66,8 @@ class Pipeline:
             options.stability,
             options.alternatives,
             options.speakers,
+            options.pause,
+            options.longest_segment,
         )
         self._recognition: Recognition = (
             ChannelRecognition(lambda: engine.open(recognition), self._decoder.sample_rate)
