@@ -64,7 +64,8 @@ class LocalTranscribe:
     documentation lists the differences. It can be started again once it is closed, on
     another port if the port is 0.
 
-    :param engine: `"moonshine"`, `"pocketsphinx"`, `"scripted"`, or an engine object.
+    :param engine: `"moonshine"`, `"pocketsphinx"`, `"scripted"`, the name of an engine that an
+        installed package adds, or an engine object.
     :param host: The address to listen on; loopback by default.
     :param port: The port without TLS; 0 picks a free one.
     :param tls: Listen with TLS too, on `tls_port`; `endpoint_url` is then that port's.

@@ -24,21 +24,26 @@ Stability = Literal["low", "medium", "high"]
 
 
 class EngineUnavailable(SDKError):
-    """A recogniser needs a package that is missing or broken.
+    """A recogniser cannot be loaded, usually for a package that is missing or broken.
 
-    The message is one line that names the extra.
+    The message is one line that names the extra, if one brings what is missing.
 
-    :param engine: Its name, one of `ENGINES`.
+    :param engine: Its name.
     :param reason: What is missing or broken.
+    :param extra: The extra of this package that brings it.
     """
 
-    def __init__(self, engine: str, reason: str) -> None:
-        super().__init__(engine, reason)
+    def __init__(self, engine: str, reason: str, extra: str | None = "local") -> None:
+        super().__init__(engine, reason, extra)
         self.engine = engine
         self.reason = reason
+        self.extra = extra
 
     def _text(self) -> str:
-        return missing_extra(f"the engine {self.engine!r}", "local", self.reason)
+        what = f"the engine {self.engine!r}"
+        if self.extra is None:
+            return f"{what} cannot be loaded: {self.reason}"
+        return missing_extra(what, self.extra, self.reason)
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class RecognitionOptions:
         engine that `TellsSpeakers`.
     :param pause: Seconds without speech that end a segment.
     :param longest_segment: Seconds after which a segment is cut, paused or not.
+    :param language_code: The language, one of the engine's `languages`.
     """
 
     sample_rate: int
@@ -63,6 +69,7 @@ class RecognitionOptions:
     speakers: bool = False
     pause: float = PAUSE
     longest_segment: float = LONGEST_SEGMENT
+    language_code: str = "en-US"
 
 
 class Recognition(Protocol):
@@ -95,8 +102,13 @@ class Hurried(Protocol):
     hurried: bool
 
 
+@runtime_checkable
 class Engine(Protocol):
-    """A recogniser: one for each server, its model shared by all streams."""
+    """A recogniser: one for each server, its model shared by all streams.
+
+    Any object with these members is one. `segmented.SegmentedRecognition` does what engines
+    of segments have in common, so that a model needs little more than a `SegmentDecoder`.
+    """
 
     @property
     def name(self) -> str:

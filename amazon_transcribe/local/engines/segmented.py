@@ -37,16 +37,18 @@ _PARTIAL_GROWTH = 0.1  # of the segment, as a partial costs in proportion to its
 class SegmentDecoder(Protocol):
     """A decoder of segments into words, one segment after the other.
 
-    Times of words count from the beginning of the segment.
+    Times of words count from the beginning of the segment. A class that derives from this
+    one needs `partial` only.
 
     :ivar incremental: Whether `partial` only adds the new audio to the old, so that leaving
         one out saves nothing.
     """
 
-    incremental: bool
+    incremental: bool = False
 
     def begin(self) -> None:
         """Begin a segment; nothing of the one before is kept."""
+        return
 
     def partial(self, samples: Samples, keep: int) -> list[Word]:
         """Return the words of the segment so far.
@@ -61,11 +63,11 @@ class SegmentDecoder(Protocol):
 
         Where no word must stay, they do not depend on the partial hypotheses.
         """
-        ...
+        return self.partial(samples, keep)
 
     def place(self, samples: Samples, words: list[Word]) -> list[Word]:
         """Return the final words with their best times."""
-        ...
+        return words
 
     def readings(self, samples: Samples, count: int) -> Iterable[list[Word]]:
         """Return other readings of the segment of the last `final`, likeliest first.
@@ -75,11 +77,11 @@ class SegmentDecoder(Protocol):
         :param samples: The segment's audio.
         :param count: How many different readings are wanted; few more are worth a search.
         """
-        ...
+        return ()
 
     def close(self) -> None:
         """Release what the stream held."""
-        ...
+        return
 
 
 class SegmentedRecognition:

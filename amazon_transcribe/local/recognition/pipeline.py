@@ -36,6 +36,7 @@ class PipelineOptions:
     :param speakers: Label the speakers.
     :param pause: Seconds without speech that end a segment.
     :param longest_segment: Seconds after which a segment is cut, paused or not.
+    :param language_code: The language, one of the engine's.
     """
 
     encoding: str
@@ -47,6 +48,7 @@ class PipelineOptions:
     speakers: bool = False
     pause: float = PAUSE
     longest_segment: float = LONGEST_SEGMENT
+    language_code: str = "en-US"
 
 
 class Pipeline:
@@ -62,12 +64,13 @@ class Pipeline:
         self._decoder = open_decoder(options.encoding, options.sample_rate, channels)
         recognition = RecognitionOptions(
             self._decoder.sample_rate,
-            options.stabilize,
-            options.stability,
-            options.alternatives,
-            options.speakers,
-            options.pause,
-            options.longest_segment,
+            stabilize=options.stabilize,
+            stability=options.stability,
+            alternatives=options.alternatives,
+            speakers=options.speakers,
+            pause=options.pause,
+            longest_segment=options.longest_segment,
+            language_code=options.language_code,
         )
         self._recognition: Recognition = (
             ChannelRecognition(lambda: engine.open(recognition), self._decoder.sample_rate)

@@ -95,6 +95,7 @@ def pipeline_options(
     return PipelineOptions(
         encoding=parameters["MediaEncoding"],
         sample_rate=parameters["MediaSampleRateHertz"],
+        language_code=_language(parameters, engine),
         two_channels=not parameters.keys().isdisjoint(_TWO_CHANNELS),
         stabilize="EnablePartialResultsStabilization" in parameters,
         stability=parameters.get("PartialResultsStability", "high"),
@@ -146,6 +147,12 @@ def _unsupported(parameters: Mapping[str, Any], engine: Engine) -> Iterator[tupl
                 yield name, f"{name}: {engine.name} cannot tell speakers apart here"
         elif name not in HONOURED:
             yield name, _not_supported(name)
+
+
+def _language(parameters: Mapping[str, Any], engine: Engine) -> str:
+    """Return the language to recognise, which is the engine's first where it lacks the stream's."""
+    asked: str = parameters.get("LanguageCode", "")
+    return asked if asked in engine.languages else engine.languages[0]
 
 
 def _tells_speakers(engine: Engine) -> bool:
