@@ -35,9 +35,9 @@ _UNLIKE = 0.3  # at most, of the pieces before and behind a change
 
 # Frames of 10 ms.
 _FRAMES_PER_SECOND = SAMPLE_RATE // FRAME_STEP
-_PIECE = 150
+_PIECE = 100
 _HOP = 25
-_NEW = 80  # of a voice that may be a new speaker's
+_NEW = 100  # of a voice that may be a new speaker's
 _FEWEST = 20  # less says nothing
 
 _Frames = npt.NDArray[np.intp]
