@@ -56,7 +56,10 @@ class Word(Struct, frozen=True):
     speaker: str | None = None
 
     def shifted(self, seconds: float) -> Word:
-        """Return the word that many seconds later."""
+        """Return the word at a later time.
+
+        :param seconds: How much later.
+        """
         return replace(self, start=self.start + seconds, end=self.end + seconds)
 
 
@@ -110,7 +113,11 @@ def build_result(
 
 
 def split_mark(word: str) -> tuple[str, str]:
-    """Split the punctuation off a word's end; the period of an abbreviation stays."""
+    """Split the punctuation off a word's end; the period of an abbreviation stays.
+
+    :param word: As it is written.
+    :returns: The word without the mark, and the mark.
+    """
     match = _WORD.fullmatch(word)
     assert match is not None
     text, mark = match["text"], match["mark"]

@@ -62,11 +62,18 @@ class SegmentDecoder(Protocol):
         """Return the words of the whole segment.
 
         Where no word must stay, they do not depend on the partial hypotheses.
+
+        :param samples: The segment's audio at 16 kHz.
+        :param keep: How many words of the last hypothesis must stay.
         """
         return self.partial(samples, keep)
 
     def place(self, samples: Samples, words: list[Word]) -> list[Word]:
-        """Return the final words with their best times."""
+        """Return the final words with their best times.
+
+        :param samples: The segment's audio at 16 kHz.
+        :param words: What `final` returned, or a reading.
+        """
         return words
 
     def readings(self, samples: Samples, count: int) -> Iterable[list[Word]]:
@@ -104,7 +111,10 @@ class SegmentedRecognition:
         self._begin_segment()
 
     def accept(self, pcm: bytes) -> list[Result]:
-        """Take the next audio; see `Recognition.accept`."""
+        """Take the next audio; see `Recognition.accept`.
+
+        :param pcm: Signed 16-bit little-endian mono samples of any length.
+        """
         pcm = self._half_sample + pcm
         whole = len(pcm) & ~1
         self._half_sample = pcm[whole:]
