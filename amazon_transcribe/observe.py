@@ -141,6 +141,16 @@ class Observer:
         :param seconds: Audio that was sent beyond the result's end.
         """
 
+    def final_delay(self, stream: StreamInfo, seconds: float) -> None:
+        """Record how long a final result took, from when the end of its audio was sent.
+
+        The service's pause that ends a segment is part of it. Only called for pcm and G.711,
+        in which a number of bytes has a duration.
+
+        :param stream: The stream.
+        :param seconds: Time since the result's last audio was queued to be sent.
+        """
+
     def stream_ended(
         self, stream: StreamInfo, end: str, seconds: float, error: SDKError | None
     ) -> None:

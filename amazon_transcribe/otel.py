@@ -66,6 +66,7 @@ class OpenTelemetryObserver(Observer):
         self._partial = time("first_partial.duration", "From the first audio to a partial result")
         self._final = time("first_final.duration", "From the first audio to a final result")
         self._lag = time("audio_lag", "Audio sent beyond the end of a result")
+        self._delay = time("final.delay", "From the end of a final result's audio to the result")
         self._outage = time("outage.duration", "Time without a connection of resumed streams")
         self._stream = time("stream.duration", "From a stream's opening to its end")
 
@@ -104,6 +105,9 @@ class OpenTelemetryObserver(Observer):
 
     def audio_lag(self, stream: StreamInfo, seconds: float) -> None:
         self._lag.record(seconds, {"operation": stream.operation})
+
+    def final_delay(self, stream: StreamInfo, seconds: float) -> None:
+        self._delay.record(seconds, {"operation": stream.operation})
 
     def stream_ended(
         self, stream: StreamInfo, end: str, seconds: float, error: SDKError | None

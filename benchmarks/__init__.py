@@ -14,6 +14,8 @@
 | `faults` | what a program sees of each fault, and after how long |
 | `scale.archives` | what kills of nodes and drivers lose on Ray, and what Ray costs |
 | `resume` | what is lost and doubled when connections are cut |
+| `speakers` | speaker labels of the local server, on mixed conversations |
+| `latency` | how long finals of live speech take, and how many streams a core recognises |
 | `soak` | half an hour of streams and faults: `make soak` |
 | `wer` | word errors of the local server |
 """

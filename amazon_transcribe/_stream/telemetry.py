@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from .._protocol.times import believable
 from ..eventstream import BaseEvent
 from ..exceptions import LimitExceededException, SDKError
 from ..observe import Observer, StreamInfo, end_of, package_logger
+
+_SENDS_KEPT = 4_096  # that a final result may answer: seven minutes of chunks of 100 ms
 
 logger = package_logger()
 
@@ -39,6 +42,7 @@ class Telemetry:
         self._opened_at = clock()
         self._first_audio_at = 0.0
         self._audio_bytes = 0
+        self._sends: deque[tuple[float, float]] = deque(maxlen=_SENDS_KEPT)  # audio so far, when
         self._had_partial = self._had_final = False
 
     def opened(self, info: StreamInfo, seconds: float) -> None:
@@ -52,7 +56,10 @@ class Telemetry:
     def audio_sent(self, size: int) -> None:
         """Tell that bytes of audio were sent."""
         self._audio_bytes += size
-        self._first_audio_at = self._first_audio_at or self._clock()
+        now = self._clock()
+        self._first_audio_at = self._first_audio_at or now
+        if self._byte_rate:
+            self._sends.append((self._audio_bytes / self._byte_rate, now))
         notify(self._observer.audio_sent, self._info, size)
 
     def received(self, size: int, events: Sequence[BaseEvent]) -> None:
@@ -65,7 +72,8 @@ class Telemetry:
                 self._result(is_partial, end)
 
     def _result(self, is_partial: bool, end: float) -> None:
-        since = self._clock() - (self._first_audio_at or self._opened_at)
+        now = self._clock()
+        since = now - (self._first_audio_at or self._opened_at)
         if is_partial and not self._had_partial:
             self._had_partial = True
             notify(self._observer.first_partial, self._info, since)
@@ -76,6 +84,17 @@ class Telemetry:
             sent = self._audio_bytes / self._byte_rate
             if believable(end, sent) is not None:
                 notify(self._observer.audio_lag, self._info, max(sent - end, 0.0))
+                if not is_partial and (sent_at := self._sent_at(end)) is not None:
+                    notify(self._observer.final_delay, self._info, now - sent_at)
+
+    def _sent_at(self, end: float) -> float | None:
+        """Return when so many seconds of audio had been sent; None if it is long ago."""
+        sent_at = None
+        for reached, at in reversed(self._sends):
+            if reached < end:
+                return sent_at
+            sent_at = at
+        return None if len(self._sends) == _SENDS_KEPT else sent_at
 
     def ended(self, error: SDKError | None) -> None:
         """Tell that the stream has ended.

@@ -53,6 +53,19 @@ def positive_seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
 
 
+def seconds_within(least: float, most: float) -> Callable[[str], float]:
+    """Return a function that reads a number of seconds within its limits."""
+
+    def read(text: str) -> float:
+        with suppress(ValueError):
+            if least <= (seconds := float(text)) <= most:
+                return seconds
+        limits = f"from {least:g} to {most:g} seconds"
+        raise argparse.ArgumentTypeError(f"must be {limits}, not {text!r}")
+
+    return read
+
+
 def named_file(text: str) -> tuple[str, Path]:
     """Read NAME=FILE."""
     name, _, path = text.partition("=")

@@ -17,11 +17,23 @@ if TYPE_CHECKING:
     from ..local import LocalTranscribe
 
 
+class _EngineNames(tuple[str, ...]):
+    """The engines of this package; it holds those that other packages add too."""
+
+    def __contains__(self, name: object) -> bool:
+        if super().__contains__(name):
+            return True
+        from ..local.engines import added_engines  # slow: only for a name that is not ours
+
+        return name in added_engines()
+
+
 def add_engine(parser: argparse.ArgumentParser, when: str = "") -> None:
     parser.add_argument(
         "--engine",
-        choices=ENGINES,
-        help=f"{when}what recognises the speech (default: moonshine; scripted with --script)",
+        choices=_EngineNames(ENGINES),
+        help=f"{when}what recognises the speech, or the name of an engine that an installed "
+        "package adds (default: moonshine; scripted with --script)",
     )
     parser.add_argument(
         "--script",

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from itertools import islice
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,14 @@ from .._protocol.constants import AUDIO_TIMEOUT
 from .._protocol.constraints import NAME, Integer, check_above_zero
 from ..auth import StaticCredentialResolver
 from ..exceptions import HTTPException, SDKError, ValidationException
-from .constants import MAX_ALTERNATIVES, MAX_SECONDS
+from .constants import (
+    LONGEST_SEGMENT,
+    LONGEST_SEGMENTS,
+    MAX_ALTERNATIVES,
+    MAX_SECONDS,
+    PAUSE,
+    PAUSES,
+)
 from .engines import ENGINES, Engine, load_engine
 from .exchange import CLOSE_TIMEOUT, NetworkExchange
 from .faults import Fault
@@ -57,7 +65,8 @@ class LocalTranscribe:
     documentation lists the differences. It can be started again once it is closed, on
     another port if the port is 0.
 
-    :param engine: `"moonshine"`, `"pocketsphinx"`, `"scripted"`, or an engine object.
+    :param engine: `"moonshine"`, `"pocketsphinx"`, `"scripted"`, the name of an engine that an
+        installed package adds, or an engine object.
     :param host: The address to listen on; loopback by default.
     :param port: The port without TLS; 0 picks a free one.
     :param tls: Listen with TLS too, on `tls_port`; `endpoint_url` is then that port's.
@@ -81,8 +90,12 @@ class LocalTranscribe:
         engine has only one; the others have more where the speech is unclear, and final
         results then cost more. The service's model has no such parameter and no limit; 10
         is the most that its batch jobs return.
-    :param lenient: Accept and ignore what the local server cannot do, such as speaker
-        labels, other languages and personal information, and say so in the log.
+    :param pause: Seconds without speech that end a segment, 0.2 to 5. The scripted engine
+        keeps its own pauses.
+    :param longest_segment: Seconds after which a segment is cut, paused or not, 3 to 30. From
+        two thirds of it on, a breath of 0.18 s ends the segment.
+    :param lenient: Accept and ignore what the local server cannot do, such as other languages
+        and personal information, and say so in the log.
     :param workers: Threads for recognition, at least 1; by default one for each core.
     :param faults: Faults to inject, see `Fault`; one stream may get several.
     :param page: Whether a browser gets a page at `/`, which transcribes the microphone and files
@@ -122,6 +135,8 @@ class LocalTranscribe:
         vocabulary_filters: Mapping[str, Iterable[str] | Path | str] | None = None,
         categories: Mapping[str, Sequence[str]] | Path | str | None = None,
         alternatives: int = 1,
+        pause: float = PAUSE,
+        longest_segment: float = LONGEST_SEGMENT,
         lenient: bool = False,
         workers: int | None = None,
         faults: Iterable[Fault] = (),
@@ -147,6 +162,14 @@ class LocalTranscribe:
             if problem := rule.violation(number):
                 raise ValidationException(f"{option} {problem}")
         check_above_zero(audio_timeout=audio_timeout, max_seconds=max_seconds)
+        for option, seconds, (least, most) in (
+            ("pause", pause, PAUSES),
+            ("longest_segment", longest_segment, LONGEST_SEGMENTS),
+        ):
+            if not (isinstance(seconds, Real) and least <= float(seconds) <= most):
+                raise ValidationException(
+                    f"{option} must be from {least:g} to {most:g} seconds, not {seconds!r}"
+                )
         for name in vocabulary_filters or ():
             if problem := NAME.violation(name):
                 raise ValidationException(f"a vocabulary filter's name {problem}")
@@ -171,6 +194,8 @@ class LocalTranscribe:
             max_seconds=max_seconds,
             max_streams=max_streams,
             alternatives=alternatives,
+            pause=pause,
+            longest_segment=longest_segment,
             lenient=lenient,
         )
         self._keep_streams = keep_streams

@@ -151,6 +151,8 @@ class TestUsage:
             ("serve --engine scripted --categories {wav}", "not a file of category rules"),
             ("serve --max-streams 0", "'0'"),
             ("serve --max-seconds inf", "'inf'"),
+            ("serve --pause 6", "0.2 to 5 seconds"),
+            ("serve --longest-segment nan", "3 to 30 seconds"),
             ("inspect", "FILE"),
             ("inspect missing.bin", "missing.bin"),
             ("inspect .", "directory"),

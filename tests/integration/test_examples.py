@@ -79,6 +79,15 @@ def test_two_channels():
     assert "ch_1: Had he married a more *** woman" in second
 
 
+def test_whisper_engine():
+    pytest.importorskip("faster_whisper", reason="the package faster-whisper is not installed")
+    model = os.environ.get("AMAZON_TRANSCRIBE_WHISPER")
+    if not model:
+        pytest.skip("AMAZON_TRANSCRIBE_WHISPER names no folder with a model of faster-whisper")
+    said = output("examples/whisper_engine.py", model, RECORDING, "en-US")
+    assert "forward" in said
+
+
 @pytest.fixture
 def start():
     """Starts servers of the examples; interrupts them at the end, and reads what they say."""

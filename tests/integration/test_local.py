@@ -25,9 +25,14 @@ from amazon_transcribe.local.engines.scripted import ScriptedEngine
 from amazon_transcribe.local.listeners.certificates import make_certificates
 from amazon_transcribe.transcription import Item, Result
 from tests.support.callers import client_of, converse, start
-from tests.support.sounds import words
+from tests.support.sounds import recording, words
 
 AUDIO = Path(__file__).parents[2] / "examples/audio"
+AUDIO_OF_16_KHZ: dict[str, Any] = {
+    "language_code": "en-US",
+    "media_sample_rate_hz": 16_000,
+    "media_encoding": "pcm",
+}
 
 
 async def transcribe(
@@ -146,6 +151,41 @@ async def test_streams_share_the_model_and_do_not_mix() -> None:
     for name, results in zip(names, all_results, strict=True):
         said = words((AUDIO / f"{name}.txt").read_text("utf-8"))
         assert len(set(words(text_of(results))) & set(said)) >= 0.7 * len(set(said))
+
+
+async def test_final_words_have_their_speakers() -> None:
+    command = AUDIO / "goforward.wav"
+    async with LocalTranscribe() as server:
+        results = await transcribe(server, command, show_speaker_label=True)
+        async with client_of(server) as client:
+            stream = await client.start_medical_stream_transcription(
+                **AUDIO_OF_16_KHZ, specialty="UROLOGY", type="DICTATION", show_speaker_label=True
+            )
+            events = await converse(stream, recording("goforward")[0], 32_000)
+    medical = [result for event in events for result in event.transcript.results]
+    for heard in (results, medical):
+        assert {
+            (result.is_partial, item.speaker)
+            for result in heard
+            for item in result.alternatives[0].items  # type: ignore[index]
+        } == {(True, None), (False, "0")}
+
+
+async def test_segments_end_as_the_server_was_told() -> None:
+    book = AUDIO / "sense_and_sensibility_all.wav"
+    async with LocalTranscribe(pause=2, longest_segment=4) as server:
+        results = await transcribe(server, book, seconds=11)
+    finals = [result for result in results if not result.is_partial]
+    assert len(finals) == 3  # with the usual endpoints there are two, of 7 s and 3 s
+    assert all((r.end_time or 0) - (r.start_time or 0) <= 4 for r in finals)
+
+
+@pytest.mark.parametrize(
+    "option", [{"pause": 0.1}, {"pause": "1"}, {"longest_segment": 31}, {"pause": float("nan")}]
+)
+def test_endpoints_out_of_range_are_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(ValidationException, match="must be from .* seconds, not"):
+        LocalTranscribe("scripted", **option)
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,11 @@ async def test_a_stream_is_watched_from_start_to_end() -> None:
     ((_, partial),) = recorder.of("first_partial")
     ((_, final),) = recorder.of("first_final")
     assert 0 < partial <= final
-    assert all(0 <= lag <= 5 for _, lag in recorder.of("audio_lag"))
     ((_, end, lasted, error),) = recorder.of("stream_ended")
     assert (end, error) == ("clean", None)
+    assert all(0 <= lag <= 5 for _, lag in recorder.of("audio_lag"))
+    assert all(0 < delay <= lasted for _, delay in recorder.of("final_delay"))
+    assert len(recorder.of("final_delay")) >= 1
     assert lasted >= final
 
 
@@ -364,6 +366,7 @@ async def test_opentelemetry_gets_every_number() -> None:
         assert point.count == count
         assert 0 < point.sum < 12
     assert metrics["audio_lag"][0].count >= 2
+    assert metrics["final.delay"][0].count >= 2
 
 
 def test_the_adapter_loads_opentelemetry_only_when_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 import wave
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 FIRST = "And Mr. John Dashwood had then leisure"
+SPEAKERS = {"ShowSpeakerLabel": True}
 SECOND = "Had he married a more amiable woman"
 
 
@@ -66,6 +68,40 @@ def test_two_channels_with_words_removed_masked_and_tagged(client, server, call)
         first, second = sorted(outcome.finals)
         assert first.startswith("ch_0: " + FIRST.replace("Dashwood ", name))
         assert second.startswith("ch_1: " + SECOND.replace("amiable ", word))
+
+
+@pytest.fixture(scope="session")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two speakers, one after the other."""
+    path = tmp_path_factory.mktemp("talk") / "talk.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        for name in ("sense_and_sensibility_0920", "goforward"):
+            file.writeframes(recording(name)[0] + bytes(32_000))
+    return path
+
+
+def speakers_of(outcome: Outcome) -> list[str]:
+    """The speakers of the final results' words, each time another one speaks."""
+    results = [r for e in outcome.told("TranscriptEvent") for r in e["Transcript"]["Results"]]
+    items = [i for r in results if not r["IsPartial"] for i in r["Alternatives"][0]["Items"]]
+    return [speaker for speaker, _ in groupby(item["Speaker"] for item in items)]
+
+
+@each_client()
+def test_speakers_are_labelled(client, server, talk):
+    outcome = drive(client, server, Task(parameters=AUDIO | SPEAKERS, audio=str(talk)))
+    assert outcome.error is None
+    assert speakers_of(outcome) == ["0", "1"]
+
+
+@each_client(able="medical")
+def test_speakers_are_labelled_medically(client, server, talk):
+    parameters = AUDIO | SPEAKERS | {"Specialty": "PRIMARYCARE", "Type": "CONVERSATION"}
+    task = Task("StartMedicalStreamTranscription", parameters, audio=str(talk))
+    outcome = drive(client, server, task)
+    assert outcome.error is None
+    assert speakers_of(outcome) == ["0", "1"]
 
 
 @each_client(able="call analytics")

@@ -55,6 +55,9 @@ class Log(Observer):
     def audio_lag(self, stream: StreamInfo, seconds: float) -> None: ...
 
     @override
+    def final_delay(self, stream: StreamInfo, seconds: float) -> None: ...
+
+    @override
     def stream_ended(
         self, stream: StreamInfo, end: str, seconds: float, error: SDKError | None
     ) -> None: ...

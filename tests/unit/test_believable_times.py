@@ -89,6 +89,27 @@ def test_no_lag_is_told_of_an_absurd_end(end: float) -> None:
     assert observer.seconds == [1.0]
 
 
+class Delays(Observer):
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def final_delay(self, stream: Any, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+def test_delay_of_a_final_counts_from_when_its_end_was_sent() -> None:
+    observer, now = Delays(), [0.0]
+    telemetry = Telemetry(observer, lambda: now[0], 32_000)
+    for second in range(1, 6):
+        now[0] = float(second)
+        telemetry.audio_sent(32_000)
+    now[0] = 7.5
+    for end, is_partial in ((2.0, False), (2.5, True), (2.5, False), (1.0, False)):
+        event = TranscriptEvent(Transcript([Result("a", 0.0, end, is_partial)]))
+        telemetry.received(1, [event])
+    assert observer.seconds == [5.5, 4.5, 6.5]
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_an_integer_too_large_for_a_float_is_no_end(sign: int) -> None:
     body = json.dumps({"EndOffsetMillis": sign * 10**400, "Transcript": "Hello."}).encode()

@@ -7,6 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from ...exceptions import SDKError, missing_extra
 from ...transcription import Result
+from ..constants import LONGEST_SEGMENT, PAUSE
 
 __all__ = [
     "Engine",
@@ -15,6 +16,7 @@ __all__ = [
     "Recognition",
     "RecognitionOptions",
     "Stability",
+    "TellsSpeakers",
 ]
 
 Stability = Literal["low", "medium", "high"]
@@ -22,21 +24,27 @@ Stability = Literal["low", "medium", "high"]
 
 
 class EngineUnavailable(SDKError):
-    """A recogniser needs a package that is missing or broken.
+    """A recogniser cannot be loaded, usually for a package that is missing or broken.
 
-    The message is one line that names the extra and the command that installs it.
+    The message is one line that names the extra and the command that installs it, if one brings
+    what is missing.
 
-    :param engine: Its name, one of `ENGINES`.
+    :param engine: Its name.
     :param reason: What is missing or broken.
+    :param extra: The extra of this package that brings it.
     """
 
-    def __init__(self, engine: str, reason: str) -> None:
-        super().__init__(engine, reason)
+    def __init__(self, engine: str, reason: str, extra: str | None = "local") -> None:
+        super().__init__(engine, reason, extra)
         self.engine = engine
         self.reason = reason
+        self.extra = extra
 
     def _text(self) -> str:
-        return missing_extra(f"the engine {self.engine!r}", "local", self.reason)
+        what = f"the engine {self.engine!r}"
+        if self.extra is None:
+            return f"{what} cannot be loaded: {self.reason}"
+        return missing_extra(what, self.extra, self.reason)
 
 
 @dataclass(frozen=True)
@@ -48,12 +56,21 @@ class RecognitionOptions:
     :param stability: With `stabilize`: how soon. `"high"` leaves only the newest word
         open, `"low"` more of them.
     :param alternatives: The most alternatives of a final result; partial ones have one.
+    :param speakers: Label the words of final results with their speakers. Only asked of an
+        engine that `TellsSpeakers`.
+    :param pause: Seconds without speech that end a segment.
+    :param longest_segment: Seconds after which a segment is cut, paused or not.
+    :param language_code: The language, one of the engine's `languages`.
     """
 
     sample_rate: int
     stabilize: bool = False
     stability: Stability = "high"
     alternatives: int = 1
+    speakers: bool = False
+    pause: float = PAUSE
+    longest_segment: float = LONGEST_SEGMENT
+    language_code: str = "en-US"
 
 
 class Recognition(Protocol):
@@ -86,8 +103,13 @@ class Hurried(Protocol):
     hurried: bool
 
 
+@runtime_checkable
 class Engine(Protocol):
-    """A recogniser: one for each server, its model shared by all streams."""
+    """A recogniser: one for each server, its model shared by all streams.
+
+    Any object with these members is one. `segmented.SegmentedRecognition` does what engines
+    of segments have in common, so that a model needs little more than a `SegmentDecoder`.
+    """
 
     @property
     def name(self) -> str:
@@ -113,4 +135,14 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Release the model; no stream can begin afterwards."""
+        ...
+
+
+@runtime_checkable
+class TellsSpeakers(Protocol):
+    """An engine that can tell speakers apart; one without the property cannot."""
+
+    @property
+    def tells_speakers(self) -> bool:
+        """Whether it can do so here."""
         ...

@@ -26,6 +26,7 @@ from .resample import SAMPLE_RATE, Samples
 from .results import Word, has_period, split_mark
 from .segmented import SegmentedRecognition
 from .segments import has_voice
+from .speaker_models import find_speaker_models
 
 __all__ = ["MoonshineEngine", "load"]
 
@@ -75,6 +76,11 @@ class MoonshineEngine:
     name = "Moonshine tiny-en"
     languages: tuple[str, ...] = ("en-US",)
     quick = False
+
+    @property
+    def tells_speakers(self) -> bool:
+        """Whether the models that tell speakers apart are installed."""
+        return find_speaker_models() is not None
 
     def __init__(self, model: Model, aligner: Aligner | None) -> None:
         self._model: Model | None = model

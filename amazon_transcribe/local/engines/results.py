@@ -45,6 +45,7 @@ class Word(Struct, frozen=True):
     :param end: Where it ends, in seconds.
     :param confidence: The confidence in the word, 0 to 1.
     :param mark: The punctuation behind it, usually one character, or nothing.
+    :param speaker: The label of who said it, where speakers are told apart.
     """
 
     text: str
@@ -52,9 +53,13 @@ class Word(Struct, frozen=True):
     end: float
     confidence: float | None = None
     mark: str = ""
+    speaker: str | None = None
 
     def shifted(self, seconds: float) -> Word:
-        """Return the word that many seconds later."""
+        """Return the word at a later time.
+
+        :param seconds: How much later.
+        """
         return replace(self, start=self.start + seconds, end=self.end + seconds)
 
 
@@ -93,19 +98,26 @@ def build_result(
                     "pronunciation",
                     word.text,
                     confidence=None if word.confidence is None else round(word.confidence, 4),
+                    speaker=word.speaker,
                     stable=None if stable is None else number < stable or not is_partial,
                 )
             )
             transcript += f" {word.text}{word.mark}" if transcript else word.text + word.mark
             if word.mark:
                 settled = None if stable is None else number + 1 < stable or not is_partial
-                items.append(Item(at, at, "punctuation", word.mark, stable=settled))
+                items.append(
+                    Item(at, at, "punctuation", word.mark, speaker=word.speaker, stable=settled)
+                )
         alternatives.append(Alternative(transcript, items))
     return Result(result_id, start, end, is_partial, alternatives)
 
 
 def split_mark(word: str) -> tuple[str, str]:
-    """Split the punctuation off a word's end; the period of an abbreviation stays."""
+    """Split the punctuation off a word's end; the period of an abbreviation stays.
+
+    :param word: As it is written.
+    :returns: The word without the mark, and the mark.
+    """
     match = _WORD.fullmatch(word)
     assert match is not None
     text, mark = match["text"], match["mark"]

@@ -22,7 +22,9 @@ from .alignment import spoken
 from .base import RecognitionOptions
 from .resample import Resampler, Samples
 from .results import Word, build_result
-from .segments import CERTAIN_SECONDS, Segment, Segmenter
+from .segments import Segment, Segmenter
+from .speaker_models import find_speaker_models
+from .speakers import Speakers
 from .stabilizer import Stabilizer
 
 __all__ = ["SegmentDecoder", "SegmentedRecognition"]
@@ -35,16 +37,18 @@ _PARTIAL_GROWTH = 0.1  # of the segment, as a partial costs in proportion to its
 class SegmentDecoder(Protocol):
     """A decoder of segments into words, one segment after the other.
 
-    Times of words count from the beginning of the segment.
+    Times of words count from the beginning of the segment. A class that derives from this
+    one needs `partial` only.
 
     :ivar incremental: Whether `partial` only adds the new audio to the old, so that leaving
         one out saves nothing.
     """
 
-    incremental: bool
+    incremental: bool = False
 
     def begin(self) -> None:
         """Begin a segment; nothing of the one before is kept."""
+        return
 
     def partial(self, samples: Samples, keep: int) -> list[Word]:
         """Return the words of the segment so far.
@@ -58,12 +62,19 @@ class SegmentDecoder(Protocol):
         """Return the words of the whole segment.
 
         Where no word must stay, they do not depend on the partial hypotheses.
+
+        :param samples: The segment's audio at 16 kHz.
+        :param keep: How many words of the last hypothesis must stay.
         """
-        ...
+        return self.partial(samples, keep)
 
     def place(self, samples: Samples, words: list[Word]) -> list[Word]:
-        """Return the final words with their best times."""
-        ...
+        """Return the final words with their best times.
+
+        :param samples: The segment's audio at 16 kHz.
+        :param words: What `final` returned, or a reading.
+        """
+        return words
 
     def readings(self, samples: Samples, count: int) -> Iterable[list[Word]]:
         """Return other readings of the segment of the last `final`, likeliest first.
@@ -73,11 +84,11 @@ class SegmentDecoder(Protocol):
         :param samples: The segment's audio.
         :param count: How many different readings are wanted; few more are worth a search.
         """
-        ...
+        return ()
 
     def close(self) -> None:
         """Release what the stream held."""
-        ...
+        return
 
 
 class SegmentedRecognition:
@@ -91,14 +102,19 @@ class SegmentedRecognition:
     def __init__(self, options: RecognitionOptions, decoder: SegmentDecoder) -> None:
         self._options = options
         self._decoder = decoder
+        models = find_speaker_models() if options.speakers else None
+        self._speakers = Speakers(models) if models is not None else None
         self._resampler = Resampler(options.sample_rate)
-        self._segmenter = Segmenter()
+        self._segmenter = Segmenter(options.pause, options.longest_segment)
         self._half_sample = b""
         self.hurried = False
         self._begin_segment()
 
     def accept(self, pcm: bytes) -> list[Result]:
-        """Take the next audio; see `Recognition.accept`."""
+        """Take the next audio; see `Recognition.accept`.
+
+        :param pcm: Signed 16-bit little-endian mono samples of any length.
+        """
         pcm = self._half_sample + pcm
         whole = len(pcm) & ~1
         self._half_sample = pcm[whole:]
@@ -144,7 +160,7 @@ class SegmentedRecognition:
     def _reaches_position(self) -> bool:
         """Tell, once for each, whether the audio has come to a partial result's position."""
         seconds = self._segmenter.open_seconds
-        if not self._next_partial <= seconds <= CERTAIN_SECONDS:
+        if not self._next_partial <= seconds <= self._segmenter.certain_seconds:
             return False
         self._next_partial = seconds + max(_PARTIAL_INTERVAL, _PARTIAL_GROWTH * seconds)
         return True
@@ -179,6 +195,8 @@ class SegmentedRecognition:
         if words:
             others = self._others(segment, words) if heard else []
             words = self._decoder.place(segment.samples, words)
+            if self._speakers is not None:
+                words, *others = self._speakers.label(segment.samples, [words, *others])
             results = [self._result(segment, words, is_partial=False, others=others)]
         self._begin_segment()
         return results

@@ -3,8 +3,9 @@
 The votes of WebRTC's voice activity detection, one for each frame of 30 ms, decide:
 
 - a segment opens when 5 of the last 7 frames are speech, 0.3 s before the first of them;
-- it closes after 0.6 s without speech; from 10 s on, a breath of 0.18 s is enough;
-- at 15 s it is cut at the quietest place of its last second.
+- it closes after a pause without speech, of 0.6 s; from two thirds of the longest segment on,
+  a breath of 0.18 s is enough;
+- the longest, of 15 s, is cut at the quietest place of its last second.
 
 A cut never reaches further back than that second: words that were heard earlier, and
 perhaps reported as stable, stay in their segment.
@@ -19,15 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 import webrtcvad
 
+from ..constants import LONGEST_SEGMENT, PAUSE
 from .resample import SAMPLE_RATE, Samples
 
-__all__ = ["CERTAIN_SECONDS", "MAX_SECONDS", "Segment", "Segmenter", "has_voice"]
-
-MAX_SECONDS = 15.0
-"""No segment is longer."""
-
-CERTAIN_SECONDS = 14.0
-"""What an open segment holds by then stays in it: a cut never reaches further back."""
+__all__ = ["Segment", "Segmenter", "has_voice"]
 
 _FRAME = 480  # samples: 30 ms, the longest frame that the detector takes
 _AGGRESSIVENESS = 3  # the highest; with 2, noise counts as speech
@@ -36,10 +32,7 @@ _ONSET_FRAMES = 7
 _ONSET_SPEECH = 5
 _LEAD_FRAMES = 10  # kept before the onset: 0.3 s
 _TAIL_FRAMES = 7  # kept behind the last speech: 0.21 s
-_PAUSE_FRAMES = 20  # 0.6 s
 _BREATH_FRAMES = 6  # 0.18 s
-_LONG_FRAMES = 333  # 10 s
-_MAX_FRAMES = 500  # 15 s
 _CUT_FRAMES = 33  # the last second
 _QUIET_FRAMES = 7  # the length of the quietest place: 0.21 s
 
@@ -73,9 +66,16 @@ class Segment:
 
 
 class Segmenter:
-    """The segments of one stream of 16 kHz samples."""
+    """The segments of one stream of 16 kHz samples.
 
-    def __init__(self) -> None:
+    :param pause: Seconds without speech that end a segment.
+    :param longest: Seconds of the longest segment.
+    """
+
+    def __init__(self, pause: float = PAUSE, longest: float = LONGEST_SEGMENT) -> None:
+        self._pause_frames = round(pause * SAMPLE_RATE / _FRAME)
+        self._most_frames = round(longest * SAMPLE_RATE / _FRAME)
+        self._long_frames = self._most_frames * 2 // 3
         self._vad = webrtcvad.Vad(_AGGRESSIVENESS)
         self._pending = b""  # less than a frame
         self._count = 0  # of the frames seen
@@ -83,6 +83,11 @@ class Segmenter:
         self._votes: deque[bool] = deque(maxlen=_ONSET_FRAMES)
         self._frames: list[bytes] = []  # of the open segment
         self._silent = 0  # frames since the last speech in it
+
+    @property
+    def certain_seconds(self) -> float:
+        """What an open segment holds by then stays in it: a cut never reaches further back."""
+        return (self._most_frames - _CUT_FRAMES) * _FRAME / SAMPLE_RATE
 
     @property
     def open_seconds(self) -> float:
@@ -128,10 +133,12 @@ class Segmenter:
             return None
         self._frames.append(frame)
         self._silent = 0 if speech else self._silent + 1
-        pause = _BREATH_FRAMES if len(self._frames) >= _LONG_FRAMES else _PAUSE_FRAMES
+        pause = self._pause_frames
+        if len(self._frames) >= self._long_frames:
+            pause = min(pause, _BREATH_FRAMES)
         if self._silent >= pause:
             return self._close()
-        if len(self._frames) >= _MAX_FRAMES:
+        if len(self._frames) >= self._most_frames:
             return self._cut()
         return None
 

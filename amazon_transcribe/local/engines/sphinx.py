@@ -23,6 +23,7 @@ from .base import Recognition, RecognitionOptions
 from .resample import SAMPLE_RATE, Samples
 from .results import Word
 from .segmented import SegmentedRecognition
+from .speaker_models import find_speaker_models
 
 __all__ = ["PocketSphinxEngine", "load"]
 
@@ -42,6 +43,11 @@ class PocketSphinxEngine:
     name = "PocketSphinx en-us"
     languages: tuple[str, ...] = ("en-US",)
     quick = False
+
+    @property
+    def tells_speakers(self) -> bool:
+        """Whether the models that tell speakers apart are installed."""
+        return find_speaker_models() is not None
 
     def __init__(self) -> None:
         self._idle: list[Any] = [_load_decoder()]

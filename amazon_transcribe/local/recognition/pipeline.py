@@ -9,6 +9,7 @@ from itertools import chain
 
 from ...exceptions import LimitExceededException
 from ...transcription import Result
+from ..constants import LONGEST_SEGMENT, PAUSE
 from ..engines import Engine, Recognition, RecognitionOptions
 from ..engines.base import Hurried, Stability
 from .decoders import BLOCK_SECONDS, open_decoder
@@ -32,6 +33,10 @@ class PipelineOptions:
     :param stabilize: Mark the words of partial results that will not change any more.
     :param stability: How soon.
     :param alternatives: The most alternatives of a final result.
+    :param speakers: Label the speakers.
+    :param pause: Seconds without speech that end a segment.
+    :param longest_segment: Seconds after which a segment is cut, paused or not.
+    :param language_code: The language, one of the engine's.
     """
 
     encoding: str
@@ -40,6 +45,10 @@ class PipelineOptions:
     stabilize: bool = False
     stability: Stability = "high"
     alternatives: int = 1
+    speakers: bool = False
+    pause: float = PAUSE
+    longest_segment: float = LONGEST_SEGMENT
+    language_code: str = "en-US"
 
 
 class Pipeline:
@@ -54,7 +63,14 @@ class Pipeline:
         channels = CHANNELS if options.two_channels else 1
         self._decoder = open_decoder(options.encoding, options.sample_rate, channels)
         recognition = RecognitionOptions(
-            self._decoder.sample_rate, options.stabilize, options.stability, options.alternatives
+            self._decoder.sample_rate,
+            stabilize=options.stabilize,
+            stability=options.stability,
+            alternatives=options.alternatives,
+            speakers=options.speakers,
+            pause=options.pause,
+            longest_segment=options.longest_segment,
+            language_code=options.language_code,
         )
         self._recognition: Recognition = (
             ChannelRecognition(lambda: engine.open(recognition), self._decoder.sample_rate)

@@ -26,7 +26,7 @@ from ...exceptions import (
 from ...medical_scribe import GET_MEDICAL_SCRIBE_STREAM, START_MEDICAL_SCRIBE_STREAM
 from ...model import MedicalScribeConfigurationEvent
 from ...transcription import Result
-from ..constants import MAX_SECONDS
+from ..constants import LONGEST_SEGMENT, MAX_SECONDS, PAUSE
 from ..engines import Engine
 from ..exchange import CLOSE_TIMEOUT, LINGER_TIMEOUT, WRITE_TIMEOUT, Exchange
 from ..log import logger
@@ -63,6 +63,8 @@ class TranscriptionService:
     :param vocabulary_filters: The words and phrases of each filter by its name.
     :param categories: The phrases of each category by its name.
     :param alternatives: The most alternatives of a final result.
+    :param pause: Seconds without speech that end a segment.
+    :param longest_segment: Seconds after which a segment is cut.
     :param lenient: Ignore what the local server cannot do, instead of refusing it.
     :param quiet_seconds: After so many seconds of work without a result, an empty event is
         sent.
@@ -81,6 +83,8 @@ class TranscriptionService:
         vocabulary_filters: Mapping[str, Sequence[str]] | None = None,
         categories: Mapping[str, Sequence[str]] | None = None,
         alternatives: int = 1,
+        pause: float = PAUSE,
+        longest_segment: float = LONGEST_SEGMENT,
         lenient: bool = False,
         quiet_seconds: float = QUIET_SECONDS,
         clock: Callable[[], float] = time.time,
@@ -93,6 +97,8 @@ class TranscriptionService:
         self._filters = {n: Phrases(words) for n, words in (vocabulary_filters or {}).items()}
         self._categories = Categories(categories or {})
         self._alternatives = alternatives
+        self._pause = pause
+        self._longest_segment = longest_segment
         self._lenient = lenient
         self._quiet_seconds = quiet_seconds
         self._names_logged: set[str] = set()
@@ -308,7 +314,8 @@ class TranscriptionService:
         to_events = event_mapper(
             session.operation.name, configuration, self._categories, vocabulary_filter
         )
-        options = pipeline_options(session.request, configuration)
+        options = pipeline_options(session.request, configuration, self.engine)
+        options = replace(options, pause=self._pause, longest_segment=self._longest_segment)
         if session.operation.name in SEVERAL_ALTERNATIVES:
             options = replace(options, alternatives=self._alternatives)
         quick = self.engine.quick and options.encoding == "pcm"

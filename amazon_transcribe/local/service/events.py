@@ -74,7 +74,7 @@ def _medical_alternative(alternative: Alternative) -> MedicalAlternative:
     return MedicalAlternative(
         alternative.transcript,
         [
-            MedicalItem(i.start_time, i.end_time, i.item_type, i.content, i.confidence)
+            MedicalItem(i.start_time, i.end_time, i.item_type, i.content, i.confidence, i.speaker)
             for i in alternative.items
         ],
     )

@@ -10,6 +10,7 @@ from msgspec import Struct
 from ..._protocol.constraints import Member, members_of
 from ...exceptions import BadRequestException
 from ..engines import Engine
+from ..engines.base import TellsSpeakers
 from ..recognition.decoders import unsupported_reason
 from ..recognition.pipeline import CHANNELS, PipelineOptions
 from .phrases import Phrases
@@ -83,18 +84,22 @@ def keywords_of(request: Struct) -> dict[str, Any]:
     return {member.name: value for member, value in _set_members(request)}
 
 
-def pipeline_options(request: Struct, configuration: Struct | None) -> PipelineOptions:
+def pipeline_options(
+    request: Struct, configuration: Struct | None, engine: Engine
+) -> PipelineOptions:
     """Return the options of the pipeline for a request and its configuration, if any.
 
-    Both have been checked.
+    Both have been checked; a lenient server asks its engine for what that can do only.
     """
     parameters = _parameters_of(request) | _parameters_of(configuration)
     return PipelineOptions(
         encoding=parameters["MediaEncoding"],
         sample_rate=parameters["MediaSampleRateHertz"],
+        language_code=_language(parameters, engine),
         two_channels=not parameters.keys().isdisjoint(_TWO_CHANNELS),
         stabilize="EnablePartialResultsStabilization" in parameters,
         stability=parameters.get("PartialResultsStability", "high"),
+        speakers="ShowSpeakerLabel" in parameters and _tells_speakers(engine),
     )
 
 
@@ -137,8 +142,21 @@ def _unsupported(parameters: Mapping[str, Any], engine: Engine) -> Iterator[tupl
                 f"{name}: the vocabulary {', '.join(map(repr, _listed(value)))} couldn't be"
                 " found: the local server has no custom vocabularies",
             )
+        elif name == "ShowSpeakerLabel":
+            if not _tells_speakers(engine):
+                yield name, f"{name}: {engine.name} cannot tell speakers apart here"
         elif name not in HONOURED:
             yield name, _not_supported(name)
+
+
+def _language(parameters: Mapping[str, Any], engine: Engine) -> str:
+    """Return the language to recognise, which is the engine's first where it lacks the stream's."""
+    asked: str = parameters.get("LanguageCode", "")
+    return asked if asked in engine.languages else engine.languages[0]
+
+
+def _tells_speakers(engine: Engine) -> bool:
+    return isinstance(engine, TellsSpeakers) and engine.tells_speakers
 
 
 def _not_supported(name: str) -> str:

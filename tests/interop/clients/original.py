@@ -22,6 +22,7 @@ PARAMETERS = {
     "MediaEncoding": "media_encoding",
     "EnableChannelIdentification": "enable_channel_identification",
     "NumberOfChannels": "number_of_channels",
+    "ShowSpeakerLabel": "show_speaker_label",
     "VocabularyFilterName": "vocab_filter_name",
     "VocabularyFilterMethod": "vocab_filter_method",
 }
@@ -58,7 +59,15 @@ def in_the_services_words(result):
     return {
         "IsPartial": result.is_partial,
         "ChannelId": result.channel_id,
-        "Alternatives": [{"Transcript": each.transcript} for each in result.alternatives],
+        "Alternatives": [
+            {
+                "Transcript": each.transcript,
+                "Items": [
+                    {"Content": item.content, "Speaker": item.speaker} for item in each.items
+                ],
+            }
+            for each in result.alternatives
+        ],
     }
 
 

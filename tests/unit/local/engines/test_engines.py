@@ -28,7 +28,14 @@ from amazon_transcribe.local.engines.results import Word, build_result, split_ma
 from amazon_transcribe.local.engines.segmented import SegmentedRecognition
 from amazon_transcribe.local.engines.stabilizer import OPEN_WORDS, Stabilizer
 from amazon_transcribe.transcription import Alternative, Result
-from tests.support.recordings import Recording, best, read_recording, recognise, transcripts
+from tests.support.recordings import (
+    DIRECTORY,
+    Recording,
+    best,
+    read_recording,
+    recognise,
+    transcripts,
+)
 
 LEVELS: list[Stability] = ["low", "medium", "high"]
 
@@ -450,3 +457,81 @@ def test_no_audio_brings_no_result(engine: Engine) -> None:
     assert recognition.accept(b"") == []
     assert recognition.accept(b"\0") == []
     assert recognition.finish() == []
+
+
+# Engines that other packages add
+
+ADDED = """
+from amazon_transcribe.local.engines.scripted import ScriptedEngine
+
+def load():
+    return ScriptedEngine("It is mine.")
+
+def fail():
+    raise RuntimeError("no model\\nhere")
+
+def nothing():
+    return None
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder with a package that adds engines, to be on the path."""
+    (tmp_path / "my_engines.py").write_text(ADDED, encoding="utf-8")
+    metadata = tmp_path / "my_engines-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Name: my-engines\nVersion: 1\n", encoding="utf-8")
+    points = "".join(f"{name} = my_engines:{name}\n" for name in ("load", "fail", "nothing"))
+    (metadata / "entry_points.txt").write_text(
+        f"[amazon_transcribe.engines]\n{points}gone = no_such_module:load\n", encoding="utf-8"
+    )
+    return tmp_path
+
+
+def test_added_engine_is_loaded_by_its_name(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(installed)
+    assert recognise(load_engine("load").open(RecognitionOptions(16_000)), bytes(64_000))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (
+            "fail",
+            "'fail' cannot be loaded: my_engines:fail failed with .*: no model here",
+        ),
+        ("nothing", "my_engines:nothing returned no engine but 'NoneType'"),
+        ("gone", "no_such_module:load failed with ModuleNotFoundError"),
+    ],
+)
+def test_added_engine_that_fails_is_one_line(
+    installed: Path, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
+) -> None:
+    monkeypatch.syspath_prepend(installed)
+    with pytest.raises(EngineUnavailable, match=reason) as caught:
+        load_engine(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_engine_is_refused_with_the_added_names(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(installed)
+    with pytest.raises(ValidationException, match="scripted, fail, gone, load, nothing"):
+        load_engine("whisper")
+
+
+def test_command_takes_an_added_engine(installed: Path) -> None:
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "amazon_transcribe", "transcribe", "--no-realtime"),
+            *("--local", "--engine", "load", str(DIRECTORY / "goforward.wav")),
+        ],
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert run.stdout.split("\n")[0] == "It is mine."

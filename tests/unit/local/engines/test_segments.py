@@ -7,8 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from amazon_transcribe.local.constants import LONGEST_SEGMENT
 from amazon_transcribe.local.engines.resample import SAMPLE_RATE, Samples
-from amazon_transcribe.local.engines.segments import MAX_SECONDS, Segment, Segmenter, has_voice
+from amazon_transcribe.local.engines.segments import Segment, Segmenter, has_voice
 from tests.support.recordings import read_recording
 
 
@@ -70,7 +71,7 @@ def test_chunking_changes_nothing(speech: Samples) -> None:
 
 def test_speech_without_a_pause_is_cut_without_loss(monologue: Samples) -> None:
     segments = cut(monologue)
-    assert max(segment.seconds for segment in segments) <= MAX_SECONDS
+    assert max(segment.seconds for segment in segments) <= LONGEST_SEGMENT
     assert sum(segment.seconds for segment in segments) > 0.97 * len(monologue) / SAMPLE_RATE
 
 
