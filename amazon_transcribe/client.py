@@ -41,7 +41,7 @@ from .endpoints import (
     default_resolver,
 )
 from .exceptions import InvalidParameterException, StreamClosedException, ValidationException
-from .limiter import StreamLimiter
+from .limiter import Limiter
 from .medical import (
     START_MEDICAL_STREAM_TRANSCRIPTION,
     StartMedicalStreamTranscriptionEventStream,
@@ -160,7 +160,7 @@ class TranscribeStreamingClient:
         max_unsent: int = 1024 * 1024,
         max_unread: int = MAX_UNREAD,
         ssl_context: ssl.SSLContext | None = None,
-        limiter: StreamLimiter | None = None,
+        limiter: Limiter | None = None,
         observer: Observer | None = None,
         transport: Transport | Literal["websocket"] | None = None,
     ) -> None:
@@ -190,7 +190,7 @@ class TranscribeStreamingClient:
             "an object with an async resolve(region) that returns a URL (a URL itself goes into"
             " endpoint_url)",
         )
-        check_part("limiter", limiter, LIMITS, "a StreamLimiter")
+        check_part("limiter", limiter, LIMITS, "a StreamLimiter or another Limiter")
         check_part("observer", observer, OBSERVES, "an Observer, or an object with its methods")
         if not isinstance(transport, str):
             check_part("transport", transport, TRANSPORTS, "'websocket' or a transport")
@@ -230,7 +230,7 @@ class TranscribeStreamingClient:
         )
 
     @property
-    def limiter(self) -> StreamLimiter | None:
+    def limiter(self) -> Limiter | None:
         """The limiter that starts wait at."""
         return self._starter.limiter
 

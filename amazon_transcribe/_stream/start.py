@@ -37,13 +37,13 @@ from ..exceptions import (
     UnexpectedAnswerException,
     ValidationException,
 )
-from ..limiter import Slot, StreamLimiter
-from ..observe import Observer, StreamInfo, package_logger
+from ..limiter import Limiter, Slot
+from ..observe import Observer, StreamInfo, notify, package_logger
 from ..transports.base import Request, Stream, Transport
 from .idle import IDLE_AFTER, Idle, check_idle, silence_of
 from .live import MAX_UNREAD, RESULT_TIMEOUT, SEND_TIMEOUT, LiveStream
 from .retry import CLOCK_TOLERANCE, Backoff, clock_skew, is_transient, refuses_signature
-from .telemetry import Telemetry, byte_rate, notify
+from .telemetry import Telemetry, byte_rate
 
 MAX_BODY = 256 * 1024
 """Bytes of an answer's body: a line of JSON. A peer that sends more is not the service."""
@@ -88,7 +88,7 @@ class Starter:
     transport: Transport
     websocket: Transport
     by_websocket: bool = False
-    limiter: StreamLimiter | None = None
+    limiter: Limiter | None = None
     observer: Observer = field(default_factory=Observer)
     start_timeout: float = 12.0
     start_attempts: int = 3

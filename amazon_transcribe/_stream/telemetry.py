@@ -10,17 +10,7 @@ from .._protocol.events import UnknownEvent
 from .._protocol.times import believable
 from ..eventstream import BaseEvent
 from ..exceptions import LimitExceededException, SDKError
-from ..observe import Observer, StreamInfo, end_of, package_logger
-
-logger = package_logger()
-
-
-def notify(method: Callable[..., None], *arguments: object) -> None:
-    """Call an observer's method; log what it raises."""
-    try:
-        method(*arguments)
-    except Exception:
-        logger.exception("the observer failed in %s", getattr(method, "__name__", method))
+from ..observe import Observer, StreamInfo, end_of, notify
 
 
 class Telemetry:

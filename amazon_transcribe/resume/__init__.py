@@ -44,7 +44,6 @@ from .._protocol.constraints import (
 from .._protocol.events import AudioChunk, UnknownEvent
 from .._stream.iteration import ConnectionEvent, EventIteration
 from .._stream.open_stream import checked_chunk
-from .._stream.telemetry import notify
 from ..exceptions import (
     InvalidParameterException,
     SDKError,
@@ -52,7 +51,7 @@ from ..exceptions import (
     TimeoutException,
     ValidationException,
 )
-from ..observe import StreamInfo, package_logger
+from ..observe import StreamInfo, notify, package_logger
 from ..transcription import (
     START_STREAM_TRANSCRIPTION,
     StartStreamTranscriptionResponse,
