@@ -817,6 +817,18 @@ class TranscribeStreamingClient:
             raise ValidationException("only HTTP/2 connections of asyncio can be opened beforehand")
         await self._transport.prewarm(origin, connections, self._starter.start_timeout)
 
+    async def drain_all(self, timeout: float) -> int:
+        """Take no more starts, and wait for the open streams to end by themselves.
+
+        Starts that are under way go on, and so do resumed streams that lose a connection. What
+        is open after the time-out stays open: the program may end it with `drain`, hand it
+        over with `ResumableTranscription.export_state`, or close the client.
+
+        :param timeout: The longest wait, in seconds; 0 only refuses further starts.
+        :returns: How many streams are still open.
+        """
+        return await self._starter.drain(timeout)
+
     async def close(self) -> None:
         """Close every connection, within 4 s; streams still open and starts that wait fail."""
         self._starter.close()

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import re
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 
 from .._net.inbox import Inbox
 from .._net.origin import Origin
+from .._net.waiting import Waiters
 from .._protocol.client_session import ClientSession
 from .._protocol.constants import REQUEST_ID
 from .._protocol.operation import Operation, check_configuration
@@ -58,6 +60,8 @@ _NEVER_WAITING = (StaticEndpointResolver, RegionEndpointResolver, StaticCredenti
 
 logger = package_logger()
 
+_DROPPED_AFTER = 1.0  # seconds in which a drain notices a stream that the program dropped
+
 _T = TypeVar("_T")
 
 
@@ -100,7 +104,11 @@ class Starter:
     clock_skew: float = field(default=0.0, init=False)
     """Seconds by which the service's clock is ahead of ours, as far as it matters."""
     closed: bool = field(default=False, init=False)
+    draining: bool = field(default=False, init=False)
     _closing: asyncio.Future[None] | None = field(default=None, init=False)
+    _starting: int = field(default=0, init=False)
+    _streams: weakref.WeakSet[LiveStream] = field(default_factory=weakref.WeakSet, init=False)
+    _ends: Waiters = field(default_factory=Waiters, init=False)
 
     async def start(
         self,
@@ -123,9 +131,18 @@ class Starter:
         request = written.plain
         check_configuration(operation, configuration)
         check_idle(idle, idle_after, request.media_encoding)
+        if self.draining and not self._goes_on(request.session_id):
+            raise StreamClosedException("the client drains: it takes no more streams")
         start = _Start(self, operation, written, configuration)
-        started: tuple[LiveStream, Any] = await start.run()
-        live, response = started
+        self._starting += 1
+        try:
+            started: tuple[LiveStream, Any] = await start.run()
+            live, response = started
+            live.ends = self._ends
+            self._streams.add(live)
+        finally:
+            self._starting -= 1
+            self._ends.wake()
         if self._is_observed:
             rate = byte_rate(request)
             telemetry = Telemetry(self.observer, asyncio.get_running_loop().time, rate)
@@ -136,6 +153,25 @@ class Starter:
             live.keep_alive(silence_of(request) if idle == "silence" else None, idle_after)
         live.begin()
         return live, response
+
+    async def drain(self, timeout: float) -> int:
+        """Take no more streams, wait for those there are, and return how many are left.
+
+        :param timeout: Seconds.
+        """
+        self.draining = True
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while left := self._starting + sum(not live.is_over for live in self._streams):
+            if self.closed or loop.time() >= deadline:
+                return left
+            with suppress(TimeoutException):
+                await self._ends.wait(min(deadline - loop.time(), _DROPPED_AFTER), "drain")
+        return 0
+
+    def _goes_on(self, session_id: str | None) -> bool:
+        """Tell whether a start is that of a resumed stream's next connection."""
+        return session_id is not None and any(s.session_id == session_id for s in self._streams)
 
     async def ask(self, operation: Operation, request: Any) -> Any:
         """Make a request whose answer is one JSON body.
@@ -247,6 +283,7 @@ class Starter:
     def close(self) -> None:
         """Fail the starts that wait, and all that come."""
         self.closed = True
+        self._ends.wake()
         closing = self.closing()
         if not closing.done():
             closing.set_result(None)

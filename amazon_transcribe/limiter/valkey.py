@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import secrets
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -50,7 +51,7 @@ _CHECK = 1.0  # seconds after which a process that waits asks, if it has not bee
 _RETRY = 0.25  # seconds until the server is asked again that did not answer
 _SIGN_OF_LIFE = 30.0  # seconds after which a silent subscription is tried
 
-logger = package_logger()
+logger: logging.Logger = package_logger()
 
 
 @dataclass(frozen=True)

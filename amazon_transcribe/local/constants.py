@@ -10,3 +10,6 @@ MAX_ALTERNATIVES = 10
 
 MAX_SECONDS = 4 * 3600.0
 """The longest audio of a stream, as the service limits it."""
+
+DRAIN_TIMEOUT = 4.0
+"""Seconds in which streams may end by themselves when the server drains."""

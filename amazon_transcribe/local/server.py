@@ -20,7 +20,7 @@ from .._protocol.constants import AUDIO_TIMEOUT
 from .._protocol.constraints import NAME, Integer, check_above_zero
 from ..auth import StaticCredentialResolver
 from ..exceptions import HTTPException, SDKError, ValidationException
-from .constants import MAX_ALTERNATIVES, MAX_SECONDS
+from .constants import DRAIN_TIMEOUT, MAX_ALTERNATIVES, MAX_SECONDS
 from .engines import ENGINES, Engine, load_engine
 from .exchange import CLOSE_TIMEOUT, NetworkExchange
 from .faults import Fault
@@ -40,9 +40,6 @@ from .service.vocabulary import read_phrases
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-DRAIN_TIMEOUT = 4.0
-"""Seconds in which streams may end by themselves when the server drains."""
 
 _LAST_WORDS_TIMEOUT = 2.0  # seconds to tell the other streams why they end
 _ROOM = 16  # idle connections that make room at a time
