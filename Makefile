@@ -44,7 +44,7 @@ FUZZ_SECONDS ?= 60
 # How long `make soak` lasts.
 SOAK_SECONDS ?= 1800
 
-.PHONY: help demo test anywhere interop clients frameworks lint bench soak scale fuzz sanitize emulate docs dist lowest clean always
+.PHONY: help demo test anywhere interop clients frameworks linters lint bench soak scale fuzz sanitize emulate docs dist lowest clean always
 
 # A bare `make`: what stands at the top of this file.
 help:
@@ -138,7 +138,7 @@ lowest: $(VENV)/.dev
 	$(BIN)/python -m tests.distribution lowest $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript $(VENV)-frameworks $(VENV)-ray
+	rm -rf $(VENV) $(VENV)-deploy $(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript $(VENV)-frameworks $(VENV)-ray
 	rm -rf build dist docs/_build *.egg-info amazon_transcribe/_wire/*.so
 
 # Installed in place: what is edited is what runs. Says which twin of the codec serves.
@@ -167,6 +167,13 @@ $(VENV)/.switches: always | $(BIN)/python
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+
+# What checks deploy/.
+linters: $(VENV)-deploy/.installed
+
+$(VENV)-deploy/.installed: deploy/linters.txt
+	$(call CLIENT_VENV,$(PYTHON),$<)
+	@touch $@
 
 $(VENV)-frameworks/.installed: tests/frameworks/requirements.txt
 	$(call CLIENT_VENV,$(PYTHON),$<)

@@ -122,6 +122,18 @@ class Relay:
         if calls:
             await asyncio.wait(calls, timeout=20)
 
+    def metrics(self) -> str:
+        ends = [f'{{end="{end}"}} {number}' for end, number in self.ends.items()]
+        families: list[tuple[str, str, list[str]]] = [
+            ("calls_open", "gauge", [f" {len(self.calls)}"]),
+            ("starts_waiting", "gauge", [f" {self.limiter.waiting}"]),
+            ("calls_total", "counter", ends),
+        ]
+        return "".join(
+            f"# TYPE relay_{name} {kind}\n" + "".join(f"relay_{name}{s}\n" for s in samples)
+            for name, kind, samples in families
+        )
+
     async def page(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, EOFError, asyncio.LimitOverrunError, asyncio.TimeoutError):
             request = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
@@ -130,13 +142,7 @@ class Relay:
             if path == b"/ready" and self.stopping.is_set():
                 status, text = "503 Service Unavailable", "stopping\n"
             elif path == b"/metrics":
-                text = (
-                    f"relay_calls_open {len(self.calls)}\n"
-                    f"relay_starts_waiting {self.limiter.waiting}\n"
-                ) + "".join(
-                    f'relay_calls_total{{end="{end}"}} {number}\n'
-                    for end, number in self.ends.items()
-                )
+                text = self.metrics()
             elif path not in (b"/health", b"/ready"):
                 status, text = "404 Not Found", ""
             kind = "text/plain; version=0.0.4"
