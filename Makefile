@@ -46,7 +46,7 @@ FUZZ_SECONDS ?= 60
 # How long `make soak` lasts.
 SOAK_SECONDS ?= 1800
 
-.PHONY: help demo test anywhere page interop clients frameworks lint bench soak scale fuzz sanitize emulate docs dist lowest clean always
+.PHONY: help demo test anywhere page interop clients frameworks linters lint bench soak scale fuzz sanitize emulate docs dist lowest clean always
 
 # A bare `make`: what stands at the top of this file.
 help:
@@ -143,7 +143,7 @@ lowest: $(VENV)/.dev
 	$(BIN)/python -m tests.distribution lowest $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript $(VENV)-frameworks $(VENV)-ray $(VENV)-page
+	rm -rf $(VENV) $(VENV)-deploy $(VENV)-original $(VENV)-aws-sdk $(VENV)-javascript $(VENV)-frameworks $(VENV)-ray $(VENV)-page
 	rm -rf build dist docs/_build *.egg-info amazon_transcribe/_wire/*.so
 
 # Installed in place: what is edited is what runs. Says which twin of the codec serves.
@@ -172,6 +172,13 @@ $(VENV)/.switches: always | $(BIN)/python
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+
+# What checks deploy/.
+linters: $(VENV)-deploy/.installed
+
+$(VENV)-deploy/.installed: deploy/linters.txt
+	$(call CLIENT_VENV,$(PYTHON),$<)
+	@touch $@
 
 $(VENV)-frameworks/.installed: tests/frameworks/requirements.txt
 	$(call CLIENT_VENV,$(PYTHON),$<)

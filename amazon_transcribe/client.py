@@ -33,7 +33,7 @@ from .endpoints import (
     default_resolver,
 )
 from .exceptions import InvalidParameterException, StreamClosedException, ValidationException
-from .limiter import StreamLimiter
+from .limiter import Limiter
 from .observe import Observer
 from .transcription import (
     START_STREAM_TRANSCRIPTION,
@@ -146,7 +146,7 @@ class TranscribeStreamingClient:
         max_unsent: int = 1024 * 1024,
         max_unread: int = MAX_UNREAD,
         ssl_context: ssl.SSLContext | None = None,
-        limiter: StreamLimiter | None = None,
+        limiter: Limiter | None = None,
         observer: Observer | None = None,
         transport: Transport | Literal["websocket"] | None = None,
     ) -> None:
@@ -176,7 +176,7 @@ class TranscribeStreamingClient:
             "an object with an async resolve(region) that returns a URL (a URL itself goes into"
             " endpoint_url)",
         )
-        check_part("limiter", limiter, LIMITS, "a StreamLimiter")
+        check_part("limiter", limiter, LIMITS, "a StreamLimiter or another Limiter")
         check_part("observer", observer, OBSERVES, "an Observer, or an object with its methods")
         if not isinstance(transport, str):
             check_part("transport", transport, TRANSPORTS, "'websocket' or a transport")
@@ -216,7 +216,7 @@ class TranscribeStreamingClient:
         )
 
     @property
-    def limiter(self) -> StreamLimiter | None:
+    def limiter(self) -> Limiter | None:
         """The limiter that starts wait at."""
         return self._starter.limiter
 
@@ -864,6 +864,18 @@ class TranscribeStreamingClient:
         if origin.is_websocket or not isinstance(self._transport, H2Transport):
             raise ValidationException("only HTTP/2 connections of asyncio can be opened beforehand")
         await self._transport.prewarm(origin, connections, self._starter.start_timeout)
+
+    async def drain_all(self, timeout: float) -> int:
+        """Take no more starts, and wait for the open streams to end by themselves.
+
+        Starts that are under way go on, and so do resumed streams that lose a connection. What
+        is open after the time-out stays open: the program may end it with `drain`, hand it
+        over with `ResumableTranscription.export_state`, or close the client.
+
+        :param timeout: The longest wait, in seconds; 0 only refuses further starts.
+        :returns: How many streams are still open.
+        """
+        return await self._starter.drain(timeout)
 
     async def close(self) -> None:
         """Close every connection, within 4 s; streams still open and starts that wait fail."""

@@ -10,6 +10,7 @@
     ├── HTTPException                the network, TLS, HTTP/2 or WebSocket
     │   ├── ConnectException         no connection could be made
     │   ├── TimeoutException         a timeout; its `phase` says of what
+    │   ├── LimiterException         a fleet's limiter cannot reach its server
     │   ├── UnexpectedAnswerException   an answer that is no event stream
     │   └── StreamException          an open stream ended other than cleanly
     ├── ServiceException             the service's own refusals and failures
@@ -58,6 +59,7 @@ __all__ = [
     "InvalidParameterException",
     "InvalidPayloadLength",
     "LimitExceededException",
+    "LimiterException",
     "LoopException",
     "ParserError",
     "PayloadBytesExceedMaxLength",
@@ -298,6 +300,13 @@ class TimeoutException(HTTPException, TimeoutError):
 
     def _text(self) -> str:
         return f"timed out after {self.seconds:g} s in phase {self.phase!r}"
+
+
+class LimiterException(HTTPException):
+    """The server that counts a fleet's streams does not answer, or refuses.
+
+    Raised where the program chose that starts fail then: see `ValkeyStreamLimiter`.
+    """
 
 
 class UnexpectedAnswerException(HTTPException):

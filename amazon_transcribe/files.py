@@ -27,7 +27,7 @@ from .transcribe import (
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .limiter import StreamLimiter
+    from .limiter import Limiter
     from .local import LocalTranscribe
     from .transports.base import Transport
 
@@ -132,7 +132,7 @@ async def open_client(
     local: bool | LocalTranscribe = False,
     region: str | None = None,
     endpoint_url: str | None = None,
-    limiter: StreamLimiter | None = None,
+    limiter: Limiter | None = None,
     transport: Transport | None = None,
 ) -> AsyncIterator[TranscribeStreamingClient]:
     """Make a client for a while, of AWS or of a local server that runs as long.

@@ -14,10 +14,12 @@ or transcripts.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import NamedTuple
 
 from .exceptions import (
     ConnectionLostException,
+    LimiterException,
     SDKError,
     ServiceException,
     StreamClosedException,
@@ -29,7 +31,7 @@ from .exceptions import (
     printable,
 )
 
-__all__ = ["Observer", "StreamInfo", "end_of"]
+__all__ = ["LimiterObserver", "Observer", "StreamInfo", "end_of"]
 
 
 _ENDS: tuple[tuple[type[SDKError], str], ...] = (
@@ -57,7 +59,40 @@ class StreamInfo(NamedTuple):
     session_id: str | None
 
 
-class Observer:
+class LimiterObserver:
+    """Base class of observers of a fleet's limiter, whose methods do nothing.
+
+    They are called like those of `Observer`, which has them too: one object may observe both.
+    """
+
+    def slot_granted(self, seconds: float) -> None:
+        """Record a slot that a start got.
+
+        :param seconds: How long the start waited for it.
+        """
+
+    def leases_lost(self, count: int) -> None:
+        """Record open streams that the fleet did not count for a while.
+
+        The process could not renew their leases in time, or the server lost them.
+
+        :param count: Their number.
+        """
+
+    def limiter_away(self, error: LimiterException) -> None:
+        """Record that the limiter's server does not answer, once until it is back.
+
+        :param error: Why.
+        """
+
+    def limiter_back(self, seconds: float) -> None:
+        """Record that the limiter's server answers again.
+
+        :param seconds: How long it did not.
+        """
+
+
+class Observer(LimiterObserver):
     """Base class of observers of a client, whose methods do nothing.
 
     The methods are called in the event loop and must be quick. Exceptions that they raise
@@ -212,6 +247,14 @@ def package_logger(name: str = "amazon_transcribe") -> logging.Logger:
     logger = logging.getLogger(name)
     logger.addFilter(_escape)
     return logger
+
+
+def notify(method: Callable[..., None], *arguments: object) -> None:
+    """Call an observer's method; log what it raises."""
+    try:
+        method(*arguments)
+    except Exception:
+        package_logger().exception("the observer failed in %s", getattr(method, "__name__", method))
 
 
 def _escape(record: logging.LogRecord) -> bool:

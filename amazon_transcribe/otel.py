@@ -3,8 +3,8 @@
     client = TranscribeStreamingClient(region="us-east-2", observer=OpenTelemetryObserver())
 
 It needs the extra `otel`. Every instrument's name begins with `amazon_transcribe.client.`,
-and every measurement has the attribute `operation`. Ids are not attributes: they belong in
-logs, not in metrics.
+and every measurement of a stream has the attribute `operation`. Ids are not attributes: they
+belong in logs, not in metrics. A fleet's limiter takes the observer too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PREFIX = "amazon_transcribe.client."
 class OpenTelemetryObserver(Observer):
     """An observer that records counts and times in OpenTelemetry's instruments.
 
-    One observer serves any number of clients.
+    One observer serves any number of clients and limiters.
 
     :param meter_provider: The provider of the meter; by default the global one.
     :raises ValidationException: If OpenTelemetry is not installed.
@@ -69,6 +69,9 @@ class OpenTelemetryObserver(Observer):
         self._delay = time("final.delay", "From the end of a final result's audio to the result")
         self._outage = time("outage.duration", "Time without a connection of resumed streams")
         self._stream = time("stream.duration", "From a stream's opening to its end")
+        self._wait = time("limiter.wait.duration", "Waits for a slot of a fleet's limiter")
+        self._away = time("limiter.away.duration", "Time in which the limiter's server was away")
+        self._lost = count("limiter.lost_leases", "{stream}", "Open streams whose lease was lost")
 
     def start_retried(self, operation: str, attempt: int, delay: float, error: SDKError) -> None:
         self._retries.add(1, {"operation": operation, "error.type": type(error).__name__})
@@ -131,3 +134,12 @@ class OpenTelemetryObserver(Observer):
         self._outage.record(outage, attributes)
         self._replayed.add(replayed, attributes)
         self._forgotten.add(forgotten, attributes)
+
+    def slot_granted(self, seconds: float) -> None:
+        self._wait.record(seconds)
+
+    def leases_lost(self, count: int) -> None:
+        self._lost.add(count)
+
+    def limiter_back(self, seconds: float) -> None:
+        self._away.record(seconds)

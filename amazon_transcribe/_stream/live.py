@@ -82,6 +82,7 @@ class LiveStream:
         self._stream = stream
         self._slot = slot
         self.telemetry: Telemetry | None = None
+        self.ends: Waiters | None = None  # those who wait for the ends of streams
         self._keep_alive: KeepAlive | None = None
         self._loop = asyncio.get_running_loop()
         # To be asked before each send: up to Python 3.11 `get_running_loop` is a system call.
@@ -106,6 +107,10 @@ class LiveStream:
         self._progress = (0, 0, False)
         self._idle_checks = 0
         self._watchdog: asyncio.TimerHandle | None = None
+
+    @property
+    def session_id(self) -> str | None:
+        return self._session.session_id
 
     @property
     def closed(self) -> bool:
@@ -406,6 +411,8 @@ class LiveStream:
         if self.telemetry is not None:
             self.telemetry.ended(error)
         self._waiting_readers.wake()
+        if self.ends:
+            self.ends.wake()
 
     def _with_ids(self, error: SDKError) -> SDKError:
         error.request_id = self._session.request_id

@@ -6,12 +6,14 @@ import asyncio
 import inspect
 import re
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from .._net.inbox import Inbox
 from .._net.origin import Origin
+from .._net.waiting import Waiters
 from .._protocol.client_session import ClientSession
 from .._protocol.constants import REQUEST_ID
 from .._protocol.operation import Operation, check_configuration
@@ -36,13 +38,13 @@ from ..exceptions import (
     UnexpectedAnswerException,
     ValidationException,
 )
-from ..limiter import Slot, StreamLimiter
-from ..observe import Observer, StreamInfo, package_logger
+from ..limiter import Limiter, Slot
+from ..observe import Observer, StreamInfo, notify, package_logger
 from ..transports.base import Request, Stream, Transport
 from .idle import IDLE_AFTER, Idle, check_idle, silence_of
 from .live import MAX_UNREAD, RESULT_TIMEOUT, SEND_TIMEOUT, LiveStream
 from .retry import CLOCK_TOLERANCE, Backoff, clock_skew, is_transient, refuses_signature
-from .telemetry import Telemetry, byte_rate, notify
+from .telemetry import Telemetry, byte_rate
 
 MAX_BODY = 256 * 1024
 """Bytes of an answer's body: a line of JSON. A peer that sends more is not the service."""
@@ -56,6 +58,8 @@ _USER_AGENT = ("user-agent", f"amazon-transcribe-python/{__version__}")
 _NEVER_WAITING = (StaticEndpointResolver, RegionEndpointResolver, StaticCredentialResolver)
 
 logger = package_logger()
+
+_DROPPED_AFTER = 1.0  # seconds in which a drain notices a stream that the program dropped
 
 _T = TypeVar("_T")
 
@@ -89,7 +93,7 @@ class Starter:
         transport: Transport,
         websocket: Transport,
         by_websocket: bool = False,
-        limiter: StreamLimiter | None = None,
+        limiter: Limiter | None = None,
         observer: Observer | None = None,
         start_timeout: float = 12.0,
         start_attempts: int = 3,
@@ -117,7 +121,11 @@ class Starter:
         self.clock_skew: float = 0.0
         """Seconds by which the service's clock is ahead of ours, as far as it matters."""
         self.closed: bool = False
+        self.draining: bool = False
         self._closing: asyncio.Future[None] | None = None
+        self._starting = 0
+        self._streams: weakref.WeakSet[LiveStream] = weakref.WeakSet()
+        self._ends = Waiters()
 
     async def start(
         self,
@@ -140,9 +148,18 @@ class Starter:
         request = written.plain
         check_configuration(operation, configuration)
         check_idle(idle, idle_after, request.media_encoding)
+        if self.draining and not self._goes_on(request.session_id):
+            raise StreamClosedException("the client drains: it takes no more streams")
         start = _Start(self, operation, written, configuration)
-        started: tuple[LiveStream, Any] = await start.run()
-        live, response = started
+        self._starting += 1
+        try:
+            started: tuple[LiveStream, Any] = await start.run()
+            live, response = started
+            live.ends = self._ends
+            self._streams.add(live)
+        finally:
+            self._starting -= 1
+            self._ends.wake()
         if self._is_observed:
             rate = byte_rate(request)
             telemetry = Telemetry(self.observer, asyncio.get_running_loop().time, rate)
@@ -153,6 +170,25 @@ class Starter:
             live.keep_alive(silence_of(request) if idle == "silence" else None, idle_after)
         live.begin()
         return live, response
+
+    async def drain(self, timeout: float) -> int:
+        """Take no more streams, wait for those there are, and return how many are left.
+
+        :param timeout: Seconds.
+        """
+        self.draining = True
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while left := self._starting + sum(not live.is_over for live in self._streams):
+            if self.closed or loop.time() >= deadline:
+                return left
+            with suppress(TimeoutException):
+                await self._ends.wait(min(deadline - loop.time(), _DROPPED_AFTER), "drain")
+        return 0
+
+    def _goes_on(self, session_id: str | None) -> bool:
+        """Tell whether a start is that of a resumed stream's next connection."""
+        return session_id is not None and any(s.session_id == session_id for s in self._streams)
 
     async def ask(self, operation: Operation, request: Any) -> Any:
         """Make a request whose answer is one JSON body.
@@ -264,6 +300,7 @@ class Starter:
     def close(self) -> None:
         """Fail the starts that wait, and all that come."""
         self.closed = True
+        self._ends.wake()
         closing = self.closing()
         if not closing.done():
             closing.set_result(None)

@@ -11,19 +11,9 @@ from .._protocol.events import UnknownEvent
 from .._protocol.times import believable
 from ..eventstream import BaseEvent
 from ..exceptions import LimitExceededException, SDKError
-from ..observe import Observer, StreamInfo, end_of, package_logger
+from ..observe import Observer, StreamInfo, end_of, notify
 
 _SENDS_KEPT = 4_096  # that a final result may answer: seven minutes of chunks of 100 ms
-
-logger = package_logger()
-
-
-def notify(method: Callable[..., None], *arguments: object) -> None:
-    """Call an observer's method; log what it raises."""
-    try:
-        method(*arguments)
-    except Exception:
-        logger.exception("the observer failed in %s", getattr(method, "__name__", method))
 
 
 class Telemetry:

@@ -11,14 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from .._protocol.constraints import Integer
-from ..local.constants import LONGEST_SEGMENT, LONGEST_SEGMENTS, MAX_SECONDS, PAUSE, PAUSES
+from ..local.constants import (
+    DRAIN_TIMEOUT,
+    LONGEST_SEGMENT,
+    LONGEST_SEGMENTS,
+    MAX_SECONDS,
+    PAUSE,
+    PAUSES,
+)
 from ..local.faults import KINDS, OPTIONS, Fault
 from .arguments import HelpFormatter, key_pair, named_file, positive_seconds, seconds_within, whole
 from .errors import DONE, Unusable
 from .local_server import add_engine, check_readable, engine_options, start_server
 from .logs import FORMATS, write_logs
 from .output import write_to
-from .signals import run
+from .signals import END_TIMEOUT, run
 
 PORT = whole(Integer(0, 65_535))
 
@@ -29,8 +36,8 @@ def add_serve(commands: Any) -> None:
         help="run a local Transcribe server",
         description="Serve Amazon Transcribe's streaming protocol on this machine, over HTTP/2 "
         "and WebSocket, with signatures checked. Prints 'listening on URL' for each port once "
-        "it takes connections, and ends on SIGINT and SIGTERM; streams that end within 4 s get "
-        "all their results.",
+        "it takes connections, and ends on SIGINT and SIGTERM; streams that end within the "
+        "--drain-timeout get all their results.",
         epilog="""examples:
   amazon-transcribe serve --port 8770 --credentials AKID:secret
   amazon-transcribe serve --tls-port 0 --ca-file ca.pem
@@ -122,6 +129,13 @@ Point any client at it:
         help="when a segment ends at the latest (default: %(default)g)",
     )
     parser.add_argument(
+        "--drain-timeout",
+        type=positive_seconds,
+        default=DRAIN_TIMEOUT,
+        metavar="SECONDS",
+        help="how long open streams may go on after SIGINT or SIGTERM (default: %(default)g)",
+    )
+    parser.add_argument(
         "--lenient",
         action="store_true",
         help="accept and ignore what only the real service can do, such as other languages, "
@@ -183,7 +197,9 @@ def _serve(arguments: argparse.Namespace) -> int:
         check_readable("--key", arguments.key)
     _allow_many_connections()
     write_logs(arguments.log_format, verbose=arguments.verbose)
-    return run(_serve_until_cancelled(arguments), [], after_signal=DONE)
+    end_timeout = arguments.drain_timeout + END_TIMEOUT - DRAIN_TIMEOUT
+    serving = _serve_until_cancelled(arguments)
+    return run(serving, [], after_signal=DONE, timeout=end_timeout)
 
 
 def _allow_many_connections() -> None:
@@ -236,5 +252,5 @@ async def _serve_until_cancelled(arguments: argparse.Namespace) -> int:
         try:
             await asyncio.Event().wait()
         finally:
-            await server.drain()
+            await server.drain(arguments.drain_timeout)
     return DONE

@@ -16,3 +16,6 @@ LONGEST_SEGMENT, LONGEST_SEGMENTS = 15.0, (3.0, 30.0)
 
 MAX_SECONDS = 4 * 3600.0
 """The longest audio of a stream, as the service limits it."""
+
+DRAIN_TIMEOUT = 4.0
+"""Seconds in which streams may end by themselves when the server drains."""

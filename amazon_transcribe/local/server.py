@@ -22,6 +22,7 @@ from .._protocol.constraints import NAME, Integer, check_above_zero
 from ..auth import StaticCredentialResolver
 from ..exceptions import HTTPException, SDKError, ValidationException
 from .constants import (
+    DRAIN_TIMEOUT,
     LONGEST_SEGMENT,
     LONGEST_SEGMENTS,
     MAX_ALTERNATIVES,
@@ -49,9 +50,6 @@ from .service.vocabulary import read_phrases
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-DRAIN_TIMEOUT = 4.0
-"""Seconds in which streams may end by themselves when the server drains."""
 
 _LAST_WORDS_TIMEOUT = 2.0  # seconds to tell the other streams why they end
 _ROOM = 16  # idle connections that make room at a time

@@ -14,7 +14,9 @@
 
 When a connection breaks, the audio since the end of the last final result is sent again on
 a new one, under the same session id. Final results come once each; times and result ids are
-those of one stream. Read while you send: a break is noticed where events are read. The guide
+those of one stream. Read while you send: a break is noticed where events are read.
+
+`export_state` hands a stream to another process, which goes on `from_state`. The guide
 "Resume after a lost connection" has the rules: what is retried and what is raised, when a
 connection is replaced, and how much audio is kept.
 """
@@ -22,8 +24,10 @@ connection is replaced, and how much audio is kept.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import math
+import time
 import uuid
 from collections import deque
 from dataclasses import dataclass
@@ -44,7 +48,6 @@ from .._protocol.constraints import (
 from .._protocol.events import AudioChunk, UnknownEvent
 from .._stream.iteration import ConnectionEvent, EventIteration
 from .._stream.open_stream import checked_chunk
-from .._stream.telemetry import notify
 from ..exceptions import (
     InvalidParameterException,
     SDKError,
@@ -52,7 +55,7 @@ from ..exceptions import (
     TimeoutException,
     ValidationException,
 )
-from ..observe import StreamInfo, package_logger
+from ..observe import StreamInfo, notify, package_logger
 from ..transcription import (
     START_STREAM_TRANSCRIPTION,
     StartStreamTranscriptionResponse,
@@ -65,6 +68,7 @@ from ._connection import Connection, ConnectionLimits
 from ._pcm import PcmFormat
 from ._policy import RetryPolicy, is_pause
 from ._results import LAG, LogicalResults
+from ._state import State, read_state, write_state
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -195,6 +199,14 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
             "session_resume_window": session_resume_window,
             **parameters,
         }
+        self._options = {
+            "replay_seconds": replay_seconds,
+            "renew_after": renew_after,
+            "max_failures": max_failures,
+            "backoff": backoff,
+            "max_backoff": max_backoff,
+            "result_timeout": result_timeout,
+        }
         self._pcm = PcmFormat(media_sample_rate_hz, channels, media_encoding)
         self._buffer = ReplayBuffer(replay_seconds, self._pcm.bytes_per_second)
         self._results = LogicalResults(
@@ -215,6 +227,7 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
         self._failure: BaseException | None = None  # what the stream has ended with
         self._input_ended = False
         self._connection: Connection | None = None  # the present one, or the last
+        self._handed: State | None = None  # by another process
         self._task: asyncio.Task[None] | None = None
         self._events: deque[TranscriptEvent | UnknownEvent | Reconnecting | Reconnected] = deque()
         self._read_lock = asyncio.Lock()
@@ -237,12 +250,15 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
         self._state = _State.STARTING
         self._loop = asyncio.get_running_loop()
         try:
-            connection = await self._connect(1)
+            connection = await self._connect(self._connections + 1)
         except BaseException:
             if not self._is_over:
                 self._state = _State.NEW
             raise
         self._state = _State.OPEN
+        if self._handed is not None:
+            outage = max(0.0, time.time() - self._handed.exported_at)
+            self._announce_return(connection, self._handed.audio_sent, outage)
         self._task = asyncio.get_running_loop().create_task(self._run(connection))
         self._task.add_done_callback(self._task_done)
 
@@ -260,6 +276,82 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
 
     async def __aexit__(self, *exc: object) -> None:
         await self.close()
+
+    @property
+    def audio_bytes_taken(self) -> int:
+        """Bytes of audio that the stream has taken, those of other processes included."""
+        return self._buffer.end
+
+    # Handing over
+
+    def export_state(self) -> str:
+        """End the stream here, and return what another process needs to go on with it.
+
+        The reader gets the events that have come, and then the end: whoever shows or stores
+        results does so before the other process begins. A sender is refused: its chunk is
+        the first one for the other process. Of a stream that has failed the state is as good.
+
+        The state is JSON, at most some megabytes; it holds audio, so treat it like a recording.
+        The guide "Resume after a lost connection" describes it.
+
+        :raises ValidationException: for a parameter of the program's that JSON cannot hold.
+        """
+        self._check_loop()
+        last = self._connection
+        self._finish(None)
+        if self._task is not None:
+            self._task.cancel()
+        self._results.cut()
+        return write_state(
+            State(
+                version=1,
+                parameters={**self._parameters, **self._options},
+                exported_at=time.time(),
+                connections=self._connections,
+                input_ended=self._input_ended,
+                audio=self._buffer.held,
+                audio_start=self._buffer.start,
+                audio_settled=self._buffer.settled,
+                audio_sent=last.sent if last is not None else self._buffer.start,
+                settled=self._results.settled,
+                final_up_to=self._results.final_up_to,
+                superseded=self._results.superseded,
+            )
+        )
+
+    @classmethod
+    def from_state(cls, client: TranscriptionClient, state: str | bytes) -> Self:
+        """Make a stream that goes on where another one, of any process, was exported.
+
+        It has the same parameters and session id, and is started like any other. Its first
+        event is a `Reconnected`. Times and result ids go on.
+
+        :param client: Makes the connections. The program closes it.
+        :param state: What `export_state` returned.
+        :raises ValidationException: for what is no such state, or is of another version.
+        """
+        handed = read_state(state)
+        known = {*inspect.signature(cls).parameters, *TranscriptionParameters.__annotations__}
+        if unknown := handed.parameters.keys() - known:
+            raise ValidationException(
+                f"the state has parameters that this version does not know: {', '.join(unknown)}"
+            )
+        try:
+            stream = cls(client, **handed.parameters)
+        except TypeError as error:
+            raise ValidationException(f"the state lacks parameters: {error}") from error
+        stream._handed = handed
+        stream._input_ended = handed.input_ended
+        stream._buffer.restore(handed.audio, handed.audio_start, handed.audio_settled)
+        stream._results.restore(handed.settled, handed.final_up_to, handed.superseded)
+        return stream
+
+    @property
+    def _connections(self) -> int:
+        """How many there have been."""
+        if self._connection is not None:
+            return self._connection.number
+        return self._handed.connections if self._handed is not None else 0
 
     @property
     def input_stream(self) -> Self:
@@ -328,7 +420,7 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
         while True:
             if self._failure is not None:
                 raise self._failure.with_traceback(None)
-            if self._input_ended:
+            if self._input_ended or self._is_over:
                 raise StreamClosedException("the input has ended: no more audio can be sent")
             self._check_unread()
             now = loop.time()
@@ -429,7 +521,8 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
             except SDKError as error:
                 reason = failure = error
             else:
-                self._announce_return(last, connection)
+                outage = connection.opened_at - (last.ended_at or connection.opened_at)
+                self._announce_return(connection, last.sent, outage)
                 return connection
         return None
 
@@ -484,11 +577,10 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
         )
         self._notify(last, "reconnecting", failures, delay, reason)
 
-    def _announce_return(self, last: Connection, connection: Connection) -> None:
+    def _announce_return(self, connection: Connection, sent: int, outage: float) -> None:
         settled = self._pcm.position(self._results.settled)
-        replayed = self._pcm.seconds(max(0, last.sent - connection.start))
+        replayed = self._pcm.seconds(max(0, sent - connection.start))
         forgotten = self._pcm.seconds(max(0, connection.start - settled))
-        outage = connection.opened_at - (last.ended_at or connection.opened_at)
         self._events.append(
             Reconnected(
                 connection.number,

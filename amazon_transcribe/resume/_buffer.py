@@ -35,6 +35,16 @@ class ReplayBuffer:
         """The position behind the last byte."""
         return self.start + len(self._audio)
 
+    @property
+    def held(self) -> bytes:
+        """All audio from `start` to `end`."""
+        return bytes(self._audio)
+
+    def restore(self, audio: bytes, start: int, settled: int) -> None:
+        """Go on with what another buffer held."""
+        self._audio[:] = audio
+        self.start, self.settled = start, settled
+
     def append(self, chunk: AudioChunk) -> None:
         """Add audio at the end; `make_room` comes first."""
         self._audio += chunk

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from .._protocol.times import LATEST, believable
 from ..transcription import Alternative, Entity, Item, Result
+from ._state import Superseded
 
 LAG = 20.0
 """Seconds within which the service shows a result of all that was said; longer than a segment."""
@@ -49,6 +50,35 @@ class LogicalResults:
         # By result id
         self._open: dict[str, Result] = {}  # this connection's partial results, by our ids
         self._our_ids: dict[str, str] = {}  # of open segments, by the connection's ids
+
+    @property
+    def final_up_to(self) -> list[tuple[str | None, float]]:
+        """The end of each channel's last final result, in seconds."""
+        return list(self._final_up_to.items())
+
+    @property
+    def superseded(self) -> list[Superseded]:
+        """The partial results that no longer hold."""
+        return [
+            Superseded(result.result_id or "", channel, result.start_time, result.end_time)
+            for channel, result in self._superseded.items()
+        ]
+
+    def restore(
+        self,
+        settled: float,
+        final_up_to: list[tuple[str | None, float]],
+        superseded: list[Superseded],
+    ) -> None:
+        """Go on with the results of a stream from another process."""
+        self.settled = settled
+        self._final_up_to = dict(final_up_to)
+        self._superseded = {
+            each.channel_id: Result(
+                result_id=each.result_id, start_time=each.start_time, end_time=each.end_time
+            )
+            for each in superseded
+        }
 
     def begin(self, connection: int) -> None:
         """Begin with the results of a new connection of this number."""

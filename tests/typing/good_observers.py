@@ -8,9 +8,10 @@ from opentelemetry.metrics import MeterProvider
 from typing_extensions import assert_type, override
 
 from amazon_transcribe.client import TranscribeStreamingClient
-from amazon_transcribe.exceptions import SDKError
-from amazon_transcribe.limiter import StreamLimiter
-from amazon_transcribe.observe import Observer, StreamInfo, end_of
+from amazon_transcribe.exceptions import LimiterException, SDKError
+from amazon_transcribe.limiter import Limiter, Slot, StreamLimiter
+from amazon_transcribe.limiter.valkey import Usage, ValkeyStreamLimiter
+from amazon_transcribe.observe import LimiterObserver, Observer, StreamInfo, end_of
 from amazon_transcribe.otel import OpenTelemetryObserver
 
 
@@ -87,3 +88,28 @@ async def limit(limiter: StreamLimiter) -> None:
     assert_type(limiter.starts_per_second, float)
     assert_type(limiter.open, int)
     assert_type(limiter.waiting, int)
+
+
+class OfFleets(LimiterObserver):
+    @override
+    def slot_granted(self, seconds: float) -> None: ...
+
+    @override
+    def leases_lost(self, count: int) -> None: ...
+
+    @override
+    def limiter_away(self, error: LimiterException) -> None: ...
+
+    @override
+    def limiter_back(self, seconds: float) -> None: ...
+
+
+async def limit_a_fleet(client: object) -> None:
+    async with ValkeyStreamLimiter(
+        "valkey://127.0.0.1", name="a", lease=9, observer=OfFleets()
+    ) as fleet:
+        TranscribeStreamingClient(region="us-east-2", limiter=fleet)
+        assert_type(await fleet.usage(), Usage)
+    share = StreamLimiter(3, 3)
+    either: list[Limiter] = [share, ValkeyStreamLimiter(client, when_away=share, observer=Log())]
+    assert_type(await either[0].acquire(1.5), Slot)

@@ -46,3 +46,12 @@ async def transcribe(client: TranscribeStreamingClient, language: str) -> None:
         async for same in stream.output_stream:
             assert_type(same, TranscriptEvent | Reconnecting | Reconnected)
         assert_type(stream.unknown_events, int)
+
+
+async def hand_over(client: TranscribeStreamingClient, stream: ResumableTranscription) -> None:
+    assert_type(await client.drain_all(1.5), int)
+    state = stream.export_state()
+    assert_type(state, str)
+    there = ResumableTranscription.from_state(client, state)
+    assert_type(there, ResumableTranscription)
+    assert_type(there.audio_bytes_taken, int)

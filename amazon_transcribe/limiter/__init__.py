@@ -1,44 +1,47 @@
-"""A limiter that keeps the streams of a process within the account's quotas.
+"""Limiters keep streams within the account's quotas: of a process, or of a fleet of machines.
 
     limiter = StreamLimiter(max_streams=25, starts_per_second=25)
     client = TranscribeStreamingClient(region="us-east-2", limiter=limiter)
 
 The service refuses starts beyond its quotas: 25 concurrent streams and 25 starts a second
 for an account and region, unless raised. With a limiter a start waits for its turn instead,
-first come, first served, within the client's `start_timeout`.
+first come, first served, within the client's `start_timeout`. `valkey.ValkeyStreamLimiter`
+does the same for all processes of any number of machines.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
-from ._net.loops import check_loop
-from ._protocol.constraints import check_above_zero
-from .exceptions import LoopException, StreamClosedException, TimeoutException
+from .._net.loops import check_loop
+from .._protocol.constraints import check_above_zero
+from ..exceptions import LoopException, StreamClosedException, TimeoutException
 
-__all__ = ["Slot", "StreamLimiter"]
+__all__ = ["Limiter", "Slot", "StreamLimiter"]
 
 MAX_STREAMS = 25
 STARTS_PER_SECOND = 25.0
 
 
 class Slot:
-    """The right to one open stream, from `StreamLimiter.acquire`.
+    """The right to one open stream, from a limiter's `acquire`.
 
     It ends with `release`, or when the slot is garbage-collected.
 
-    :param limiter: The limiter that the slot goes back to.
+    :param give_back: Called once when it ends, in the loop.
     :param loop: The event loop that the slot is for.
     """
 
-    __slots__ = ("_limiter", "_loop")
+    __slots__ = ("_give_back", "_loop")
 
-    def __init__(self, limiter: StreamLimiter, loop: asyncio.AbstractEventLoop) -> None:
-        self._limiter: StreamLimiter | None = limiter
+    def __init__(self, give_back: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
+        self._give_back: Callable[[], None] | None = give_back
         self._loop = loop
 
     def release(self) -> None:
@@ -47,15 +50,29 @@ class Slot:
         :raises LoopException: In another event loop than the slot's.
         """
         check_loop(self._loop, "the slot")
-        limiter, self._limiter = self._limiter, None
-        if limiter is not None:
-            limiter._release(self._loop)
+        give_back, self._give_back = self._give_back, None
+        if give_back is not None:
+            give_back()
 
     def __del__(self) -> None:
         # The program dropped its stream; the collector may run in any thread.
-        if self._limiter is not None:
+        if self._give_back is not None:
             with suppress(RuntimeError):  # the loop is closed, so no start waits in it
-                self._loop.call_soon_threadsafe(self._limiter._release, self._loop)
+                self._loop.call_soon_threadsafe(self._give_back)
+
+
+class Limiter(Protocol):
+    """What a client asks of its limiter: a slot for each attempt of a start."""
+
+    async def acquire(self, timeout: float, closing: asyncio.Future[None] | None = None) -> Slot:
+        """Wait for a slot.
+
+        :param timeout: The longest wait, in seconds.
+        :param closing: A future that ends the wait when it is done, as a client's closing.
+        :raises TimeoutException: After `timeout`, with the phase `"slot"`.
+        :raises StreamClosedException: If `closing` is done first.
+        """
+        ...
 
 
 class StreamLimiter:
@@ -113,14 +130,7 @@ class StreamLimiter:
             self._queue.append(turn)
             self._admit(loop)
         try:
-            if not turn.done():
-                until: set[asyncio.Future[Any]] = {turn} if closing is None else {turn, closing}
-                await asyncio.wait(until, timeout=timeout, return_when="FIRST_COMPLETED")
-            if turn.done():
-                return turn.result()
-            if closing is not None and closing.done():
-                raise StreamClosedException("the client was closed")
-            raise TimeoutException("slot", timeout)
+            return await result_of(turn, timeout, closing)
         except BaseException:
             # A cancellation may arrive after the slot has been assigned.
             if turn.done() and not turn.cancelled():
@@ -140,9 +150,6 @@ class StreamLimiter:
         self._loop, self._timer, self._open = loop, None, 0
         self._queue.clear()
         self._starts.clear()  # by the last loop's clock
-
-    def _release(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._go_on(loop, ended=1)
 
     def _go_on(self, loop: asyncio.AbstractEventLoop, ended: int = 0) -> None:
         """Admit those who can be, unless another loop is served by now."""
@@ -171,10 +178,27 @@ class StreamLimiter:
                     return
                 self._starts.append(now)
                 self._open += 1
-                turn.set_result(Slot(self, loop))
+                turn.set_result(Slot(partial(self._go_on, loop, ended=1), loop))
             self._queue.popleft()
 
     def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
         if loop is self._loop:
             self._timer = None
         self._go_on(loop)
+
+
+async def result_of(
+    turn: asyncio.Future[Slot], timeout: float, closing: asyncio.Future[None] | None
+) -> Slot:
+    """Wait for a turn, as `Limiter.acquire` does, and return its result.
+
+    :param turn: A future, which is left as it is when the wait ends otherwise.
+    """
+    if not turn.done():
+        until: set[asyncio.Future[Any]] = {turn} if closing is None else {turn, closing}
+        await asyncio.wait(until, timeout=timeout, return_when="FIRST_COMPLETED")
+    if turn.done():
+        return turn.result()
+    if closing is not None and closing.done():
+        raise StreamClosedException("the client was closed")
+    raise TimeoutException("slot", timeout)
