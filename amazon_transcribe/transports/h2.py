@@ -85,7 +85,7 @@ class H2Transport:
         self._pool: dict[_Key, _Pool] = {}
         # What each peer allowed on the last connection, until a new one tells.
         self.allowed: dict[Origin, int] = {}
-        self.sessions = Sessions()
+        self.sessions: Sessions = Sessions()
         self._closed = False
 
     async def open(self, request: Request, timeout: float) -> Http2Stream:
@@ -288,7 +288,7 @@ class _Pooled:
         self.origin = origin
         self.claims = 0
         self.held = 0
-        self.number = next(self._numbers)
+        self.number: int = next(self._numbers)
         self.is_offered: bool = False  # to the starts that look for room
         self.kept: bool = False  # lay idle, in which time it may have died
         self.connection: Http2Connection | None = None
