@@ -12,6 +12,7 @@
 | `floor` | sending against SHA-256 alone, receiving against msgspec alone |
 | `formats` | which containers, rates and channels are heard rightly |
 | `faults` | what a program sees of each fault, and after how long |
+| `pii` | precision and recall of the rules for personal information |
 | `scale.archives` | what kills of nodes and drivers lose on Ray, and what Ray costs |
 | `resume` | what is lost and doubled when connections are cut |
 | `speakers` | speaker labels of the local server, on mixed conversations |

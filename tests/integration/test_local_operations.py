@@ -33,6 +33,7 @@ from amazon_transcribe.local.service.events import event_mapper
 from amazon_transcribe.local.service.operations import OPERATIONS
 from amazon_transcribe.local.service.parameters import HONOURED, check_parameters
 from amazon_transcribe.model import (
+    CallAnalyticsEntity,
     CategoryEvent,
     ChannelDefinition,
     ClinicalNoteGenerationSettings,
@@ -166,6 +167,29 @@ async def test_categories_go_by_what_was_said_not_by_what_the_filter_leaves(
             seen[str(method)] = [event for event in events if isinstance(event, CategoryEvent)]
             assert len(seen[str(method)]) == len(finals) > 0
     assert all(matched == seen["None"] for matched in seen.values())
+
+
+async def test_a_call_without_what_is_private() -> None:
+    seen: dict[str, list[UtteranceEvent]] = {}
+    async with LocalTranscribe(ScriptedEngine("My PIN is 4912 and nothing else.")) as server:
+        async with client_of(server) as client:
+            for way in ("content_identification_type", "content_redaction_type"):
+                stream = await client.start_call_analytics_stream_transcription(
+                    **AUDIO, configuration=CALL, **{way: "PII"}, pii_entity_types=["PIN"]
+                )
+                events = await converse(stream, 8 * SECOND)
+                seen[way] = [event for event in events if isinstance(event, UtteranceEvent)]
+    identified = [event for event in seen["content_identification_type"] if not event.is_partial]
+    assert identified
+    for event in identified:
+        assert event.transcript == "My PIN is 4912 and nothing else."
+        assert event.entities == [CallAnalyticsEntity(1200, 1600, "PII", "PIN", "4912")]
+    redacted = seen["content_redaction_type"]
+    assert {e.transcript for e in redacted if not e.is_partial} == {
+        "My PIN is [PII] and nothing else."
+    }
+    assert any(event.is_partial for event in redacted)
+    assert not any("4912" in str(event) for event in redacted)
 
 
 async def test_a_call_without_channels_is_refused(server: LocalTranscribe) -> None:
@@ -579,7 +603,7 @@ def test_the_documentation_lists_what_a_lenient_server_refuses() -> None:
             check_parameters(asking(shape, **parameters), ENGINE, {}, lenient=True)
         names += re.findall("^[A-Za-z]+", refused.value.message)
     with pytest.raises(BadRequestException) as refused:
-        event_mapper("StartCallAnalyticsStreamTranscription", None, Categories({}), None)
+        event_mapper("StartCallAnalyticsStreamTranscription", None, Categories({}), None, None)
     names += re.findall("^[A-Za-z]+", refused.value.message)
     rows = re.findall("^- .*$", listed("Refused even by a lenient server"), re.MULTILINE)
     assert re.findall("`([A-Z][A-Za-z]+)`", " ".join(rows)) == names
@@ -616,6 +640,7 @@ async def test_a_lenient_server_passes_over_what_it_cannot_do(
                 show_speaker_label=True,
                 vocabulary_name="mine",
                 content_redaction_type="PII",
+                pii_entity_types="NAME",
             )
             assert stream.response.show_speaker_label is True
             assert await converse(stream, SECOND)
@@ -625,7 +650,7 @@ async def test_a_lenient_server_passes_over_what_it_cannot_do(
             await client.start_stream_transcription(**{**AUDIO, "media_encoding": "g729"})
     assert caplog.messages == [
         "ignoring unsupported parameters (lenient): LanguageCode, VocabularyName,"
-        " ShowSpeakerLabel, ContentRedactionType"
+        " ShowSpeakerLabel, PiiEntityTypes"
     ]
 
 

@@ -36,7 +36,13 @@ from .categories import Categories
 from .events import SEVERAL_ALTERNATIVES, EventMapper, empty_event, event_mapper
 from .histogram import Histogram
 from .operations import OPERATIONS
-from .parameters import check_parameters, keywords_of, open_filter, pipeline_options
+from .parameters import (
+    check_parameters,
+    keywords_of,
+    open_filter,
+    open_privacy,
+    pipeline_options,
+)
 from .phrases import Phrases
 from .records import StreamRecord
 from .scribe import ScribeSessions
@@ -311,8 +317,9 @@ class TranscriptionService:
             if isinstance(configuration, MedicalScribeConfigurationEvent):
                 self._scribe.configure(session.session_id, configuration)
         vocabulary_filter = open_filter(session.request, configuration, self._filters)
+        privacy = open_privacy(session.request, configuration)
         to_events = event_mapper(
-            session.operation.name, configuration, self._categories, vocabulary_filter
+            session.operation.name, configuration, self._categories, privacy, vocabulary_filter
         )
         options = pipeline_options(session.request, configuration, self.engine)
         options = replace(options, pause=self._pause, longest_segment=self._longest_segment)

@@ -8,6 +8,7 @@ from typing import Any
 from ...eventstream import BaseEvent
 from ...exceptions import BadRequestException
 from ...model import (
+    CallAnalyticsEntity,
     CallAnalyticsItem,
     ConfigurationEvent,
     MedicalAlternative,
@@ -20,8 +21,9 @@ from ...model import (
     MedicalTranscriptEvent,
     UtteranceEvent,
 )
-from ...transcription import Alternative, Result, Transcript, TranscriptEvent
+from ...transcription import Alternative, Entity, Result, Transcript, TranscriptEvent
 from .categories import Categories, millis
+from .privacy import Privacy
 from .vocabulary import VocabularyFilter
 
 __all__ = ["SEVERAL_ALTERNATIVES", "EventMapper", "empty_event", "event_mapper"]
@@ -34,6 +36,7 @@ def event_mapper(
     operation: str,
     configuration: Any,
     categories: Categories,
+    privacy: Privacy | None,
     vocabulary_filter: VocabularyFilter | None,
 ) -> EventMapper:
     """Return what turns a stream's results into its events.
@@ -42,16 +45,34 @@ def event_mapper(
     :raises BadRequestException: for a configuration that the operation needs and has not.
     """
     if operation == "StartCallAnalyticsStreamTranscription":
-        return _call_events(configuration, categories, vocabulary_filter)
+        return _call_events(configuration, categories, privacy, vocabulary_filter)
     to_events = _EVENTS[operation]
-    if vocabulary_filter is None:
+    if privacy is None and vocabulary_filter is None:
         return to_events
-    return lambda result: to_events(vocabulary_filter.apply(result))
+
+    def to_treated_events(result: Result) -> list[BaseEvent]:
+        has_words = _treat(result, privacy, vocabulary_filter)
+        return to_events(result) if has_words else []
+
+    return to_treated_events
 
 
 def empty_event(operation: str) -> BaseEvent:
     """Return an event of an operation without a word in it, as a sign of life."""
     return _EMPTY[operation]
+
+
+def _treat(
+    result: Result, privacy: Privacy | None, vocabulary_filter: VocabularyFilter | None
+) -> bool:
+    """Redact and filter a result in place; tell whether there is something to send of it."""
+    if privacy is not None:
+        privacy.apply(result)
+        if result.is_partial and not _best(result).items:
+            return False
+    if vocabulary_filter is not None:
+        vocabulary_filter.apply(result)
+    return True
 
 
 def _transcript_events(result: Result) -> list[BaseEvent]:
@@ -108,6 +129,7 @@ def _scribe_events(result: Result) -> list[BaseEvent]:
 def _call_events(
     configuration: ConfigurationEvent | None,
     categories: Categories,
+    privacy: Privacy | None,
     vocabulary_filter: VocabularyFilter | None,
 ) -> EventMapper:
     """Return the mapper of a call. Sentiment is never set: no engine detects it."""
@@ -119,10 +141,10 @@ def _call_events(
     roles = {f"ch_{d.channel_id}": d.participant_role for d in configuration.channel_definitions}
 
     def to_events(result: Result) -> list[BaseEvent]:
-        # Categories go by what was said, utterances by what the filter leaves of it.
+        # Categories go by what was said, utterances by what may be told of it.
         matched = None if result.is_partial else categories.match(result)
-        if vocabulary_filter is not None:
-            vocabulary_filter.apply(result)
+        if not _treat(result, privacy, vocabulary_filter):
+            return []
         best = _best(result)
         utterance = UtteranceEvent(
             utterance_id=result.result_id,
@@ -143,10 +165,21 @@ def _call_events(
                 )
                 for i in best.items
             ],
+            entities=None if privacy is None else list(map(_call_entity, best.entities or ())),
         )
         return [utterance] if matched is None else [utterance, matched]
 
     return to_events
+
+
+def _call_entity(entity: Entity) -> CallAnalyticsEntity:
+    return CallAnalyticsEntity(
+        millis(entity.start_time),
+        millis(entity.end_time),
+        entity.category,
+        entity.entity_type,
+        entity.content,
+    )
 
 
 def _best(result: Result) -> Alternative:

@@ -14,9 +14,18 @@ from ..engines.base import TellsSpeakers
 from ..recognition.decoders import unsupported_reason
 from ..recognition.pipeline import CHANNELS, PipelineOptions
 from .phrases import Phrases
+from .pii import TYPES
+from .privacy import Privacy
 from .vocabulary import DEFAULT_METHOD, VocabularyFilter
 
-__all__ = ["HONOURED", "check_parameters", "keywords_of", "open_filter", "pipeline_options"]
+__all__ = [
+    "HONOURED",
+    "check_parameters",
+    "keywords_of",
+    "open_filter",
+    "open_privacy",
+    "pipeline_options",
+]
 
 HONOURED = frozenset(
     """
@@ -24,6 +33,7 @@ HONOURED = frozenset(
     EnableChannelIdentification NumberOfChannels ChannelDefinitions
     EnablePartialResultsStabilization PartialResultsStability
     VocabularyFilterName VocabularyFilterNames VocabularyFilterMethod
+    ContentIdentificationType ContentRedactionType PiiEntityTypes
     Specialty Type
     ResourceAccessRoleArn EncryptionSettings PostStreamAnalyticsSettings MedicalScribeContext
     """.split()
@@ -113,6 +123,15 @@ def open_filter(
     return VocabularyFilter(lists, method) if lists else None
 
 
+def open_privacy(request: Struct, configuration: Struct | None) -> Privacy | None:
+    """Return what a request or its configuration asks about personal information, if anything."""
+    parameters = _parameters_of(request) | _parameters_of(configuration)
+    redacts = parameters.get("ContentRedactionType") == "PII"
+    if not redacts and parameters.get("ContentIdentificationType") != "PII":
+        return None
+    return Privacy(_pii_types(parameters) & set(TYPES), redacts=redacts)
+
+
 def _parameters_of(shape: Struct | None) -> dict[str, Any]:
     """Return the parameters that are set, by the service's names."""
     if shape is None:
@@ -145,6 +164,14 @@ def _unsupported(parameters: Mapping[str, Any], engine: Engine) -> Iterator[tupl
         elif name == "ShowSpeakerLabel":
             if not _tells_speakers(engine):
                 yield name, f"{name}: {engine.name} cannot tell speakers apart here"
+        elif name == "ContentIdentificationType" and value != "PII":
+            yield name, f"{name}: the local server finds no health information ({value})"
+        elif name == "PiiEntityTypes" and (others := _pii_types(parameters) - set(TYPES)):
+            yield (
+                name,
+                f"{name}: the local server does not find {', '.join(sorted(others))}; it finds"
+                f" {', '.join(TYPES)}. ALL, or no types, stands for these",
+            )
         elif name not in HONOURED:
             yield name, _not_supported(name)
 
@@ -167,6 +194,13 @@ def _filter_names(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for parameter in _FILTERS:
         for name in _listed(parameters.get(parameter, [])):
             yield parameter, name
+
+
+def _pii_types(parameters: Mapping[str, Any]) -> set[str]:
+    """Return the types of personal information that are looked for."""
+    listed = ",".join(_listed(parameters.get("PiiEntityTypes", "ALL")))
+    types = {name.strip() for name in listed.split(",")} - {""}
+    return types - {"ALL"} | set(TYPES) if "ALL" in types else types
 
 
 def _listed(value: str | list[str]) -> list[str]:

@@ -13,13 +13,15 @@ from ...exceptions import ValidationException
 from ...transcription import Alternative, Item, Result
 from .phrases import Phrases
 
-__all__ = ["DEFAULT_METHOD", "VocabularyFilter", "read_phrases"]
+__all__ = ["DEFAULT_METHOD", "MARK", "VocabularyFilter", "read_phrases", "text_of"]
 
 DEFAULT_METHOD = "mask"
 """The method of a filter when the request names none."""
 
 _MASK = "***"
-_MARK = "punctuation"
+
+MARK = "punctuation"
+"""The type of the items that are no words."""
 
 
 def read_phrases(source: Iterable[str] | Path | str) -> list[str]:
@@ -61,7 +63,7 @@ class VocabularyFilter:
         return result
 
     def _apply(self, alternative: Alternative, *, is_partial: bool) -> None:
-        spoken = [item for item in alternative.items if item.item_type != _MARK]
+        spoken = [item for item in alternative.items if item.item_type != MARK]
         words = [item.content or "" for item in spoken]
         for item in spoken:
             item.vocabulary_filter_match = False
@@ -78,7 +80,7 @@ class VocabularyFilter:
                     item.content = _MASK
         elif self._method == "remove":
             alternative.items = _without_matches(alternative.items)
-        alternative.transcript = _text(alternative.items)
+        alternative.transcript = text_of(alternative.items)
 
 
 def _unsettle(items: list[Item], first: Item) -> None:
@@ -93,16 +95,17 @@ def _without_matches(items: list[Item]) -> list[Item]:
     """Return the items that stay; of marks that follow each other, the first."""
     kept: list[Item] = []
     for item in items:
-        if item.item_type == _MARK:
-            if kept and kept[-1].item_type != _MARK:
+        if item.item_type == MARK:
+            if kept and kept[-1].item_type != MARK:
                 kept.append(item)
         elif not item.vocabulary_filter_match:
             kept.append(item)
     return kept
 
 
-def _text(items: list[Item]) -> str:
+def text_of(items: list[Item]) -> str:
+    """Return the text that items make."""
     text = ""
     for item in items:
-        text += f" {item.content}" if text and item.item_type != _MARK else item.content or ""
+        text += f" {item.content}" if text and item.item_type != MARK else item.content or ""
     return text

@@ -17,7 +17,7 @@ STREAMS = [operation for operation in OPERATIONS.values() if operation.result_st
 
 @pytest.mark.parametrize("operation", STREAMS, ids=lambda operation: operation.name)
 def test_every_stream_makes_events_of_results(operation: Operation) -> None:
-    to_events = event_mapper(operation.name, CALL, Categories({}), None)
+    to_events = event_mapper(operation.name, CALL, Categories({}), None, None)
     events = to_events(Result("1", 0.0, 1.0, False, [Alternative("yes")]))
     assert events
     assert {type(event) for event in events} <= operation.events.names.keys()

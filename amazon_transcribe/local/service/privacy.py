@@ -1,0 +1,100 @@
+"""Personal information in results: identified as entities, or redacted.
+
+What is redacted shows in no partial result either: each ends before the first word that may
+belong to a number or an address whose end has not been heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ...transcription import Alternative, Entity, Item, Result
+from .pii import Span, find_pii, open_end
+from .vocabulary import MARK, text_of
+
+__all__ = ["Privacy"]
+
+_CATEGORY = "PII"
+_REDACTED = "[PII]"
+_CONTEXT_WORDS = 24  # of the results before
+
+
+class Privacy:
+    """What one stream does about personal information.
+
+    :param types: What is looked for, of `pii.TYPES`.
+    :param redacts: Replace what is found by `[PII]`, instead of only listing it.
+    """
+
+    def __init__(self, types: Collection[str], *, redacts: bool) -> None:
+        self._types = types
+        self._redacts = redacts
+        self._said: dict[str | None, list[str]] = {}
+
+    def apply(self, result: Result) -> Result:
+        """Identify or redact in place, and return the result.
+
+        A partial result may be left without a word. Alternatives that differed only in what
+        is redacted become one.
+        """
+        before = self._said.get(result.channel_id, [])
+        distinct: dict[str, Alternative] = {}
+        said: list[str] = []
+        for alternative in result.alternatives or ():
+            spoken = _words_with_marks(alternative.items)
+            words = ["".join(item.content or "" for item in word) for word in spoken]
+            if not distinct:
+                said = words
+            if result.is_partial and self._redacts:
+                spoken = spoken[: open_end(words, self._types, before)]
+            found = [
+                span
+                for span in find_pii(words, self._types, before)
+                if span.begin < len(spoken)  # as others lie behind the open end
+            ]
+            alternative.entities = [self._entity(spoken, span) for span in found]
+            if self._redacts:
+                alternative.items = _redacted(spoken, found)
+                alternative.transcript = text_of(alternative.items)
+            distinct.setdefault(alternative.transcript, alternative)
+        if not result.is_partial:
+            self._said[result.channel_id] = [*before, *said][-_CONTEXT_WORDS:]
+        result.alternatives = list(distinct.values())
+        return result
+
+    def _entity(self, spoken: list[list[Item]], span: Span) -> Entity:
+        words = [word[0] for word in spoken[span.begin : span.end]]
+        content = " ".join(word.content or "" for word in words)
+        return Entity(
+            start_time=words[0].start_time,
+            end_time=words[-1].end_time,
+            category=_CATEGORY,
+            content=_REDACTED if self._redacts else content,
+            entity_type=span.entity_type,
+        )
+
+
+def _words_with_marks(items: list[Item]) -> list[list[Item]]:
+    """Return each word with the marks behind it."""
+    words: list[list[Item]] = []
+    for item in items:
+        if item.item_type == MARK and words:
+            words[-1].append(item)
+        else:
+            words.append([item])
+    return words
+
+
+def _redacted(spoken: list[list[Item]], found: list[Span]) -> list[Item]:
+    """Return the items with one for each piece of personal information."""
+    items: list[Item] = []
+    at = 0
+    for begin, end, _ in found:
+        first, last = spoken[begin], spoken[end - 1]
+        items += [item for word in spoken[at:begin] for item in word]
+        tag = Item(first[0].start_time, last[0].end_time, first[0].item_type, _REDACTED)
+        tag.stable = last[0].stable
+        tag.speaker = first[0].speaker
+        items += [tag, *last[1:]]
+        at = end
+    return items + [item for word in spoken[at:] for item in word]
