@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,19 +30,35 @@ from tests.interop.harness import (
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of this test process's own; it must end cleanly and without a traceback."""
+    """A server of this test process's own."""
     folder = tmp_path_factory.mktemp("serve")
-    ca_file, log = folder / "ca.pem", folder / "log"
     names, rules = folder / "names.txt", folder / "rules.json"
     names.write_text("Dashwood\namiable\n", "utf-8")
     rules.write_text(
         json.dumps({"Marriage": ["amiable woman"], "Cancellation": ["my contract"]}), "utf-8"
     )
-    host, tls_port = tls_address()
+    filters = ["--vocabulary-filter", f"names={names}", "--categories", str(rules)]
+    with serving(folder, *tls_address(), *filters) as running:
+        yield running
+
+
+@pytest.fixture
+def private_server(tmp_path: Path) -> Iterator[Server]:
+    """A server whose speaker tells a secret."""
+    script = tmp_path / "script.txt"
+    script.write_text("My PIN is 4912.\n", "utf-8")
+    options = ["--engine", "scripted", "--script", str(script)]
+    with serving(tmp_path, "127.0.0.1", 0, *options) as running:
+        yield running
+
+
+@contextmanager
+def serving(folder: Path, host: str, tls_port: int, *options: str) -> Iterator[Server]:
+    """Run `serve`; it must end cleanly and without a traceback."""
+    ca_file, log = folder / "ca.pem", folder / "log"
     command = [sys.executable, "-m", "amazon_transcribe", "serve"]
     command += ["--host", host, "--tls-port", str(tls_port), "--ca-file", str(ca_file)]
-    command += ["--credentials", f"{KEY}:{SECRET}"]
-    command += ["--vocabulary-filter", f"names={names}", "--categories", str(rules)]
+    command += ["--credentials", f"{KEY}:{SECRET}", *options]
     with (
         log.open("wb") as errors,
         subprocess.Popen(

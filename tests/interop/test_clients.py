@@ -104,6 +104,23 @@ def test_speakers_are_labelled_medically(client, server, talk):
     assert speakers_of(outcome) == ["0", "1"]
 
 
+@pytest.mark.parametrize(
+    "client",
+    # The other always dials one port, which is taken.
+    [client for client in CLIENTS if not client.websocket],
+    ids=lambda client: client.name,
+)
+def test_personal_information_is_redacted(client, private_server):
+    parameters = AUDIO | {"ContentRedactionType": "PII"}
+    outcome = drive(client, private_server, Task(parameters=parameters, audio=str(RECORDING)))
+    assert outcome.error is None
+    assert outcome.finals == ["My PIN is [PII]."]
+    last = outcome.told("TranscriptEvent")[-1]["Transcript"]["Results"][0]["Alternatives"][0]
+    assert [item["Content"] for item in last["Items"]] == ["My", "PIN", "is", "[PII]", "."]
+    (entity,) = last["Entities"]
+    assert (entity["Category"], entity["Type"], entity["Content"]) == ("PII", "PIN", "[PII]")
+
+
 @each_client(able="call analytics")
 def test_call_analytics_with_categories(client, server, call):
     channels = [

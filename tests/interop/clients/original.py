@@ -23,6 +23,7 @@ PARAMETERS = {
     "EnableChannelIdentification": "enable_channel_identification",
     "NumberOfChannels": "number_of_channels",
     "ShowSpeakerLabel": "show_speaker_label",
+    "ContentRedactionType": "content_redaction_type",
     "VocabularyFilterName": "vocab_filter_name",
     "VocabularyFilterMethod": "vocab_filter_method",
 }
@@ -64,6 +65,10 @@ def in_the_services_words(result):
                 "Transcript": each.transcript,
                 "Items": [
                     {"Content": item.content, "Speaker": item.speaker} for item in each.items
+                ],
+                "Entities": [
+                    {"Category": e.category, "Type": e.entity_type, "Content": e.content}
+                    for e in each.entities or ()
                 ],
             }
             for each in result.alternatives
