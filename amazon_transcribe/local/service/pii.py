@@ -2,17 +2,15 @@
 
 A number is judged by its digits, by the word right behind it, and by the cue before it: the
 last word, a few words back, that says what is counted. Checksums stand in for a missing cue.
-No rule looks further ahead, so more words change nothing about what was found before
-`open_end`; partial results rely on it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-__all__ = ["TYPES", "Span", "find_pii", "open_end"]
+__all__ = ["TYPES", "Span", "count_safe_words", "find_pii"]
 
 TYPES = (
     "BANK_ACCOUNT_NUMBER",
@@ -58,43 +56,36 @@ def find_pii(
     ]
 
 
-def open_end(
+def count_safe_words(
     words: Sequence[str], types: Collection[str] = TYPES, before: Sequence[str] = ()
 ) -> int:
-    """Return how many of the first words are judged, whatever word comes next.
+    """Return how many of the first words hold no number and no address, complete or not.
 
-    The others may belong to a number or an address that is not complete.
+    That goes for any cue and any end, as a recogniser may hear both differently in a moment.
+    A single digit is safe once another word follows it: people say "one" for much else.
     """
     said = [*before, *words]
     plain = [_plain(word) for word in said]
-    judged = len(said)
-    pieces = [(span.begin, span.end) for span in _find(said, types)]
-    if _wants_numbers(types):
-        pieces += [(run.begin, run.reach) for run in _runs(said, plain, ())]
-        judged = min([judged, *(begin for begin, reach in pieces if reach == len(said))])
+    unsafe = [len(said)]
+    if any(kind != "EMAIL" for kind in types):
+        runs = _runs(said, plain, ())
+        unsafe += [r.begin for r in runs if len(r.digits) > 1 or r.reach == len(said)]
     if "EMAIL" in types:
-        judged = min(judged, _open_email(said, plain))
-    for begin, end in sorted(pieces, reverse=True):
-        if begin < judged < end:
-            judged = begin
-    return max(judged - len(before), 0)
+        unsafe += _parts_of_emails(said, plain)
+    return max(min(unsafe) - len(before), 0)
 
 
 def _find(said: Sequence[str], types: Collection[str]) -> list[Span]:
     plain = [_plain(word) for word in said]
     found = _emails(said, plain) if "EMAIL" in types else []
     taken = {at for email in found for at in range(email.begin, email.end)}
-    for run in _runs(said, plain, taken) if _wants_numbers(types) else ():
+    for run in _runs(said, plain, taken):
         kind = _judge(run, plain)
         if kind is not None and kind in types:
             # A month belongs to a date only.
             begin = run.begin + (run.month and kind != "CREDIT_DEBIT_EXPIRY")
             found.append(Span(begin, run.end, kind))
     return sorted(found)
-
-
-def _wants_numbers(types: Collection[str]) -> bool:
-    return any(kind != "EMAIL" for kind in types)
 
 
 def _plain(word: str) -> str:
@@ -272,15 +263,15 @@ _BEFORE_YEARS = {"in", "since", "from"}
 
 _LENGTHS = {
     "BANK_ACCOUNT_NUMBER": range(4, 18),
-    "BANK_ROUTING": range(9, 10),
+    "BANK_ROUTING": range(4, 10),
     "CREDIT_DEBIT_NUMBER": range(4, 40),  # a date and a code may follow in one breath
     "CREDIT_DEBIT_CVV": range(3, 5),
     "PIN": range(4, 13),
     "PHONE": range(7, 16),
-    "SSN": (4, 9),
+    "SSN": range(3, 10),
 }
 """How many digits a number has behind its cue. Of cards, accounts and social security numbers
-people tell the last four, and they read a card in pieces."""
+people tell the last four, and they read long ones in pieces."""
 
 
 def _cue(plain: Sequence[str], number: int) -> str | None:
@@ -304,11 +295,11 @@ def _judge(run: _Run, plain: Sequence[str]) -> str | None:
     cue = _cue(plain, run.begin)
     previous = plain[run.begin - 1] if run.begin else ""
     follower = plain[run.end] if run.end < len(plain) else ""
-    if previous in _BEFORE_YEARS and re.fullmatch(r"(?:19|20)\d\d", digits):
-        return None
     if cue == "CREDIT_DEBIT_EXPIRY":
         date = count in (2, 4) if run.month else _DATE.fullmatch(digits)
         return cue if date else None
+    if previous in _BEFORE_YEARS and re.fullmatch(r"(?:19|20)\d\d", digits):
+        return None
     if _SSN.fullmatch(run.written):
         return "SSN"
     if run.written.startswith("+") and count in _LENGTHS["PHONE"]:
@@ -348,6 +339,7 @@ def _passes_aba(digits: str) -> bool:
 
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _HOST = re.compile(r"(?:[\w-]+\.)+([a-z]{2,})")
+_IN_EMAIL = re.compile(r"@|\w\.\w")
 _AT = {"at", "@"}
 _JOINERS = {"dot", "underscore", "dash", "hyphen", "plus", "point"}
 _TOP = set(
@@ -380,13 +372,18 @@ def _emails(said: Sequence[str], plain: Sequence[str]) -> list[Span]:
     return spans
 
 
-def _open_email(said: Sequence[str], plain: Sequence[str]) -> int:
-    """Return the first word of an address that may go on behind the words; else how many."""
-    judged = _local_begin(said, plain, len(plain))
+def _parts_of_emails(said: Sequence[str], plain: Sequence[str]) -> Iterator[int]:
+    """Yield the first words of all that may be, or become, a part of an address."""
+    yield _local_begin(said, plain, len(plain))
     for at, word in enumerate(plain):
-        if word in _AT and _host_end(plain, at + 1)[1]:
-            judged = min(judged, _local_begin(said, plain, at))
-    return judged
+        if word in _AT:
+            end, is_open = _host_end(plain, at + 1)
+            if end or is_open:
+                yield _local_begin(said, plain, at)
+        elif word in {"dot", "underscore"}:
+            yield _local_begin(said, plain, at)
+        elif _IN_EMAIL.search(word):
+            yield at
 
 
 def _local_begin(said: Sequence[str], plain: Sequence[str], at: int) -> int:

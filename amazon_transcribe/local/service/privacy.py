@@ -1,7 +1,8 @@
 """Personal information in results: identified as entities, or redacted.
 
-What is redacted shows in no partial result either: each ends before the first word that may
-belong to a number or an address whose end has not been heard.
+A redacted partial result ends before its first number or address, whatever it is: what is
+judged by half a sentence, or by words that are heard differently in a moment, would show what
+the final result redacts.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ...transcription import Alternative, Entity, Item, Result
-from .pii import Span, find_pii, open_end
+from .pii import Span, count_safe_words, find_pii
 from .vocabulary import MARK, text_of
 
 __all__ = ["Privacy"]
@@ -46,15 +47,11 @@ class Privacy:
             if not distinct:
                 said = words
             if result.is_partial and self._redacts:
-                spoken = spoken[: open_end(words, self._types, before)]
-            found = [
-                span
-                for span in find_pii(words, self._types, before)
-                if span.begin < len(spoken)  # as others lie behind the open end
-            ]
+                words = words[: count_safe_words(words, self._types, before)]
+            found = find_pii(words, self._types, before)
             alternative.entities = [self._entity(spoken, span) for span in found]
             if self._redacts:
-                alternative.items = _redacted(spoken, found)
+                alternative.items = _redacted(spoken[: len(words)], found)
                 alternative.transcript = text_of(alternative.items)
             distinct.setdefault(alternative.transcript, alternative)
         if not result.is_partial:
