@@ -157,13 +157,14 @@ class ServerSession:
         self, method: str, path: str, query: str, headers: Headers, presigned: bool
     ) -> None:
         auth, stamp, lifetime = _read_signature(query, dict(headers), presigned)
-        secret = self._secrets.get(auth.access_key_id)
-        if secret is None:
+        try:
+            secret = self._secrets[auth.access_key_id]
+        except KeyError:
             raise RequestRefused(
                 403,
                 "UnrecognizedClientException",
                 "The security token included in the request is invalid.",
-            )
+            ) from None
         if not auth.matches(
             secret_access_key=secret, method=method, path=path, query=query, headers=headers
         ):

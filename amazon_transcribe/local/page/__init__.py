@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -71,7 +71,7 @@ class BrowserPage:
 
     def clear(self) -> None:
         """End the pages' keys and forget all streams, as the server starts anew."""
-        self.keys.clear()
+        self.keys.discard_all()
         self._open.clear()
         self._ended.clear()
 
@@ -103,8 +103,10 @@ class BrowserPage:
         return text("")
 
 
-class PageKeys(Mapping[str, str]):
+class PageKeys(dict[str, str]):
     """The secrets by their access keys: the server's own, and a pair for each page that is open.
+
+    Only `[]` finds the pairs of pages, which come and go.
 
     :param known: The server's own.
     :param lifetime: Seconds after which a pair that is not renewed ends.
@@ -120,7 +122,7 @@ class PageKeys(Mapping[str, str]):
         limit: int = _MAX_PAGES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._known = known
+        super().__init__(known)
         self._lifetime = lifetime
         self._limit = limit
         self._clock = clock
@@ -148,7 +150,7 @@ class PageKeys(Mapping[str, str]):
         """End a pair, if it is there."""
         self._pairs.pop(access_key, None)
 
-    def clear(self) -> None:
+    def discard_all(self) -> None:
         """End all pairs of pages."""
         self._pairs.clear()
 
@@ -157,19 +159,9 @@ class PageKeys(Mapping[str, str]):
         while self._pairs and self._pairs[next(iter(self._pairs))][1] <= now:
             del self._pairs[next(iter(self._pairs))]
 
-    def __getitem__(self, access_key: str) -> str:
-        if access_key in self._known:
-            return self._known[access_key]
+    def __missing__(self, access_key: str) -> str:
         self._drop_old()
         return self._pairs[access_key][0]
-
-    def __iter__(self) -> Iterator[str]:
-        self._drop_old()
-        return chain(self._known, self._pairs)
-
-    def __len__(self) -> int:
-        self._drop_old()
-        return len(self._known) + len(self._pairs)
 
 
 def _names() -> list[str]:
