@@ -133,6 +133,11 @@ async def test_a_stream_that_was_exported_takes_nothing_more() -> None:
         {"settled": "soon"},
         {"parameters": {}},
         {"parameters": {"media_sample_rate_hz": 8000, "colour": "red"}},
+        {"parameters": {"media_sample_rate_hz": 8000, "parameters": "red"}},
+        {"connections": -1},
+        {"audio_start": -2},
+        {"audio_settled": 2},
+        {"audio_sent": 2},
     ],
 )
 async def test_a_state_that_is_none(change: dict[str, Any]) -> None:
