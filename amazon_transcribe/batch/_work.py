@@ -173,6 +173,10 @@ class Worker:
         from ..call_analytics import CategoryEvent, ConfigurationEvent
         from ..results import parts_of, results_of
 
+        path = Path(job.input)
+        if path.exists() and not path.is_file():
+            # A pipe without a writer opens never, and no time-out ends the thread that tries.
+            raise SDKError("it is no file, but a folder, a pipe or a device")
         finals: list[Said] = []
 
         def on_event(event: Said) -> None:
