@@ -181,7 +181,7 @@ class Starter:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while left := self._starting + sum(not live.is_over for live in self._streams):
-            if self.closed or loop.time() >= deadline:
+            if self.closed or not loop.time() < deadline:  # NaN is no time at all
                 return left
             with suppress(TimeoutException):
                 await self._ends.wait(min(deadline - loop.time(), _DROPPED_AFTER), "drain")

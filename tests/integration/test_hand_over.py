@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from typing import Any
 
 import pytest
@@ -156,6 +157,7 @@ async def test_a_client_that_drains_waits_for_its_streams() -> None:
     async with LocalTranscribe("scripted") as server, client_of(server) as client:
         streams = [await start(client) for _ in range(2)]
         assert await client.drain_all(0) == 2
+        assert await client.drain_all(math.nan) == 2
         with pytest.raises(StreamClosedException, match="drains"):
             await start(client)
         draining = asyncio.create_task(client.drain_all(60))
