@@ -73,7 +73,8 @@ class Sessions:
         self._kept.pop(self._key(origin, context), None)
 
     def _key(self, origin: Origin, context: ssl.SSLContext) -> tuple[object, ...]:
-        return origin, context, context.verify_mode, context.check_hostname
+        checks = context.verify_mode, context.verify_flags, context.check_hostname
+        return origin, context, checks
 
 
 def default_context() -> ssl.SSLContext:

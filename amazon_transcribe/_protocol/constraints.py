@@ -11,6 +11,7 @@ lengths and patterns are the service model's.
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 import uuid
@@ -323,6 +324,17 @@ def check_above_zero(**numbers: Any) -> None:
     for name, number in numbers.items():
         if not (isinstance(number, Real) and float(number) > 0):
             raise ValidationException(f"{name} must be a number above 0, not {number!r}")
+
+
+def check_finite(**numbers: Any) -> None:
+    """Check that every argument is a number above 0, and not infinite.
+
+    :raises ValidationException: If one is not; the message has its name.
+    """
+    check_above_zero(**numbers)
+    for name, number in numbers.items():
+        if math.isinf(number):
+            raise ValidationException(f"{name} must be finite: give a large number instead")
 
 
 class Member(NamedTuple):

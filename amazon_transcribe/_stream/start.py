@@ -159,8 +159,9 @@ class Starter:
             self._streams.add(live)
         finally:
             self._starting -= 1
-            self._ends.wake()
-        if self._is_observed:
+            if self.draining:
+                self._ends.wake()
+        if type(self.observer) is not Observer:  # the base does nothing
             rate = byte_rate(request)
             telemetry = Telemetry(self.observer, asyncio.get_running_loop().time, rate)
             info = StreamInfo(operation.name, response.request_id, response.session_id)
@@ -180,7 +181,7 @@ class Starter:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while left := self._starting + sum(not live.is_over for live in self._streams):
-            if self.closed or loop.time() >= deadline:
+            if self.closed or not loop.time() < deadline:  # NaN is no time at all
                 return left
             with suppress(TimeoutException):
                 await self._ends.wait(min(deadline - loop.time(), _DROPPED_AFTER), "drain")
@@ -234,10 +235,6 @@ class Starter:
         if self.closed:
             raise StreamClosedException("the client is closed")
         return write_request(operation, request)
-
-    @property
-    def _is_observed(self) -> bool:
-        return type(self.observer) is not Observer  # the base does nothing
 
     async def origin(self, *, is_stream: bool, by_websocket: bool = False) -> Origin:
         """Resolve the endpoint.

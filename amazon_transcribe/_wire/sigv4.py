@@ -284,9 +284,9 @@ def _canonical_request(
 
 def _canonical_query(query: str) -> str:
     """Sort the parameters by name and value, in SigV4's own percent-encoding."""
-    pairs = (part.partition("=")[::2] for part in query.split("&") if part)
-    encoded = ([quote(unquote_to_bytes(text), safe="") for text in pair] for pair in pairs)
-    return "&".join(f"{name}={value}" for name, value in sorted(encoded))
+    pairs = [part.partition("=")[::2] for part in query.split("&") if part]
+    encoded = [[quote(unquote_to_bytes(text), safe="") for text in pair] for pair in pairs]
+    return "&".join([f"{name}={value}" for name, value in sorted(encoded)])
 
 
 def _signature(secret_access_key: str, stamp: str, scope: Scope, canonical: str) -> bytes:

@@ -88,7 +88,8 @@ def open_outputs(directory: Path, planned: Collection[str]) -> Iterator[Outputs]
             with path.open("ab") as results:
                 yield Outputs(directory, results, there)
     except OSError as error:
-        raise BatchException(f"{directory}: {error.strerror or error}") from error
+        where = error.filename or directory
+        raise BatchException(f"{where}: {error.strerror or error}") from error
 
 
 def remove(part: str) -> None:

@@ -238,24 +238,31 @@ def _configuration(operation: Operation, value: Any) -> Any:
 
 def _checked_audio(keyword: str, value: Any, members: Iterable[str]) -> Any:
     """Check a parameter of the audio or of the output."""
+    given = f", not {value!r}"
     if keyword == "sample_rate_hz":
         value = SAMPLE_RATE.normalised(value)
         fault = SAMPLE_RATE.violation(value)
     elif keyword == "channels":
         is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-        fault = None if is_number or value in ("mix", "split") else "must be mix, split or a number"
+        fault = (
+            None
+            if is_number or value in ("mix", "split")
+            else f"must be mix, split or a number{given}"
+        )
     elif keyword == "raw":
-        fault = None if value in SILENT_SAMPLE else f"must be one of {', '.join(SILENT_SAMPLE)}"
+        fault = (
+            None if value in SILENT_SAMPLE else f"must be one of {', '.join(SILENT_SAMPLE)}{given}"
+        )
     elif keyword == "names":
         is_map = isinstance(value, Mapping) and all(
             isinstance(part, str) for pair in value.items() for part in pair
         )
-        fault = None if is_map else "must be names by their labels"
+        fault = None if is_map else f"must be names by their labels{given}"
     else:
         known = ", ".join([*sorted(members), "sample_rate_hz", "channels", "raw", "names"])
         raise ValidationException(f"there is no parameter {keyword!r}; there are {known}")
     if fault:
-        raise InvalidParameterException(keyword, f"{keyword} {fault}, not {value!r}")
+        raise InvalidParameterException(keyword, f"{keyword} {fault}")
     return value
 
 

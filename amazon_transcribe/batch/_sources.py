@@ -96,8 +96,8 @@ def _csv_rows(file: Any) -> Iterator[tuple[int, Any]]:
     """Yield rows by the names of their columns; an empty cell is a parameter not given."""
     rows = csv.DictReader(file, restkey="")
     for row in rows:
-        if "" in row:
-            raise csv.Error(f"line {rows.line_num} has more cells than the first line")
+        if any(row.pop("", "")):  # spreadsheets add empty ones
+            raise csv.Error(f"line {rows.line_num} has a cell in a column without a name")
         given = {name: cell for name, cell in row.items() if cell}
         channels = given.get("channels", "")
         if channels.isdecimal():
@@ -110,5 +110,5 @@ def _json_rows(file: Any) -> Iterator[tuple[int, Any]]:
         if line.strip():
             try:
                 yield number, json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ValidationException(f"{file.name}, line {number}: {error}") from error

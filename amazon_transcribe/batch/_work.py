@@ -104,6 +104,10 @@ class Worker:
     def do(self, job: Job) -> Answer:
         """Transcribe a recording into the job's part."""
         assert self._client is not None
+        path = Path(job.input)
+        if path.exists() and not path.is_file():
+            # A pipe without a writer opens never, and no time-out ends the thread that tries.
+            return {"error": "it is no file, but a folder, a pipe or a device"}
         try:
             return self._loop.run_until_complete(self._do(self._client, job))
         except CredentialsException as error:

@@ -20,7 +20,7 @@ from threading import Lock
 from typing import Any, Protocol
 
 from .._net.loops import check_loop
-from .._protocol.constraints import check_above_zero
+from .._protocol.constraints import check_above_zero, check_finite
 from ..exceptions import LoopException, StreamClosedException, TimeoutException
 
 __all__ = ["Limiter", "Slot", "StreamLimiter"]
@@ -90,7 +90,8 @@ class StreamLimiter:
     def __init__(
         self, max_streams: int = MAX_STREAMS, starts_per_second: float = STARTS_PER_SECOND
     ) -> None:
-        check_above_zero(max_streams=max_streams, starts_per_second=starts_per_second)
+        check_above_zero(max_streams=max_streams)
+        check_finite(starts_per_second=starts_per_second)
         self.max_streams = max_streams
         self.starts_per_second = starts_per_second
         # At most `_burst` starts in any `_window` seconds.

@@ -13,6 +13,7 @@ most. The guide "Keep a fleet within the account's quotas" says what it promises
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import logging
 import secrets
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .._net.loops import check_loop
 from .._net.waiting import Waiters
-from .._protocol.constraints import check_above_zero
+from .._protocol.constraints import check_finite
 from ..exceptions import (
     LimiterException,
     SDKError,
@@ -112,7 +113,7 @@ class ValkeyStreamLimiter:
         call_timeout: float = CALL_TIMEOUT,
         observer: LimiterObserver | None = None,
     ) -> None:
-        check_above_zero(
+        check_finite(
             max_streams=max_streams,
             starts_per_second=starts_per_second,
             lease=lease,
@@ -137,13 +138,12 @@ class ValkeyStreamLimiter:
         self._observer = LimiterObserver() if observer is None else observer
         self._owns_server = isinstance(server, str)
         self._server = _connect(server, call_timeout) if isinstance(server, str) else server
-        try:
-            self._script = self._server.register_script(SCRIPT)
-        except AttributeError as error:
+        if not inspect.iscoroutinefunction(getattr(self._server, "execute_command", None)):
             raise ValidationException(
                 "server must be a URL, or an asyncio client of valkey or redis, not"
-                f" {type(server).__name__}"
-            ) from error
+                f" {type(server).__module__}.{type(server).__qualname__}"
+            )
+        self._script = self._server.register_script(SCRIPT)
         self._process = secrets.token_hex(8)
         # The braces: a cluster keeps all keys on one of its nodes.
         self._keys = [f"amazon-transcribe:{{{name}}}:{key}" for key in KEYS]
@@ -231,21 +231,27 @@ class ValkeyStreamLimiter:
         """Give all slots back, and end the tasks and the connections.
 
         Starts that wait fail. It takes two `call_timeout` at most.
+
+        :raises LoopException: In another event loop than that of the first use, while it is open.
         """
         if self._is_closed:
             return
+        if self._loop is not None and not self._loop.is_closed():
+            check_loop(self._loop, "the limiter")
         self._is_closed = True
         self._fail_waiting(StreamClosedException("the limiter was closed"))
         self._held.clear()
         for task in self._tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-            with suppress(Exception):  # else they are free after the lease
-                await self._call()
-        if self._owns_server:
-            with suppress(Exception):
-                await self._within_timeout(self._server.aclose())
+        try:
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+                with suppress(Exception):  # else they are free after the lease
+                    await self._call()
+        finally:  # nobody can close it again
+            if self._owns_server:
+                with suppress(Exception):
+                    await self._within_timeout(self._server.aclose())
 
     async def __aenter__(self) -> Self:
         return self
@@ -330,6 +336,8 @@ class ValkeyStreamLimiter:
 
     async def _within_timeout(self, call: Coroutine[Any, Any, Any]) -> Any:
         task = asyncio.ensure_future(call)
+        # Seen, even where nobody waits for it any more.
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:
             await asyncio.wait({task}, timeout=self._call_timeout)
             if not task.done():
@@ -391,10 +399,12 @@ def _connect(url: str, timeout: float) -> Any:
         return library.from_url(
             url, socket_connect_timeout=timeout, health_check_interval=_SIGN_OF_LIFE
         )
-    except ValueError as error:
+    except ValueError:
+        # Without the reason, which may quote a password with a character that stands for more.
         raise ValidationException(
-            f"server must be a URL such as valkey://HOST:6379/0: {shown(str(error))}"
-        ) from error
+            "server must be a URL such as valkey://USER:PASSWORD@HOST:6379/0, in which a"
+            " password has %2F for a slash, and so on"
+        ) from None
 
 
 def _away(error: Exception) -> LimiterException:

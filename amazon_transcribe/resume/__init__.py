@@ -54,6 +54,7 @@ from ..exceptions import (
     StreamClosedException,
     TimeoutException,
     ValidationException,
+    shown,
 )
 from ..observe import StreamInfo, notify, package_logger
 from ..transcription import (
@@ -332,14 +333,15 @@ class ResumableTranscription(EventIteration[TranscriptEvent | Reconnecting | Rec
         """
         handed = read_state(state)
         known = {*inspect.signature(cls).parameters, *TranscriptionParameters.__annotations__}
-        if unknown := handed.parameters.keys() - known:
+        if unknown := handed.parameters.keys() - (known - {"client", "parameters"}):
+            names = shown(", ".join(sorted(unknown)))
             raise ValidationException(
-                f"the state has parameters that this version does not know: {', '.join(unknown)}"
+                f"the state has parameters that this version does not know: {names}"
             )
         try:
             stream = cls(client, **handed.parameters)
         except TypeError as error:
-            raise ValidationException(f"the state lacks parameters: {error}") from error
+            raise ValidationException(f"the state's parameters cannot be: {error}") from error
         stream._handed = handed
         stream._input_ended = handed.input_ended
         stream._buffer.restore(handed.audio, handed.audio_start, handed.audio_settled)

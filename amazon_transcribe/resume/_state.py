@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
 from ..exceptions import ValidationException, shown
 
 VERSION = 1
+
+_Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Superseded(msgspec.Struct, frozen=True):
@@ -42,15 +44,21 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     version: Literal[1]
     parameters: dict[str, Any]
     exported_at: float
-    connections: int
+    connections: _Number
     input_ended: bool
     audio: bytes
-    audio_start: int
-    audio_settled: int
-    audio_sent: int
-    settled: float
+    audio_start: _Number
+    audio_settled: _Number
+    audio_sent: _Number
+    settled: Annotated[float, msgspec.Meta(ge=0)]
     final_up_to: list[tuple[str | None, float]]
     superseded: list[Superseded]
+
+    def __post_init__(self) -> None:
+        if self.audio_settled > self.audio_start:
+            raise ValueError("audio_settled is above audio_start")
+        if self.audio_sent > self.audio_start + len(self.audio):
+            raise ValueError("audio_sent is behind the end of the audio")
 
 
 def read_state(text: str | bytes) -> State:

@@ -99,9 +99,9 @@ class H2Transport:
         fields = [
             (":method", request.method),
             (":scheme", origin.scheme),
-            (":authority", next(v for n, v in request.headers if n == "host")),
+            (":authority", dict(request.headers)["host"]),
             (":path", request.target),
-            *((n, v) for n, v in request.headers if n != "host"),
+            *[field for field in request.headers if field[0] != "host"],
         ]
         while True:
             if self._closed:
@@ -344,7 +344,8 @@ class _Pooled:
         if not self.is_offered:
             self.pool.offer(self)
         if connection.streams:
-            self._stop_idling()
+            if self._idle is not None:
+                self._stop_idling()
         elif not self.claims:
             if connection.capacity <= 0 or not self._owner.keep_idle:
                 self._owner.drop(self)

@@ -86,9 +86,10 @@ def test_a_driver_that_is_killed_is_run_again(
     number: signal.Signals, archive: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    arguments = ["batch", *SCRIPTED, "--realtime", str(archive), "--output-dir", str(out)]
+    (archive / "long.wav").write_bytes(wav(120))  # so that the driver never ends by itself
+    arguments = ["batch", *SCRIPTED, str(archive), "--output-dir", str(out)]
     driver = subprocess.Popen(
-        [*COMMAND, *arguments], stderr=subprocess.PIPE, env=environment(), text=True
+        [*COMMAND, *arguments, "--realtime"], stderr=subprocess.PIPE, env=environment(), text=True
     )
     results = out / "results.jsonl"
     wait_for(lambda: results.exists() and results.stat().st_size)

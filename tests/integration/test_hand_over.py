@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from typing import Any
 
 import pytest
@@ -133,6 +134,11 @@ async def test_a_stream_that_was_exported_takes_nothing_more() -> None:
         {"settled": "soon"},
         {"parameters": {}},
         {"parameters": {"media_sample_rate_hz": 8000, "colour": "red"}},
+        {"parameters": {"media_sample_rate_hz": 8000, "parameters": "red"}},
+        {"connections": -1},
+        {"audio_start": -2},
+        {"audio_settled": 2},
+        {"audio_sent": 2},
     ],
 )
 async def test_a_state_that_is_none(change: dict[str, Any]) -> None:
@@ -151,6 +157,7 @@ async def test_a_client_that_drains_waits_for_its_streams() -> None:
     async with LocalTranscribe("scripted") as server, client_of(server) as client:
         streams = [await start(client) for _ in range(2)]
         assert await client.drain_all(0) == 2
+        assert await client.drain_all(math.nan) == 2
         with pytest.raises(StreamClosedException, match="drains"):
             await start(client)
         draining = asyncio.create_task(client.drain_all(60))

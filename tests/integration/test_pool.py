@@ -445,6 +445,17 @@ async def test_a_session_that_nobody_checked_opens_no_connection_that_is_checked
             await stream.close()
 
 
+async def test_a_session_is_not_resumed_where_more_is_checked_now() -> None:
+    async with LocalTranscribe("scripted", tls=True) as server:
+        context = ssl.create_default_context(cafile=server.ca_file)
+        async with client_of(server, ssl_context=context) as client:
+            stream = await start(client)
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF  # there is no list of the revoked
+            with pytest.raises(ConnectException, match="unable to get certificate CRL"):
+                await start(client)
+            await stream.close()
+
+
 def resumed(client: TranscribeStreamingClient) -> list[bool | None]:
     """Return of each connection whether it has resumed a TLS session."""
     transport = client._transport

@@ -77,3 +77,7 @@ def test_a_directory_that_cannot_be_is_told(tmp_path: Path) -> None:
     with pytest.raises(BatchException, match="file"):
         with open_outputs(tmp_path / "file", ()):
             pass
+    (tmp_path / RESULTS).mkdir()
+    with pytest.raises(BatchException, match=RESULTS):
+        with open_outputs(tmp_path, ()):
+            pass

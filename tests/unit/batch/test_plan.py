@@ -84,12 +84,18 @@ class TestSources:
         [
             ("m.csv", "path\na.wav\n", "line 2: 'input' must name"),
             ("m.csv", "input\n", "lists no recording"),
-            ("m.csv", "input\na.wav,b.wav\n", "line 2 has more cells"),
+            ("m.csv", "input\na.wav,b.wav\n", "line 2 has a cell in a column without a name"),
+            ("m.csv", "input,\na.wav,b.wav\n", "line 2 has a cell in a column without a name"),
             ("m.csv", "input,language_code\na.wav,english\n", "line 2: language_code must be one"),
-            ("m.csv", "input,sample_rate_hz\na.wav,fast\n", "line 2: sample_rate_hz must be"),
+            (
+                "m.csv",
+                "input,sample_rate_hz\na.wav,fast\n",
+                "line 2: sample_rate_hz must be a whole number from 8,000 to 48,000 Hz, not 'fast'",
+            ),
             ("m.csv", "input,channels\na.wav,left\n", "channels must be mix, split or a number"),
             ("m.jsonl", '{"input": "a.wav"}\n{"input"\n', "line 2: "),
             ("m.jsonl", "[]\n", "'input' must name"),
+            ("m.jsonl", "[" * 100_000, "line 1: "),
             ("m.csv", "input,identify_language\na.wav,true\n", "line 2: language_options must"),
             ("m.jsonl", '{"input": "a.wav", "speakers": true}\n', "no parameter 'speakers'"),
             ("m.jsonl", '{"input": "a.wav", "session_id": "x"}\n', "no parameter 'session_id'"),
@@ -106,6 +112,7 @@ class TestSources:
             plan_of(tmp_path / name)
         assert word in str(caught.value)
         assert str(tmp_path / name) in str(caught.value)
+        assert str(caught.value).count(", not ") <= 1
 
     @pytest.mark.parametrize(
         ("source", "word"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,14 @@ def test_a_recording_that_takes_too_long_has_failed(work: Any) -> None:
     answer, text = work(realtime=True, timeout=0.2)
     assert answer == {"error": "not done after 0.2 s", "again": False}
     assert text == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_that_nobody_writes_holds_nothing_up(work: Any, recording: Path) -> None:
+    recording.unlink()
+    os.mkfifo(recording)
+    answer, _ = work()
+    assert answer["error"] == "it is no file, but a folder, a pipe or a device"
 
 
 def test_an_output_that_cannot_be_written_ends_the_batch(work: Any, tmp_path: Path) -> None:

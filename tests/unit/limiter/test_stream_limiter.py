@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from threading import Semaphore
 
 import pytest
@@ -110,8 +111,8 @@ async def test_a_forgotten_slot_comes_back() -> None:
     assert limiter.open == 0
 
 
-@pytest.mark.parametrize("numbers", [(0, 1), (-1, 1), (1, 0)])
-def test_a_limiter_that_cannot_be(numbers: tuple[int, int]) -> None:
+@pytest.mark.parametrize("numbers", [(0, 1), (-1, 1), (1, 0), (1, inf)])
+def test_a_limiter_that_cannot_be(numbers: tuple[int, float]) -> None:
     with pytest.raises(ValidationException):
         StreamLimiter(*numbers)
 

@@ -7,9 +7,12 @@ import gc
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from math import inf
+from traceback import format_exception
 from typing import Any
 
 import pytest
+import valkey
 
 from amazon_transcribe.exceptions import (
     LimiterException,
@@ -281,7 +284,11 @@ def test_it_belongs_to_one_loop(server: ValkeyServer, name: str) -> None:
     [
         ({"server": "http://127.0.0.1"}, "server must be a URL"),
         ({"server": 5}, "server must be a URL, or an asyncio client"),
+        ({"server": valkey.Valkey()}, "or an asyncio client of valkey or redis, not valkey.client"),
         ({"max_streams": 0}, "max_streams"),
+        ({"max_streams": inf}, "max_streams must be finite"),
+        ({"starts_per_second": inf}, "starts_per_second must be finite"),
+        ({"lease": inf}, "lease must be finite"),
         ({"lease": 3, "call_timeout": 1}, "below a third of the lease"),
         ({"name": "{a}"}, "name must be"),
         ({"when_away": "hope"}, "when_away must be"),
@@ -290,3 +297,31 @@ def test_it_belongs_to_one_loop(server: ValkeyServer, name: str) -> None:
 def test_a_limiter_that_cannot_be(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationException, match=message):
         ValkeyStreamLimiter(**{"server": "redis://127.0.0.1", **options})
+
+
+def test_no_password_stands_in_an_error() -> None:
+    password = "hunter2"
+    with pytest.raises(ValidationException) as raised:
+        ValkeyStreamLimiter(f"valkey://:{password}/x@127.0.0.1:6379")
+    assert password not in "".join(format_exception(raised.value))
+
+
+async def test_another_loop_may_not_close_it(server: ValkeyServer, name: str) -> None:
+    async with ValkeyStreamLimiter(server.url, name=name) as limiter:
+        slot = await limiter.acquire(PATIENCE)
+        with pytest.raises(LoopException, match="limiter"):
+            await asyncio.to_thread(asyncio.run, limiter.close())
+        slot.release()
+        (await limiter.acquire(PATIENCE)).release()
+
+
+async def test_a_cancelled_close_leaves_no_connection(server: ValkeyServer, name: str) -> None:
+    limiter = ValkeyStreamLimiter(server.url, name=name)
+    (await limiter.acquire(PATIENCE)).release()
+    closing = asyncio.create_task(limiter.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait({closing})
+    assert closing.cancelled()
+    await until(lambda: leftovers() == [])
+    gc.collect()  # a connection that is open would warn
