@@ -26,13 +26,13 @@ SWITCHES = [
     "--no-sandbox",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
-    f"--use-file-for-fake-audio-capture={SPOKEN}%noloop",
+    f"--use-file-for-fake-audio-capture={SPOKEN}",  # again and again
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
     "--host-resolver-rules=MAP evil.example 127.0.0.1",
 ]
-PATIENCE = 120_000  # milliseconds: only what hangs takes so long
+PATIENCE = 240_000  # milliseconds: only what hangs takes so long
 
 OpenPage = Callable[..., Awaitable[Any]]
 
@@ -50,7 +50,9 @@ async def browser() -> AsyncIterator[Any]:
     expect.set_options(timeout=PATIENCE)
     assert shutil.which(CHROMIUM), "make page installs Debian's chromium"
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        started = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=SWITCHES, timeout=PATIENCE
+        )
         yield started
         await started.close()
 
@@ -82,6 +84,9 @@ async def open_page(browser: Any, server: LocalTranscribe) -> AsyncIterator[Open
         contexts.append(context)
         page = await context.new_page()
         page.set_default_timeout(PATIENCE)
+        # Playwright asks for file choosers when somebody first listens, and does not wait for
+        # the answer: a key that is pressed at once would open one that Chromium dismisses.
+        page.on("filechooser", lambda _: None)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda said: said.type == "error" and take(said.text, tolerate))
         await page.goto(url or server.endpoint_urls[0])

@@ -69,7 +69,7 @@ async def said_on(page: Any) -> str:
 async def test_the_microphone_is_heard(open_page: OpenPage, expect: Any) -> None:
     page = await open_page(color_scheme="light", viewport=WINDOW)
     await page.get_by_role("button", name="Speak").click()
-    await expect(page.locator("#lines li")).to_have_count(2)
+    await expect(page.locator("#lines li").nth(1)).to_be_visible()  # or more than two, when late
     await expect(page.locator("#partials .stable")).not_to_have_count(0)
     await expect(page.locator("#partials .open")).not_to_have_count(0)
     await expect(page.locator("#latency")).to_have_text(re.compile(r"^\d+\.\d\d s$"))
@@ -199,13 +199,14 @@ async def test_a_lost_connection_goes_on(open_page: OpenPage, expect: Any, engin
         said = said_in("sense_and_sensibility_all")
         assert share_heard(heard, said) > 0.85
         assert len(words(heard)) < len(said) * 1.1  # and nothing twice
+        await page.close()  # else it asks a server that is gone
 
 
 async def test_a_server_that_is_gone_is_told(
     open_page: OpenPage, expect: Any, engine: Engine
 ) -> None:
     async with serving(engine) as server:
-        page = await open_page(server.endpoint_url, tolerate="ERR_CONNECTION_REFUSED")
+        page = await open_page(server.endpoint_url, tolerate="net::ERR_")
         await page.set_input_files("#file", SHORT)
         await expect(page.get_by_role("status")).to_have_text(f"Done: {SHORT.name}.")
     await page.set_input_files("#file", SHORT)
