@@ -4,8 +4,8 @@
 #   make test     the test suite; ARGS='-k framing' passes arguments to pytest
 #   make anywhere the test suite in one environment after another, and a table of what came
 #                 out; ROWS='busy locale+shuffled' chooses, tests/anywhere.py lists them
-#   make page     the server's page in a real Chromium, with pictures for the documentation;
-#                 installs Debian's chromium where it lacks
+#   make page     the server's page in a real Chromium, which it installs where it lacks;
+#                 takes pictures into build/pictures, PICTURES=docs/pictures into the docs
 #   make interop  official SDKs against the server, in one table; needs Python 3.12 or later
 #   make frameworks  agents of LiveKit and Pipecat hear through the server; needs Python 3.11
 #                 or later
@@ -39,6 +39,9 @@ SWITCHES = CC=$(CC) \
 
 CLIENTS = tests/interop/clients
 
+# Where `make page` puts its pictures.
+PICTURES ?= build/pictures
+
 # How long `make fuzz` and `make sanitize` look for faults.
 FUZZ_ROUNDS ?= 100000
 FUZZ_SECONDS ?= 60
@@ -62,7 +65,8 @@ anywhere: $(VENV)/.dev $(VENV)-original/.installed
 	$(BIN)/python -m tests.anywhere $(ROWS) -- $(ARGS)
 
 page: $(VENV)/.dev $(VENV)-page/.installed
-	AMAZON_TRANSCRIBE_REQUIRE_PAGE=1 $(BIN)/python -m pytest -n 0 $(ARGS) tests/page
+	AMAZON_TRANSCRIBE_REQUIRE_PAGE=1 PICTURES=$(PICTURES) \
+		$(BIN)/python -m pytest -n 0 $(ARGS) tests/page
 
 interop: $(VENV)/.dev clients
 	AMAZON_TRANSCRIBE_REQUIRE_CLIENTS=1 \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tests.page.conftest import AUDIO, ENVIRONMENT, ROOT, SPOKEN, OpenPage, serv
 from tests.support.sounds import encoded, interleaved, recording, said_in, share_heard, words
 from tests.support.wav import wav
 
-PICTURES = ROOT / "docs" / "pictures"
+PICTURES = ROOT / (os.environ.get("PICTURES") or "build/pictures")
 SHORT = AUDIO / "goforward.wav"
 CALL = ("0870", "0920", "0930")
 WINDOW = {"width": 1180, "height": 820}
@@ -54,12 +55,8 @@ async def check_accessibility(page: Any) -> None:
 
 
 async def take_picture(page: Any, name: str) -> None:
-    """Write a picture for the documentation; in one step, as others may read it."""
-    made = ROOT / "build" / name
-    made.parent.mkdir(exist_ok=True)
-    await page.screenshot(path=made)
-    PICTURES.mkdir(exist_ok=True)
-    made.replace(PICTURES / name)
+    """Take a picture for the documentation."""
+    await page.screenshot(path=PICTURES / name)
 
 
 async def said_on(page: Any) -> str:
