@@ -10,7 +10,7 @@ os.environ["AMAZON_TRANSCRIBE_NO_EXTENSIONS"] = "1"
 
 project = "amazon-transcribe"
 version = release = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["_build", "requirements.txt", "codec-speed-*.md", "growth.md"]
 
 myst_heading_anchors = 3
@@ -21,8 +21,14 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 
-html_theme = "alabaster"
-html_theme_options = {"description": "Streaming speech to text", "page_width": "1100px"}
+html_theme = "furo"
+html_title = f"amazon-transcribe {version}"
+html_static_path = ["site"]
+html_css_files = ["site.css"]
+html_copy_source = html_show_copyright = False
+
+# Only what follows a prompt is copied, where there is one.
+copybutton_prompt_text = "$ "
 
 
 def setup(app):

@@ -12,11 +12,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -301,6 +303,7 @@ def test_the_table_of_examples_has_all_of_them_with_their_lines():
     ("page", "said"),
     [
         ("README.md", CAPTION),
+        ("docs/index.md", CAPTION),
         ("docs/quickstart.md", CAPTION),
         ("docs/how-to/one-call.md", r"Go forward ten meters\.\n"),
     ],
@@ -308,6 +311,17 @@ def test_the_table_of_examples_has_all_of_them_with_their_lines():
 def test_one_call(page, said):
     program = next(block for block in blocks(ROOT / page) if "sync.transcribe_file" in block)
     assert re.fullmatch(said, output("-c", program))
+
+
+def test_lambda_starts_no_thread(local_transcribe):
+    (program,) = blocks(ROOT / "docs/how-to/lambda.md")
+    function: dict[str, Any] = {}
+    exec(program, function)
+    recording = b64encode((ROOT / RECORDING).read_bytes()).decode()
+    threads = threading.active_count()
+    for _ in range(2):
+        assert function["handler"]({"body": recording}, None)["text"].startswith("This is")
+        assert threading.active_count() == threads
 
 
 @pytest.mark.parametrize("number", [0, 1])
