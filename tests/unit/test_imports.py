@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -90,6 +91,12 @@ def floor_of(name: str) -> int:
     return FLOOR[name.partition(".")[0]]
 
 
+def names_in(picture: str, indent: int) -> set[str]:
+    """Return the rooms that stand so far to the right in the picture of the house."""
+    lines = re.findall(rf"^ {{{indent}}}(\S.*?)(?: {{3}}|$)", picture, re.MULTILINE)
+    return {name for line in lines for name in re.findall(r"\w+", line)}
+
+
 def test_at_the_top_stand_public_modules_and_folders_only() -> None:
     private = {path.name for path in PACKAGE.glob("_*.py")}
     assert private == {"__init__.py", "__main__.py", "_version.py"}
@@ -99,6 +106,15 @@ def test_at_the_top_stand_public_modules_and_folders_only() -> None:
 def test_a_module_imports_its_own_floor_or_lower(name: str) -> None:
     own, _ = imported(name, modules()[name])
     assert {other for other in own if floor_of(other) > floor_of(name)} == set()
+
+
+def test_the_picture_of_the_house_has_every_room() -> None:
+    page = (PACKAGE.parent / "CONTRIBUTING.md").read_text("utf-8")
+    picture = page.partition("```text\namazon_transcribe/\n\n")[2].partition("\n```")[0]
+    pictured = [names_in(block, indent=2) for block in reversed(picture.split("\n\n"))]
+    assert pictured == [{*floor} - {"__main__"} for floor in FLOORS]
+    local = {name.split(".")[1] for name in modules() if name.startswith("local.")}
+    assert local - names_in(picture, indent=6) == set()
 
 
 @pytest.mark.parametrize("room", SANS_IO)
