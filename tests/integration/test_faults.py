@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from amazon_transcribe._protocol.constants import SERVICE_EXCEPTIONS
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.exceptions import (
     InternalFailureException,
@@ -285,6 +286,16 @@ def test_the_documentation_has_all_kinds_and_their_options() -> None:
         (name, kind.help, ", ".join(f"`{option}`" for option in kind.options))
         for name, kind in KINDS.items()
     ]
+
+
+def test_the_documentation_has_all_exceptions_of_the_service() -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/ends.md").read_text("utf-8")
+    rows = "".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE))
+    assert [name for name in SERVICE_EXCEPTIONS if f"`{name}`" not in rows] == []
+
+
+def test_the_matrix_has_all_kinds() -> None:
+    assert KINDS.keys() <= {re.split("[: ]", row.name)[0] for row in matrix.ROWS}
 
 
 def test_serve_tells_all_kinds_and_their_options() -> None:
