@@ -288,6 +288,13 @@ def lines_of(program: Path) -> int:
     return len([line for line in text.splitlines() if line.strip()])
 
 
+@pytest.mark.parametrize("folder", ["how-to", "topics"])
+def test_the_first_page_of_the_documentation_leads_to_every_other(folder):
+    first = (ROOT / "docs/index.md").read_text("utf-8")
+    pages = {page.name for page in (ROOT / "docs" / folder).glob("*.md")} - {"index.md"}
+    assert {page for page in pages if f"({folder}/{page})" not in first} == set()
+
+
 def test_the_table_of_examples_has_all_of_them_with_their_lines():
     table = (ROOT / "examples/README.md").read_text("utf-8")
     rows = re.findall(r"^\| \[`(.+?)`\].* (\d+) \|$", table, re.MULTILINE)
