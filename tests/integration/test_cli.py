@@ -30,6 +30,7 @@ from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.eventstream import encode_message
 from amazon_transcribe.transcription import Alternative, Item, Result, TranscriptEvent
 from amazon_transcribe.transcription import Transcript as TranscriptOfService
+from tests.support.callers import SECOND, client_at, final_texts, start
 from tests.support.media import encode
 
 COMMAND = [sys.executable, "-W", "error", "-m", "amazon_transcribe"]
@@ -575,6 +576,15 @@ def serving(
         process.communicate()
 
 
+def wait_until_refused(url: str) -> None:
+    """Wait until a server takes no more connections."""
+    address = ("127.0.0.1", int(url.rpartition(":")[2]))
+    with pytest.raises(ConnectionRefusedError):
+        while True:
+            with suppress(ConnectionResetError):  # it just came before the end
+                socket.create_connection(address).close()
+
+
 @contextmanager
 def talking(url: str, talk: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A transcription in full swing, at the speed of speech."""
@@ -712,7 +722,8 @@ class TestServe:
 
     @POSIX
     def test_ends_cleanly_with_a_stream_open(self, talk: Path) -> None:
-        with serving(**KEYS) as (process, (url,)), talking(url, talk) as client:
+        options = ["--drain-timeout", 0.01]
+        with serving(*options, **KEYS) as (process, (url,)), talking(url, talk) as client:
             process.send_signal(signal.SIGTERM)
             out, err = process.communicate(timeout=15)
             assert (out, err, process.returncode) == (b"", b"", 0)
@@ -720,14 +731,26 @@ class TestServe:
             assert "connection lost: ServiceUnavailable" in client.stderr.readline().decode()
 
     @POSIX
+    async def test_stream_goes_on_until_the_drain_timeout(self) -> None:
+        keys = StaticCredentialResolver(*KEYS.values())
+        with serving("--drain-timeout", 100, **KEYS) as (process, (url,)):
+            async with client_at(url, credential_resolver=keys) as client:
+                stream = await start(client)
+                process.send_signal(signal.SIGTERM)
+                wait_until_refused(url)
+                for _ in range(10):
+                    await stream.input_stream.send_audio_event(SECOND)
+                    await asyncio.sleep(0.45)  # all in all longer than by default
+                await stream.input_stream.end_stream()
+                assert len(" ".join(await final_texts(stream)).split()) > 20
+            out, err = process.communicate(timeout=100)
+            assert (out, err, process.returncode) == (b"", b"", 0)
+
+    @POSIX
     def test_second_signal_ends_it_at_once(self, talk: Path) -> None:
         with serving(**KEYS) as (process, (url,)), talking(url, talk):
             process.send_signal(signal.SIGTERM)
-            address = ("127.0.0.1", int(url.rpartition(":")[2]))
-            with pytest.raises(ConnectionRefusedError):  # once the first one has come
-                while True:
-                    with suppress(ConnectionResetError):  # it just came before the end
-                        socket.create_connection(address).close()
+            wait_until_refused(url)  # once the first one has come
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=15) == -signal.SIGTERM
 
