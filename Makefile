@@ -13,8 +13,9 @@
 #   make bench    benchmarks: word errors, the codec against others into docs, and a
 #                 short round of many streams (the long one: python -m benchmarks.streams)
 #   make soak     500 live streams under random faults, for SOAK_SECONDS
-#   make scale    beyond one machine: archives on a Ray cluster whose nodes are killed, in
-#                 $(VENV)-ray; figures and a picture into docs
+#   make scale    beyond one machine: a limit that processes share, relays that restart under
+#                 calls, archives on a Ray cluster whose nodes are killed, in $(VENV)-ray;
+#                 figures and a picture into docs
 #   make fuzz     the codec's twins against each other, FUZZ_SECONDS for each target
 #   make sanitize the codec's tests and FUZZ_ROUNDS rounds on an ASan and UBSan build
 #   make emulate  CRC and SHA-256 on other processors, aarch64 and a big-endian one, in qemu
@@ -98,7 +99,9 @@ bench: $(VENV)/.dev
 soak: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.soak --seconds $(SOAK_SECONDS) $(ARGS)
 
-scale: $(VENV)-ray/.installed
+scale: $(VENV)/.dev $(VENV)-ray/.installed
+	$(BIN)/python -m benchmarks.scale.limiter --into docs
+	$(BIN)/python -m benchmarks.scale.relays --into docs
 	$(VENV)-ray/bin/python -m benchmarks.scale.archives --into docs
 
 # Atheris has wheels for some interpreters only.

@@ -14,6 +14,8 @@
 | `faults` | what a program sees of each fault, and after how long |
 | `pii` | precision and recall of the rules for personal information |
 | `scale.archives` | what kills of nodes and drivers lose on Ray, and what Ray costs |
+| `scale.limiter` | whether processes keep a limit that they share, when one is killed |
+| `scale.relays` | what a rolling restart of relays loses of live calls |
 | `resume` | what is lost and doubled when connections are cut |
 | `speakers` | speaker labels of the local server, on mixed conversations |
 | `latency` | how long finals of live speech take, and how many streams a core recognises |
