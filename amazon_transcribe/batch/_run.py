@@ -20,7 +20,7 @@ from ._ray import RayCluster
 from ._work import Answer, Job, Service
 
 if TYPE_CHECKING:
-    from ..limiter import StreamLimiter
+    from ..limiter import Limiter
 
 __all__ = ["Outcome", "run"]
 
@@ -54,7 +54,7 @@ def run(
     jobs: int | None = None,
     attempts: int = 3,
     ray: bool | str = False,
-    limiter: Callable[[], StreamLimiter] | None = None,
+    limiter: Callable[[], Limiter] | None = None,
 ) -> Generator[Outcome, None, None]:
     """Do what is left of a plan, and yield the outcome of each recording as it comes.
 
@@ -162,7 +162,7 @@ def _told(task: Task, job: Job, answer: Answer, outputs: Outputs) -> Outcome:
     return outcome
 
 
-def _name_of(limiter: Callable[[], StreamLimiter]) -> str:
+def _name_of(limiter: Callable[[], Limiter]) -> str:
     """Return the name by which workers import a limiter's maker."""
     name = f"{getattr(limiter, '__module__', '')}:{getattr(limiter, '__qualname__', '')}"
     try:
