@@ -89,7 +89,10 @@ def test_a_driver_that_is_killed_is_run_again(
     (archive / "long.wav").write_bytes(wav(120))  # so that the driver never ends by itself
     arguments = ["batch", *SCRIPTED, str(archive), "--output-dir", str(out)]
     driver = subprocess.Popen(
-        [*COMMAND, *arguments, "--realtime"], stderr=subprocess.PIPE, env=environment(), text=True
+        [*COMMAND, *arguments, "--realtime"],
+        stderr=subprocess.PIPE,
+        env=environment(),
+        encoding="utf-8",
     )
     results = out / "results.jsonl"
     wait_for(lambda: results.exists() and results.stat().st_size)
@@ -217,7 +220,7 @@ def test_the_program_of_the_page_runs(tmp_path: Path) -> None:
         cwd=tmp_path,
         env=environment(),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
         check=True,
     )

@@ -29,13 +29,16 @@ def linter(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str
         if os.environ.get("AMAZON_TRANSCRIBE_REQUIRE_LINTERS"):
             pytest.fail(missing)
         pytest.skip(missing)
-    return subprocess.run([LINTERS / name, *arguments], capture_output=True, text=True, timeout=240)
+    return subprocess.run(
+        [LINTERS / name, *arguments], capture_output=True, encoding="utf-8", timeout=240
+    )
 
 
 def documents() -> list[dict[str, Any]]:
     read = (
         "import json, pathlib, sys, yaml;"
-        "print(json.dumps([yaml.safe_load(pathlib.Path(p).read_text()) for p in sys.argv[1:]]))"
+        "texts = [pathlib.Path(p).read_text('utf-8') for p in sys.argv[1:]];"
+        "print(json.dumps([yaml.safe_load(text) for text in texts]))"
     )
     output = linter("python", "-c", read, *MANIFESTS)
     found: list[dict[str, Any]] = json.loads(output.stdout)

@@ -74,7 +74,7 @@ def test_it_is_heard_until_it_goes_away(room: int, tmp_path: Path) -> None:
         env=environment(tmp_path),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
+        encoding="utf-8",
     )
     with recorder:
         assert recorder.stdout is not None

@@ -67,7 +67,7 @@ def test_pip_takes_what_is_installed_and_asks_no_index(monkeypatch: pytest.Monke
         [*shlex.split(command()), "--no-index", "--no-deps"],
         check=False,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     assert f"already satisfied: amazon-transcribe[mic]=={__version__}" in done.stdout
