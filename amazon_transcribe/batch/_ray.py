@@ -9,6 +9,7 @@ from dataclasses import asdict
 from importlib import import_module
 from typing import Any
 
+from ..exceptions import missing_extra
 from ._errors import BatchException
 from ._work import Answer, Job, Service, Worker
 
@@ -39,10 +40,9 @@ class RayCluster:
     def __init__(self, service: Service, most: int | None, address: str | None) -> None:
         try:
             self._ray: Any = import_module("ray")
-        except ImportError:
-            raise BatchException(
-                "Ray is missing: pip install 'amazon-transcribe[ray]', here and on all nodes"
-            ) from None
+        except ImportError as error:
+            what = "each node of a batch on Ray"
+            raise BatchException(missing_extra(what, "ray", error)) from None
         self._owns_ray = not self._ray.is_initialized()
         if self._owns_ray:
             self._connect(address)

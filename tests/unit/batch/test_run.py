@@ -147,3 +147,11 @@ def test_what_no_worker_can_do_is_told_once(
     with pytest.raises(BatchException, match="no engine"):
         next(run(plan, jobs=1))
     assert capfd.readouterr().err == ""
+
+
+def test_without_ray_the_command_that_brings_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(BatchException, match=r"the extra 'ray' .* -m pip install .*\[ray\]"):
+        list(run(plan_in(tmp_path, 1), ray=True))
