@@ -316,7 +316,9 @@ def _size(screen: TextIO | None) -> os.terminal_size:
         size = os.get_terminal_size(screen.fileno())  # type: ignore[union-attr]
         if size.columns and size.lines:
             return size
-    return shutil.get_terminal_size()
+    size = shutil.get_terminal_size()
+    # Python 3.10 returns a size of zero where a terminal tells it.
+    return os.terminal_size((size.columns or 80, size.lines or 24))
 
 
 def _width(text: str) -> int:

@@ -393,6 +393,7 @@ class TestSeveral:
         assert told[-1] == "2 transcribed, 1 failed: talks/two.wav"
         assert any(line.startswith("amazon-transcribe: talks/two.wav: ") for line in told)
 
+    @pytest.mark.skipif(sys.flags.dev_mode, reason="tells the traceback in development mode")
     @pytest.mark.parametrize(
         ("arguments", "word"),
         [
@@ -495,6 +496,7 @@ class TestOtherCommands:
         assert cli.main(["completion", shell]) == 0
         assert "output-dir" in capsys.readouterr().out
 
+    @pytest.mark.skipif(sys.flags.dev_mode, reason="tells the traceback in development mode")
     @pytest.mark.parametrize(("extra", "argument"), [("shtab", "completion bash")])
     def test_a_missing_extra_is_named(
         self,

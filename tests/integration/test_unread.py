@@ -12,7 +12,7 @@ from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
 from tests.support.callers import client_at, crt_transport, final_texts, start
 
-LINES = [" ".join(f"word{line}x{n}" for n in range(40)) + "." for line in range(40)]
+LINES = [" ".join(f"word{line}x{n}" for n in range(50)) + "." for line in range(40)]
 WORD = bytes(6400)  # 0.4 s
 
 
@@ -36,7 +36,7 @@ async def client(
 
 async def test_all_words_come_after_everything_was_sent(client: TranscribeStreamingClient) -> None:
     stream = await start(client, media_sample_rate_hz=8000)
-    for _ in range(len(LINES) * 42):
+    for _ in range(len(LINES) * 52):
         await stream.input_stream.send_audio_event(WORD)
         await asyncio.sleep(0)
     await stream.input_stream.end_stream()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -47,7 +48,8 @@ def test_usage_example_prints_what_was_said(port, server, tmp_path):
     )
     assert complaints(done.stderr) == ""
     assert done.returncode == 0
-    assert done.stdout.splitlines()[-1] == "Go forward ten meters."
+    # The example sends the file's header as sound too, and releases of onnxruntime differ then.
+    assert re.fullmatch(r"Go forward ten met(er|re)s\.", done.stdout.splitlines()[-1])
 
 
 def test_usage_example_is_the_originals():

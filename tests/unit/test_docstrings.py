@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, get_origin
 
 import pytest
 
@@ -55,7 +55,8 @@ def members(module: Any) -> Iterator[tuple[str, Any]]:
 
 
 def is_class_or_function(value: Any) -> bool:
-    return inspect.isclass(value) or inspect.isroutine(value)
+    # Python 3.10 calls `Callable[…]`, which is an alias, a class too.
+    return (inspect.isclass(value) and get_origin(value) is None) or inspect.isroutine(value)
 
 
 def methods(cls: type) -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -70,4 +71,6 @@ def test_pip_takes_what_is_installed_and_asks_no_index(monkeypatch: pytest.Monke
         encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
-    assert f"already satisfied: amazon-transcribe[mic]=={__version__}" in done.stdout
+    # Some versions of pip leave the extra out.
+    said = rf"already satisfied: amazon-transcribe(\[mic\])?=={re.escape(__version__)} "
+    assert re.search(said, done.stdout), done.stdout

@@ -68,7 +68,7 @@ class NewConnection(Stage):
             secure = None
         self._handshake = None
         if secure is None or plain.is_closing():
-            plain.abort()
+            (secure or plain).abort()
             self._leave()
             self._hooks.on_known()
             return
