@@ -6,6 +6,7 @@
 | `compare` | the codec against others, in environments of their own |
 | `memory` | that the codec's memory does not grow |
 | `streams` | CPU, lateness, memory and starts of many live streams, and of other SDKs |
+| `streams.memory` | what makes up the memory of a TLS stream |
 | `imports` | CPU of importing the client, beside the original SDK |
 | `growth` | whether an event and a start cost more among more streams |
 | `calls` | Python calls of a chunk, an event, a start |

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from struct import Struct
@@ -56,7 +55,7 @@ class Http2Stream(Inbox):
         """Whether more than `max_unsent` bytes are unsent."""
         self.to_give_back: int = 0
         """Flow-control bytes that came, padding included, since the window was opened."""
-        self.outbox: deque[bytes | memoryview] = deque()
+        self.outbox: list[bytes | memoryview] = []  # an empty deque takes 760 bytes
         """What the connection is to send."""
         self.end_due: bool = False
         """Whether the connection is to send the end behind it."""
@@ -184,16 +183,20 @@ class Http2Stream(Inbox):
 
     def fill(self, out: list[bytes | memoryview], window: int, frame_size: int) -> int:
         """Append DATA frames of at most `window` bytes in all; return how many bytes."""
-        taken = 0
-        while self.outbox and taken < window:
-            data = self.outbox.popleft()
+        outbox = self.outbox
+        taken = done = 0
+        while done < len(outbox) and taken < window:
+            data = outbox[done]
             size = min(len(data), frame_size, window - taken)
             if size < len(data):
                 data = memoryview(data)
-                self.outbox.appendleft(data[size:])
+                outbox[done] = data[size:]
                 data = data[:size]
+            else:
+                done += 1
             out += (FRAME_HEADER.pack(size << 8, 0, self.id), data)
             taken += size
+        del outbox[:done]
         self._unsent -= taken
         self.is_full = self._unsent > self.connection.max_unsent
         if self._output_ended:

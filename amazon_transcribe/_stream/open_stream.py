@@ -207,10 +207,13 @@ class ResultStream(EventIteration[_Event], EventStream):
     events: ClassVar[EventParser]
 
     def __init__(self, raw_stream: Any, parser: Any = None) -> None:
-        parts = (raw_stream, self.events if parser is None else parser)
-        EventStream.__init__(self, *parts)
+        # Not by `EventStream.__init__`: what that one reads with, the reader below has.
+        self._raw_stream = raw_stream
+        self._parser = self.events if parser is None else parser
         self._reader: _Reader = (
-            raw_stream if isinstance(raw_stream, LiveStream) else _RawEvents(*parts)
+            raw_stream
+            if isinstance(raw_stream, LiveStream)
+            else _RawEvents(raw_stream, self._parser)
         )
         EventIteration.__init__(self)
         self._event_now = self._reader.event_now  # type: ignore[method-assign]

@@ -23,10 +23,12 @@ class UnreadEvents:
     def __init__(self) -> None:
         self.size = 0
         """Bytes of memory that they take, about; 0 if there are none."""
-        self._events: deque[UnparsedEvent | UnknownEvent] = deque()
+        self._events: deque[UnparsedEvent | UnknownEvent]  # made with the first: mostly none comes
 
     def add(self, events: Iterable[UnparsedEvent | UnknownEvent]) -> None:
         """Keep events that are not read yet."""
+        if not self.size:
+            self._events = deque()
         for event in events:
             self._events.append(event)
             self.size += _size(event)
