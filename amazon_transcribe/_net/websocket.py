@@ -47,7 +47,7 @@ class WebSocketStream(asyncio.Protocol, Inbox):
     """The connection and its one stream, less the opening handshake.
 
     :param client: True in the client's role.
-    :param on_change: Called when the connection is made and when it is gone.
+    :param on_change: Called when the connection is made, at its answer, and when it is gone.
     :param max_unsent: Bytes that may be unsent before `drain` waits.
     :param allowance: What the peer's frames that carry nothing may cost.
     :param clock: Gives the present in seconds, for the allowance; the loop's by default.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -35,6 +36,14 @@ class ClientStream(WebSocketStream):
         self._request = request
         self._ping_interval = ping_interval
         self._pinger: asyncio.TimerHandle | None = None
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """What TLS has agreed on; None without TLS, before an answer and once it is over."""
+        if self._answer is None or self._transport is None:
+            return None
+        tls: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
+        return tls
 
     def end(self) -> None:
         """Do nothing: the signed empty message has already said that the input ends."""
@@ -87,6 +96,7 @@ class ClientStream(WebSocketStream):
             status,
             {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers},
         )
+        self._tell_change()
 
     def _end_refusal(self) -> None:
         self._end_input()

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .._net.connect import HEAD_START, connect
 from .._net.limits import MAX_UNSENT, PING_INTERVAL
+from .._net.origin import Origin
+from .._net.tls import Sessions
 from ..exceptions import StreamClosedException, TimeoutException, ValidationException, missing_extra
 from .base import Request
 
@@ -49,6 +52,7 @@ class WebSocketTransport:
         self._ssl_context = ssl_context
         self._opening: set[asyncio.Task[ClientStream]] = set()
         self._streams: set[ClientStream] = set()
+        self._sessions = Sessions()
         self._closed = False
 
     async def open(self, request: Request, timeout: float) -> ClientStream:
@@ -68,7 +72,7 @@ class WebSocketTransport:
             connect(
                 lambda: ClientStream(
                     request,
-                    on_change=self._changed,
+                    on_change=partial(self._changed, request.origin),
                     max_unsent=self.max_unsent,
                     ping_interval=self.ping_interval,
                 ),
@@ -76,6 +80,7 @@ class WebSocketTransport:
                 self._ssl_context,
                 "http/1.1",
                 self.head_start,
+                self._sessions,
             )
         )
         self._opening.add(task)
@@ -109,8 +114,10 @@ class WebSocketTransport:
         if ends:
             await asyncio.wait(ends, timeout=CLOSE_TIMEOUT)
 
-    def _changed(self, stream: ClientStream) -> None:
+    def _changed(self, origin: Origin, stream: ClientStream) -> None:
         if stream.lost.done():
             self._streams.discard(stream)
         else:
             self._streams.add(stream)
+            if (tls := stream.tls) is not None:
+                self._sessions.keep(origin, tls)

@@ -23,6 +23,7 @@ from amazon_transcribe.exceptions import (
 from amazon_transcribe.local import LocalTranscribe
 from amazon_transcribe.observe import Observer
 from amazon_transcribe.transports.h2 import H2Transport
+from amazon_transcribe.transports.websocket import WebSocketTransport
 from tests.support.callers import (
     SECOND,
     TRANSCRIPT,
@@ -429,6 +430,20 @@ async def test_a_connection_resumes_the_tls_session_of_an_earlier_one(
         async with client_of(server) as client:
             streams = [await start(client) for _ in range(3)]
             assert sorted(resumed(client)) == [False, True, True]
+            for stream in streams:
+                await stream.drain()
+
+
+async def test_a_websocket_resumes_the_tls_session_of_an_earlier_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with LocalTranscribe("scripted", tls=True) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
+        async with client_of(server, transport="websocket") as client:
+            streams = [await start(client) for _ in range(3)]
+            assert isinstance(client._websocket, WebSocketTransport)
+            agreed = [each.tls for each in client._websocket._streams]
+            assert sorted(tls.session_reused for tls in agreed if tls) == [False, True, True]
             for stream in streams:
                 await stream.drain()
 
