@@ -338,8 +338,10 @@ class LiveStream:
             return
         stream = self._stream
         data = stream.read_nowait()
-        while data and not self.is_over:
-            piece, data = data[:_PIECE], data[_PIECE:]
+        for start in range(0, len(data), _PIECE):
+            if self.is_over:
+                break
+            piece = data[start : start + _PIECE]
             size = len(piece)
             self._bytes_received += size
             if not self._events:
