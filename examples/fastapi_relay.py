@@ -25,6 +25,7 @@ import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, HTTPException, UploadFile, WebSocket, WebSocketDisconnect
 from fastapi.responses import FileResponse, Response
@@ -58,8 +59,8 @@ async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
         signal.signal(signal.SIGTERM, servers_own)  # a second signal ends the server at once
         await client.drain_all(0)
         words = [browser.send_json({"leave": True}) for browser in browsers.values()]
-        telling = asyncio.gather(*words, return_exceptions=True)
-        await asyncio.wait([telling, *browsers], timeout=LEAVE_WITHIN)
+        parting: set[asyncio.Future[Any]] = {asyncio.gather(*words, return_exceptions=True)}
+        await asyncio.wait(parting.union(browsers), timeout=LEAVE_WITHIN)
         signal.raise_signal(signal.SIGTERM)
 
     draining = asyncio.create_task(drain())
