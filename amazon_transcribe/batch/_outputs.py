@@ -8,10 +8,12 @@ import secrets
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ._errors import BatchException
+from ._sources import LONGEST_LINE
 
 RESULTS = "results.jsonl"
 """The name of the manifest of results."""
@@ -100,17 +102,27 @@ def remove(part: str) -> None:
 
 def _put_in_order(path: Path, there: Collection[str], planned: Collection[str]) -> None:
     lines: dict[str, bytes] = {}
-    for line in path.read_bytes().splitlines() if path.exists() else ():
+    for line in _lines(path):
         with suppress(ValueError, KeyError, TypeError):  # a half line, of a run that was killed
             output = json.loads(line)["output"]
             if output in there or output not in planned:
-                lines[output] = line + b"\n"
+                lines[output] = line.rstrip(b"\n") + b"\n"
     new = path.with_name(_PART.format("results"))
     with new.open("wb") as file:
         file.writelines(lines.values())
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield a manifest's lines, one that is too long in pieces."""
+    if not path.exists():
+        return
+    if not path.is_file():  # a device may have no end, a pipe no beginning
+        raise BatchException(f"{path}: it is no file, but a folder, a pipe or a device")
+    with path.open("rb") as file:
+        yield from iter(partial(file.readline, LONGEST_LINE), b"")
 
 
 def _written(line: dict[str, Any]) -> bytes:

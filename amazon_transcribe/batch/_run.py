@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .._protocol.constraints import check_above_zero
 from ..exceptions import ValidationException
@@ -70,16 +72,18 @@ def run(
     :param ray: Run on Ray: True for the cluster that RAY_ADDRESS names or that runs on this
         machine, else for one made here; or the address of one. Its nodes need this package,
         and the directories under the same paths. It needs the extra `ray`.
-    :param limiter: A function that makes the limiter of each worker's client, of one that
-        holds machines together under the account's quotas. Workers import it by its name, so
-        it stands at the top of a module.
+    :param limiter: Makes the limiter of each worker's client, which keeps all workers together
+        under the account's quotas: a function or class that workers can import by its name, as
+        it stands at the top of a module; or a `functools.partial` of one with arguments as JSON
+        has them, such as `partial(ValkeyStreamLimiter, "valkey://10.0.0.5:6379")`. A limiter
+        that is an asynchronous context manager is entered and left.
     :raises ValidationException: for a number or a limiter that cannot be.
     :raises BatchException: from the iteration, if no recording can be transcribed.
     """
     check_above_zero(attempts=attempts, jobs=1 if jobs is None else jobs)
     service = plan.service
     if limiter is not None:
-        service = replace(service, limiter=_name_of(limiter))
+        service = replace(service, limiter=_written(limiter))
     return _run(plan, service, jobs, attempts, ray)
 
 
@@ -162,16 +166,25 @@ def _told(task: Task, job: Job, answer: Answer, outputs: Outputs) -> Outcome:
     return outcome
 
 
-def _name_of(limiter: Callable[[], Limiter]) -> str:
-    """Return the name by which workers import a limiter's maker."""
-    name = f"{getattr(limiter, '__module__', '')}:{getattr(limiter, '__qualname__', '')}"
+def _written(limiter: Callable[[], Limiter]) -> tuple[str, list[Any], dict[str, Any]]:
+    """Return what makes a limiter as workers are told it: a name to import, and arguments."""
+    make, arguments, keywords = limiter, [], {}
+    if isinstance(limiter, partial):
+        make, arguments, keywords = limiter.func, [*limiter.args], limiter.keywords
+    name = f"{getattr(make, '__module__', '')}:{getattr(make, '__qualname__', '')}"
     try:
         found = resolve_name(name)
     except (ImportError, AttributeError, ValueError):
         found = None
-    if found is not limiter or name.startswith("__main__:"):
+    if found is not make or name.startswith("__main__:"):
         raise ValidationException(
             f"workers cannot import the limiter {name}: pass a function that stands at the top"
             " of a module, and returns the limiter"
         )
-    return name
+    try:
+        json.dumps([arguments, keywords])
+    except (TypeError, ValueError) as error:
+        raise ValidationException(
+            f"workers cannot be told the arguments of the limiter {name}: {error}"
+        ) from error
+    return name, arguments, keywords

@@ -7,6 +7,7 @@ import glob
 import json
 import os
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,9 @@ from ..exceptions import ValidationException
 
 MANIFESTS = (".csv", ".jsonl")
 """What the names of manifests end with."""
+
+LONGEST_LINE = 1_000_000
+"""Characters of a manifest's line."""
 
 # Of a folder's files these are taken: what else lies there is no recording.
 _RECORDINGS = frozenset(
@@ -75,6 +79,8 @@ def _listed(manifest: Path) -> Iterator[Found]:
     """Yield a manifest's recordings; their paths are relative to its folder."""
     read = _csv_rows if manifest.suffix.lower() == ".csv" else _json_rows
     empty = True
+    if manifest.exists() and not manifest.is_file():  # a device may have no end
+        raise ValidationException(f"{manifest} is no file, but a folder, a pipe or a device")
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
             for number, row in read(file):
@@ -94,7 +100,7 @@ def _listed(manifest: Path) -> Iterator[Found]:
 
 def _csv_rows(file: Any) -> Iterator[tuple[int, Any]]:
     """Yield rows by the names of their columns; an empty cell is a parameter not given."""
-    rows = csv.DictReader(file, restkey="")
+    rows = csv.DictReader(_lines(file), restkey="")
     for row in rows:
         if any(row.pop("", "")):  # spreadsheets add empty ones
             raise csv.Error(f"line {rows.line_num} has a cell in a column without a name")
@@ -106,9 +112,23 @@ def _csv_rows(file: Any) -> Iterator[tuple[int, Any]]:
 
 
 def _json_rows(file: Any) -> Iterator[tuple[int, Any]]:
-    for number, line in enumerate(file, 1):
+    for number, line in enumerate(_lines(file), 1):
         if line.strip():
             try:
                 yield number, json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise ValidationException(f"{file.name}, line {number}: {error}") from error
+
+
+def _lines(file: Any) -> Iterator[str]:
+    """Yield a manifest's lines.
+
+    :raises ValidationException: For one that no manifest has.
+    """
+    for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE), ""), 1):
+        if len(line) == LONGEST_LINE:
+            raise ValidationException(
+                f"{file.name}, line {number} has more than {LONGEST_LINE:,} characters: this is no"
+                " manifest"
+            )
+        yield line

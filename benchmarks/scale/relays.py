@@ -25,6 +25,8 @@ from tests.support.relays import Call, Relay
 from tests.support.valkey import valkey_server
 from tests.support.word_codes import BYTES_PER_SECOND, WordCodes, audio
 
+from .limiter import check_server
+
 RELAYS, CALLS = 3, 60
 SEGMENTS, WORDS = 46, 10  # of a call: a minute of speech
 RUN_TIMEOUT = 600.0
@@ -122,6 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--into", type=Path, help="a folder for the figures")
     arguments = parser.parse_args()
+    check_server()
     figures = {**asyncio.run(measure()), "load": round(os.getloadavg()[0], 1)}
     print(json.dumps(figures, indent=1))
     if arguments.into:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from amazon_transcribe.limiter import StreamLimiter
 from amazon_transcribe.local import Fault
 from amazon_transcribe.local.engines import RecognitionOptions
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
+from tests.support.valkey import valkey_server
 
 from .test_cli import COMMAND, EXAMPLES, POSIX, environment, wav
 from .test_cli import run as command
@@ -118,6 +120,10 @@ def test_a_driver_that_is_killed_is_run_again(
         ("--local --format jsonl a.wav", "jsonl"),
         ("a.wav", "no region"),
         ("--local m.csv", "line 2: there is no parameter 'speaker'"),
+        ("--local --limiter valkey://x a.wav", "leave it out with --local"),
+        ("--max-streams 2 a.wav", "go with --limiter"),
+        ("--limiter http://:secret@x a.wav", "a URL such as valkey://"),
+        ("--limiter valkey://:secret@127.0.0.1:1 a.wav", "the limiter's server is away: "),
     ],
 )
 def test_bad_usage_is_one_line(arguments: str, words: str, tmp_path: Path) -> None:
@@ -129,6 +135,7 @@ def test_bad_usage_is_one_line(arguments: str, words: str, tmp_path: Path) -> No
     assert done.returncode == 2
     assert done.stderr.count(b"\n") == 1
     assert words in done.stderr.decode()
+    assert b"secret" not in done.stderr
 
 
 class Waited(ScriptedEngine):
@@ -180,6 +187,36 @@ def test_a_worker_that_is_killed_is_replaced(
     assert len(workers) == 2
     assert (tmp_path / "made").exists()
     assert_whole(archive, tmp_path / "out")
+
+
+@pytest.mark.transcribe(max_streams=2)
+def test_batches_share_a_limit(local_transcribe: Any, archive: Path, tmp_path: Path) -> None:
+    keys = local_transcribe.credentials
+    where = environment(
+        AWS_ACCESS_KEY_ID=keys.access_key_id, AWS_SECRET_ACCESS_KEY=keys.secret_access_key
+    )
+    with valkey_server() as valkey, ExitStack() as stack:
+        arguments = ["--endpoint-url", local_transcribe.endpoint_url, "--realtime", "--jobs", "2"]
+        arguments += ["--limiter", valkey.url, "--max-streams", "2", "--attempts", "1"]
+        batches = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [*COMMAND, "batch", *arguments, str(archive), "--output-dir", str(out)],
+                    stderr=subprocess.PIPE,
+                    env=where,
+                )
+            )
+            for out in (tmp_path / "one", tmp_path / "two")
+        ]
+        for batch in batches:
+            stack.callback(batch.kill)
+        for batch in batches:
+            _, errors = batch.communicate(timeout=120)
+            assert batch.returncode == 0, errors
+    # Without the limiter four would come at a time, and the server would refuse some.
+    assert [stream.ended for stream in local_transcribe.streams] == ["complete"] * 8
+    assert_whole(archive, tmp_path / "one")
+    assert_whole(archive, tmp_path / "two")
 
 
 @pytest.mark.transcribe(faults=[Fault("drop", after_events=1, times=1)])

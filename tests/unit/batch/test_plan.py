@@ -102,6 +102,8 @@ class TestSources:
             ("m.jsonl", '{"input": "a.wav", "names": ["x"]}\n', "names must be"),
             ("m.jsonl", '{"input": "a.wav", "raw": "mp3"}\n', "raw must be one of pcm"),
             ("m.jsonl", '{"input": "\\u0000"}\n', "'input' must name"),
+            ("m.jsonl", " " * 1_000_000, "line 1 has more than 1,000,000 characters"),
+            ("m.csv", "input\n" + "a" * 1_000_000, "line 2 has more than 1,000,000 characters"),
         ],
     )
     def test_a_manifest_that_is_not_right_is_refused(

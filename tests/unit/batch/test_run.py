@@ -7,6 +7,7 @@ import random
 import sys
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,7 @@ def test_a_run_that_is_left_leaves_no_part(tmp_path: Path, monkeypatch: pytest.M
         {"attempts": 0},
         {"limiter": lambda: StreamLimiter()},
         {"limiter": StreamLimiter().acquire},
+        {"limiter": partial(StreamLimiter, object())},
     ],
 )
 def test_what_cannot_be_is_refused_at_once(options: Any, tmp_path: Path) -> None:

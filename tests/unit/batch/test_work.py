@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ import pytest
 
 from amazon_transcribe.batch import make_plan
 from amazon_transcribe.batch._work import Job, Worker
+from amazon_transcribe.limiter import Slot, StreamLimiter
+from amazon_transcribe.limiter.valkey import ValkeyStreamLimiter
+from tests.support.valkey import valkey_server
 from tests.support.wav import wav
 
 
@@ -26,9 +31,11 @@ def work(recording: Path, tmp_path: Path) -> Iterator[Any]:
     """Transcribe the recording by a worker with these settings; give its answer and the text."""
     workers = []
 
-    def work(part: Path = tmp_path / "part", **options: Any) -> tuple[Any, str]:
+    def work(
+        part: Path = tmp_path / "part", limiter: Any = None, **options: Any
+    ) -> tuple[Any, str]:
         plan = make_plan(recording, output_dir=tmp_path, local={"engine": "scripted"}, **options)
-        worker = Worker(plan.service)
+        worker = Worker(replace(plan.service, limiter=limiter))
         workers.append(worker)
         assert worker.open() == {}
         answer = worker.do(Job(str(recording), str(part), dict(plan.tasks[0].parameters)))
@@ -65,6 +72,45 @@ def test_a_call_in_captions(work: Any) -> None:
 def test_a_call_in_json_has_the_utterances(work: Any) -> None:
     _, text = work(operation="call-analytics", format="json", parameters={"channels": "split"})
     assert '"ParticipantRole": "CUSTOMER"' in text
+
+
+class Told(StreamLimiter):
+    """A limiter that keeps what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.timeouts: list[float] = []
+        LIMITERS.append(self)
+
+    async def acquire(self, timeout: float, closing: asyncio.Future[None] | None = None) -> Slot:
+        self.timeouts.append(timeout)
+        return await super().acquire(timeout, closing)
+
+
+LIMITERS: list[Told] = []
+
+
+def test_a_recording_waits_for_its_turn_once_for_all_of_its_time(work: Any) -> None:
+    answer, _ = work(limiter=(f"{__name__}:Told", [], {}), timeout=1000.0)
+    assert answer["words"]
+    limiter = LIMITERS.pop()
+    assert limiter.timeouts == [1000.0]
+    assert limiter.open == 0
+
+
+def test_the_slot_of_a_worker_that_is_idle_is_free(work: Any) -> None:
+    with valkey_server() as valkey:
+        quota = {"max_streams": 1, "lease": 600.0}
+        answer, _ = work(
+            limiter=("amazon_transcribe.limiter.valkey:ValkeyStreamLimiter", [valkey.url], quota)
+        )
+        assert answer["words"]
+
+        async def take() -> None:
+            async with ValkeyStreamLimiter(valkey.url, **quota) as limiter:
+                (await limiter.acquire(60)).release()
+
+        asyncio.run(take())
 
 
 def test_a_recording_that_takes_too_long_has_failed(work: Any) -> None:
