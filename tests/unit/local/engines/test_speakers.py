@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
-import random
 import wave
-from collections.abc import Iterator
-from itertools import repeat
+from collections.abc import Iterable
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from amazon_transcribe.local.engines import Engine, RecognitionOptions
 from amazon_transcribe.local.engines.fbank import mel_energies
 from amazon_transcribe.local.engines.resample import SAMPLE_RATE, Resampler, Samples
 from amazon_transcribe.local.engines.results import Word
+from amazon_transcribe.local.engines.segmented import SegmentDecoder, SegmentedRecognition
 from amazon_transcribe.local.engines.speaker_models import (
     SpeakerModels,
     find_speaker_models,
@@ -88,20 +90,10 @@ def label(speakers: Speakers, samples: Samples) -> list[str | None]:
 # Labels
 
 
-def hear(engine: Engine, audio: Samples, sizes: Iterator[int]) -> list[Result]:
-    """Feed pieces of so many bytes to a recognition with labels."""
-    recognition = engine.open(RecognitionOptions(SAMPLE_RATE, speakers=True))
-    pcm, results, at = audio.tobytes(), [], 0
-    while at < len(pcm):
-        size = next(sizes)
-        results += recognition.accept(pcm[at : at + size])
-        at += size
-    return results + recognition.finish()
-
-
 @pytest.fixture(scope="module")
 def labelled(moonshine: Engine, conversation: Samples) -> list[Result]:
-    return hear(moonshine, conversation, repeat(64_000))
+    recognition = moonshine.open(RecognitionOptions(SAMPLE_RATE, speakers=True))
+    return recognise(recognition, conversation.tobytes(), 64_000)
 
 
 def test_two_voices_are_told_apart_with_pauses_and_without(labelled: list[Result]) -> None:
@@ -118,17 +110,54 @@ def test_partial_results_have_no_labels(labelled: list[Result]) -> None:
     assert {item.speaker for item in partials} == {None}
 
 
+class Ticks(SegmentDecoder):
+    """Hears a word in every fifth of a second, whatever is said."""
+
+    def partial(self, samples: Samples, keep: int) -> list[Word]:
+        return [Word("tick", at / 5, (at + 1) / 5) for at in range(5 * len(samples) // SAMPLE_RATE)]
+
+
+Labels = list[tuple[float | None, str | None]]
+
+
+def labels_of_pieces(audio: bytes, cuts: Iterable[int]) -> Labels:
+    """Cut audio at these bytes, and return when each word is said and by whom."""
+    recognition = SegmentedRecognition(RecognitionOptions(SAMPLE_RATE, speakers=True), Ticks())
+    results = []
+    for begin, end in pairwise([0, *cuts, len(audio)]):
+        results += recognition.accept(audio[begin:end])
+    return [(item.start_time, item.speaker) for item in words_of(results + recognition.finish())]
+
+
+@pytest.fixture(scope="module")
+def short(reader: Samples, narrator: Samples) -> bytes:
+    """Reader and narrator without a pause between them, and the reader after one."""
+    first, second = seconds(reader, 12, 13.6), seconds(narrator, 4, 5.6)
+    pause, third = np.zeros(11_200, np.int16), seconds(reader, 13.6, 14.6)
+    return np.concatenate([first, second, pause, third]).tobytes()
+
+
+@pytest.fixture(scope="module")
+def labels_of_whole(short: bytes) -> Labels:
+    return labels_of_pieces(short, ())
+
+
+BYTES = 2 * round(4.9 * SAMPLE_RATE)  # of `short`
+even_pieces = st.integers(20, BYTES).map(lambda size: range(size, BYTES, size))
+bursts = st.lists(st.integers(0, BYTES), max_size=40).map(sorted)
+
+
+@settings(max_examples=6)
+@given(cuts=even_pieces | bursts)
 def test_labels_depend_on_the_audio_alone(
-    moonshine: Engine, conversation: Samples, labelled: list[Result]
+    short: bytes, labels_of_whole: Labels, cuts: Iterable[int]
 ) -> None:
-    chance = random.Random(1)
-    sizes = (chance.choice((997, 64_001, 200_000)) for _ in repeat(None))
-    again = hear(moonshine, conversation, sizes)
-    heard = [
-        [(item.content, item.start_time, item.speaker) for item in words_of(results)]
-        for results in (labelled, again)
-    ]
-    assert heard[0] == heard[1]
+    assert labels_of_pieces(short, cuts) == labels_of_whole
+
+
+def test_labels_change_with_the_voice(labels_of_whole: Labels) -> None:
+    labels = [speaker for _, speaker in labels_of_whole]
+    assert [label for label, _ in groupby(labels)] == ["0", "1", "0"]
 
 
 def test_without_the_option_nothing_is_labelled(moonshine: Engine, reader: Samples) -> None:

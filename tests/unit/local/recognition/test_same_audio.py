@@ -1,7 +1,7 @@
-"""The same audio gives the same words, however it arrives.
+"""The same audio gives the same words and speakers, however it arrives.
 
 `AMAZON_TRANSCRIBE_ARRIVALS=50` tries as many arrivals with each engine instead of a few, and
-more audio: speech without pauses among it.
+more audio: speech without pauses among it, half of it with labels of speakers.
 """
 
 from __future__ import annotations
@@ -124,6 +124,7 @@ def test_results_depend_on_the_audio_alone(
             stabilize=chance.random() < 0.5,
             stability=chance.choice(["low", "medium", "high"]),
             alternatives=chance.choice([1, 3]),
+            speakers=bool(ARRIVALS) and chance.random() < 0.5,
         )
         return audio, options
 
