@@ -65,13 +65,18 @@ def empty_event(operation: str) -> BaseEvent:
 def _treat(
     result: Result, privacy: Privacy | None, vocabulary_filter: VocabularyFilter | None
 ) -> bool:
-    """Redact and filter a result in place; tell whether there is something to send of it."""
+    """Redact and filter a result in place; tell whether there is something to send of it.
+
+    Both go by all that was said: neither hides from the other what it looks for.
+    """
+    if vocabulary_filter is not None:
+        vocabulary_filter.mark(result)
     if privacy is not None:
-        privacy.apply(result)
+        privacy.apply(result, vocabulary_filter)
         if result.is_partial and not _best(result).items:
             return False
     if vocabulary_filter is not None:
-        vocabulary_filter.apply(result)
+        vocabulary_filter.hide(result)
     return True
 
 

@@ -7,11 +7,11 @@ the final result redacts.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from ...transcription import Alternative, Entity, Item, Result
 from .pii import Span, count_safe_words, find_pii
-from .vocabulary import MARK, text_of
+from .vocabulary import MARK, VocabularyFilter, text_of
 
 __all__ = ["Privacy"]
 
@@ -32,12 +32,15 @@ class Privacy:
         self._redacts = redacts
         self._said: dict[str | None, list[str]] = {}
 
-    def apply(self, result: Result) -> Result:
-        """Identify or redact in place, and return the result.
+    def apply(self, result: Result, vocabulary_filter: VocabularyFilter | None = None) -> None:
+        """Identify or redact in place.
 
         A partial result may be left without a word. Alternatives that differed only in what
         is redacted become one.
+
+        :param vocabulary_filter: What has marked the words; entities show what it shows.
         """
+        shown = vocabulary_filter.shown if vocabulary_filter else _content
         before = self._said.get(result.channel_id, [])
         distinct: dict[str, Alternative] = {}
         said: list[str] = []
@@ -49,7 +52,8 @@ class Privacy:
             if result.is_partial and self._redacts:
                 words = words[: count_safe_words(words, self._types, before)]
             found = find_pii(words, self._types, before)
-            alternative.entities = [self._entity(spoken, span) for span in found]
+            entities = [self._entity(spoken[span.begin : span.end], span, shown) for span in found]
+            alternative.entities = [entity for entity in entities if entity.content]
             if self._redacts:
                 alternative.items = _redacted(spoken[: len(words)], found)
                 alternative.transcript = text_of(alternative.items)
@@ -57,18 +61,20 @@ class Privacy:
         if not result.is_partial:
             self._said[result.channel_id] = [*before, *said][-_CONTEXT_WORDS:]
         result.alternatives = list(distinct.values())
-        return result
 
-    def _entity(self, spoken: list[list[Item]], span: Span) -> Entity:
-        words = [word[0] for word in spoken[span.begin : span.end]]
-        content = " ".join(word.content or "" for word in words)
+    def _entity(self, spoken: list[list[Item]], span: Span, shown: Callable[[Item], str]) -> Entity:
+        words = [word[0] for word in spoken]
         return Entity(
             start_time=words[0].start_time,
             end_time=words[-1].end_time,
             category=_CATEGORY,
-            content=_REDACTED if self._redacts else content,
+            content=_REDACTED if self._redacts else " ".join(filter(None, map(shown, words))),
             entity_type=span.entity_type,
         )
+
+
+def _content(word: Item) -> str:
+    return word.content or ""
 
 
 def _words_with_marks(items: list[Item]) -> list[list[Item]]:
@@ -92,6 +98,8 @@ def _redacted(spoken: list[list[Item]], found: list[Span]) -> list[Item]:
         tag = Item(first[0].start_time, last[0].end_time, first[0].item_type, _REDACTED)
         tag.stable = last[0].stable
         tag.speaker = first[0].speaker
+        # What the filter says of the words is not true of what stands in their place.
+        tag.vocabulary_filter_match = None if first[0].vocabulary_filter_match is None else False
         items += [tag, *last[1:]]
         at = end
     return items + [item for word in spoken[at:] for item in word]

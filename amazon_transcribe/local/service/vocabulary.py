@@ -1,7 +1,8 @@
 """Vocabulary filters: words removed, masked or tagged, in partial and final results.
 
-With a filter every word has `VocabularyFilterMatch`: true on words of the filter (for
-`tag`, and for `mask` beside the `***`), false on the others.
+They are marked in all that was said, and then hidden in what is sent of it. With a filter
+every word has `VocabularyFilterMatch`: true on words of the filter (for `tag`, and for `mask`
+beside the `***`), false on the others.
 """
 
 from __future__ import annotations
@@ -50,20 +51,33 @@ class VocabularyFilter:
         self._lists = lists
         self._method = method
 
-    def apply(self, result: Result) -> Result:
-        """Remove, mask or tag the filter's words in place, and return the result.
+    def mark(self, result: Result) -> None:
+        """Set `VocabularyFilterMatch` of each word in place, by what was said."""
+        for alternative in result.alternatives or ():
+            self._mark(alternative.items, is_partial=bool(result.is_partial))
+
+    def shown(self, item: Item) -> str:
+        """Return what is shown of an item that is marked: nothing of a removed one."""
+        if item.vocabulary_filter_match and self._method != "tag":
+            return _MASK if self._method == "mask" else ""
+        return item.content or ""
+
+    def hide(self, result: Result) -> None:
+        """Remove or mask the marked words in place.
 
         Alternatives that differed only in such words become one.
         """
         distinct: dict[str, Alternative] = {}
         for alternative in result.alternatives or ():
-            self._apply(alternative, is_partial=bool(result.is_partial))
+            for item in alternative.items:
+                item.content = self.shown(item)
+            alternative.items = _without_removed(alternative.items)
+            alternative.transcript = text_of(alternative.items)
             distinct.setdefault(alternative.transcript, alternative)
         result.alternatives = list(distinct.values())
-        return result
 
-    def _apply(self, alternative: Alternative, *, is_partial: bool) -> None:
-        spoken = [item for item in alternative.items if item.item_type != MARK]
+    def _mark(self, items: list[Item], *, is_partial: bool) -> None:
+        spoken = [item for item in items if item.item_type != MARK]
         words = [item.content or "" for item in spoken]
         for item in spoken:
             item.vocabulary_filter_match = False
@@ -73,14 +87,7 @@ class VocabularyFilter:
                     item.vocabulary_filter_match = True
             if is_partial and (count := phrases.open_end(words)):
                 # The next word may complete a phrase that these words begin.
-                _unsettle(alternative.items, spoken[-count])
-        if self._method == "mask":
-            for item in spoken:
-                if item.vocabulary_filter_match:
-                    item.content = _MASK
-        elif self._method == "remove":
-            alternative.items = _without_matches(alternative.items)
-        alternative.transcript = text_of(alternative.items)
+                _unsettle(items, spoken[-count])
 
 
 def _unsettle(items: list[Item], first: Item) -> None:
@@ -91,14 +98,14 @@ def _unsettle(items: list[Item], first: Item) -> None:
             item.stable = False
 
 
-def _without_matches(items: list[Item]) -> list[Item]:
-    """Return the items that stay; of marks that follow each other, the first."""
+def _without_removed(items: list[Item]) -> list[Item]:
+    """Return the items that have content; of marks that follow each other, the first."""
     kept: list[Item] = []
     for item in items:
         if item.item_type == MARK:
             if kept and kept[-1].item_type != MARK:
                 kept.append(item)
-        elif not item.vocabulary_filter_match:
+        elif item.content:
             kept.append(item)
     return kept
 

@@ -10,7 +10,7 @@ from amazon_transcribe.exceptions import ValidationException
 from amazon_transcribe.local.engines.results import Word, build_result, split_mark
 from amazon_transcribe.local.service.phrases import Phrases
 from amazon_transcribe.local.service.vocabulary import VocabularyFilter, read_phrases
-from amazon_transcribe.transcription import Alternative
+from amazon_transcribe.transcription import Alternative, Result
 
 
 def filtered(
@@ -21,9 +21,14 @@ def filtered(
         for number, (word, mark) in enumerate(map(split_mark, text.split()))
     ]
     result = build_result("id", words, 0.0, len(words), is_partial=partial, stable=stable)
-    result = VocabularyFilter([Phrases(phrases)], method).apply(result)
+    return apply(VocabularyFilter([Phrases(phrases)], method), result)[0]
+
+
+def apply(vocabulary_filter: VocabularyFilter, result: Result) -> list[Alternative]:
+    vocabulary_filter.mark(result)
+    vocabulary_filter.hide(result)
     assert result.alternatives
-    return result.alternatives[0]
+    return result.alternatives
 
 
 @pytest.mark.parametrize(
@@ -74,16 +79,14 @@ def test_the_beginning_of_a_phrase_is_not_stable_yet() -> None:
 def test_alternatives_that_the_filter_makes_the_same_are_one() -> None:
     others = [[Word("damned", 0, 1)], [Word("dam", 0, 1)]]
     result = build_result("id", [Word("damn", 0, 1)], 0, 1, is_partial=False, others=others)
-    VocabularyFilter([Phrases(["damn", "damned"])], "mask").apply(result)
-    assert result.alternatives
-    assert [a.transcript for a in result.alternatives] == ["***", "dam"]
+    alternatives = apply(VocabularyFilter([Phrases(["damn", "damned"])], "mask"), result)
+    assert [a.transcript for a in alternatives] == ["***", "dam"]
 
 
 def test_several_lists() -> None:
     result = build_result("id", [Word("one", 0, 1), Word("two", 1, 2)], 0, 2, is_partial=False)
-    VocabularyFilter([Phrases(["one"]), Phrases(["two"])], "mask").apply(result)
-    assert result.alternatives
-    assert result.alternatives[0].transcript == "*** ***"
+    (best,) = apply(VocabularyFilter([Phrases(["one"]), Phrases(["two"])], "mask"), result)
+    assert best.transcript == "*** ***"
 
 
 def test_a_file_of_phrases(tmp_path: Path) -> None:
