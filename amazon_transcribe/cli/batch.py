@@ -16,7 +16,7 @@ from ..exceptions import LimiterException, ValidationException
 from .arguments import HelpFormatter, whole
 from .display import Display, Progress, clock_time
 from .errors import DONE, FAILED, Unusable
-from .local_server import add_engine, engine_options
+from .local_server import add_engine, check_local, engine_options
 from .service_options import add_service_options, service_parameters, with_flags
 from .transcribe import add_audio, add_names, add_where
 
@@ -130,8 +130,7 @@ def _add_limiter(parser: argparse.ArgumentParser) -> None:
 
 
 def _batch(arguments: argparse.Namespace) -> int:
-    if not arguments.local and (arguments.engine or arguments.script or arguments.alternatives):
-        raise Unusable("--engine, --script and --alternatives go with --local")
+    check_local(arguments)
     if arguments.operation == "call-analytics" and arguments.channels != "split":
         raise Unusable("--operation call-analytics needs two channels: --channels split")
     if arguments.limiter is None and any(_quota(arguments).values()):
@@ -163,20 +162,13 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         "raw": arguments.raw,
         "names": arguments.names,
     }
-    local: Any = False
-    if arguments.local:
-        local = engine_options(arguments)
-        if arguments.alternatives is None:
-            del local["alternatives"]
-        if arguments.script is None:
-            del local["script"]
     try:
         return make_plan(
             arguments.sources,
             output_dir=arguments.output_dir,
             format=arguments.format,
             operation=arguments.operation,
-            local=local,
+            local=arguments.local and engine_options(arguments),
             region=arguments.region,
             endpoint_url=arguments.endpoint_url,
             realtime=arguments.realtime,

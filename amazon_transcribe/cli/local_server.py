@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from .._protocol.constraints import Integer
 from ..exceptions import SDKError
-from ..local.constants import ENGINES, MAX_ALTERNATIVES
-from .arguments import whole
+from ..local.constants import (
+    ENGINES,
+    LONGEST_SEGMENT,
+    LONGEST_SEGMENTS,
+    MAX_ALTERNATIVES,
+    PAUSE,
+    PAUSES,
+)
+from .arguments import seconds_within, whole
 from .errors import Unusable, reason
 
 if TYPE_CHECKING:
@@ -28,7 +35,11 @@ class _EngineNames(tuple[str, ...]):
         return name in added_engines()
 
 
-def add_engine(parser: argparse.ArgumentParser, when: str = "") -> None:
+_OPTIONS = ("engine", "script", "alternatives", "pause", "longest_segment")
+
+
+def add_engine(parser: Any, when: str = "") -> None:
+    """Add the options that say what recognises, and how."""
     parser.add_argument(
         "--engine",
         choices=_EngineNames(ENGINES),
@@ -46,21 +57,39 @@ def add_engine(parser: argparse.ArgumentParser, when: str = "") -> None:
         metavar="N",
         help=f"{when}the most alternatives of a final result, 1 to {MAX_ALTERNATIVES} (default: 1)",
     )
+    parser.add_argument(
+        "--pause",
+        type=seconds_within(*PAUSES),
+        metavar="SECONDS",
+        help=f"{when}how long nobody speaks when a segment ends (default: {PAUSE:g})",
+    )
+    parser.add_argument(
+        "--longest-segment",
+        type=seconds_within(*LONGEST_SEGMENTS),
+        metavar="SECONDS",
+        help=f"{when}when a segment ends at the latest (default: {LONGEST_SEGMENT:g})",
+    )
+
+
+def check_local(arguments: argparse.Namespace) -> None:
+    """Refuse to choose how another machine recognises."""
+    chosen = [name for name in _OPTIONS if getattr(arguments, name) is not None]
+    if chosen and not arguments.local:
+        raise Unusable(f"--{chosen[0].replace('_', '-')} goes with --local")
 
 
 def engine_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the arguments of a `LocalTranscribe` that choose what recognises."""
+    """Return the arguments of a `LocalTranscribe` that are chosen, and its engine."""
+    options = {name: getattr(arguments, name) for name in _OPTIONS}
+    chosen = {name: value for name, value in options.items() if value is not None}
     script = arguments.script
-    engine = arguments.engine or ("scripted" if script else "moonshine")
+    engine = chosen.setdefault("engine", "moonshine" if script is None else "scripted")
     if script is not None:
         if engine != "scripted":
             raise Unusable(f"--script goes with --engine scripted, not {engine}")
         check_readable("--script", script)
-    return {
-        "engine": engine,
-        "script": Path(script) if script else None,
-        "alternatives": arguments.alternatives or 1,
-    }
+        chosen["script"] = Path(script)
+    return chosen
 
 
 def check_readable(option: str, path: str) -> None:

@@ -11,16 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from .._protocol.constraints import Integer
-from ..local.constants import (
-    DRAIN_TIMEOUT,
-    LONGEST_SEGMENT,
-    LONGEST_SEGMENTS,
-    MAX_SECONDS,
-    PAUSE,
-    PAUSES,
-)
+from ..local.constants import DRAIN_TIMEOUT, MAX_SECONDS
 from ..local.faults import KINDS, OPTIONS, Fault
-from .arguments import HelpFormatter, key_pair, named_file, positive_seconds, seconds_within, whole
+from .arguments import HelpFormatter, key_pair, named_file, positive_seconds, whole
 from .errors import DONE, Unusable
 from .local_server import add_engine, check_readable, engine_options, start_server
 from .logs import FORMATS, write_logs
@@ -113,20 +106,6 @@ Point any client at it:
         action=argparse.BooleanOptionalAction,
         help="a page for browsers at the server's address; whoever reaches it needs no key "
         "(default: on loopback only)",
-    )
-    parser.add_argument(
-        "--pause",
-        type=seconds_within(*PAUSES),
-        default=PAUSE,
-        metavar="SECONDS",
-        help="how long nobody speaks when a segment ends (default: %(default)g)",
-    )
-    parser.add_argument(
-        "--longest-segment",
-        type=seconds_within(*LONGEST_SEGMENTS),
-        default=LONGEST_SEGMENT,
-        metavar="SECONDS",
-        help="when a segment ends at the latest (default: %(default)g)",
     )
     parser.add_argument(
         "--drain-timeout",
@@ -232,8 +211,6 @@ async def _serve_until_cancelled(arguments: argparse.Namespace) -> int:
             categories=arguments.categories,
             max_streams=arguments.max_streams,
             max_seconds=arguments.max_seconds,
-            pause=arguments.pause,
-            longest_segment=arguments.longest_segment,
             lenient=arguments.lenient,
             page=arguments.page,
             **engine_options(arguments),

@@ -25,7 +25,7 @@ from .arguments import HelpFormatter, whole
 from .display import Display, Progress
 from .errors import DONE, FAILED, UNUSABLE, Unusable, exit_code, one_line
 from .jobs import Job, jobs_of
-from .local_server import add_engine, engine_options, start_server
+from .local_server import add_engine, check_local, engine_options, start_server
 from .output import Output, OutputClosed, OutputFailed, open_output, rescue
 from .service_options import add_service_options, service_parameters, with_flags
 from .signals import run
@@ -208,8 +208,7 @@ def _names(text: str) -> dict[str, str]:
 
 
 def _transcribe(arguments: argparse.Namespace) -> int:
-    if not arguments.local and (arguments.engine or arguments.script or arguments.alternatives):
-        raise Unusable("--engine, --script and --alternatives go with --local")
+    check_local(arguments)
     if arguments.record and str(arguments.endpoint_url).startswith("ws"):
         raise Unusable("--record goes with an endpoint of http:// or https://")
     if arguments.operation == "call-analytics" and not (

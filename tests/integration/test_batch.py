@@ -115,6 +115,7 @@ def test_a_driver_that_is_killed_is_run_again(
         ("--local . --output-dir .", "no recording lies in ."),
         ("--local --engine scripted --names x a.wav", "LABEL=NAME"),
         ("--engine scripted a.wav", "--local"),
+        ("--pause 1 a.wav", "--local"),
         ("--local --operation call-analytics a.wav", "--channels split"),
         ("--local --ray --ray-address x:1 a.wav", "not allowed with"),
         ("--local --format jsonl a.wav", "jsonl"),

@@ -124,7 +124,10 @@ class TestUsage:
             ("transcribe --local --sample-rate 4000 a.wav", "8,000 to 48,000"),
             ("transcribe --engine scripted a.wav", "--local"),
             ("transcribe --alternatives 2 a.wav", "--local"),
+            ("transcribe --pause 1 a.wav", "--pause goes with --local"),
+            ("transcribe --longest-segment 5 a.wav", "--longest-segment goes with --local"),
             ("transcribe --local --alternatives 0 a.wav", "1 to 10"),
+            ("transcribe --local --pause 0.1 a.wav", "0.2 to 5 seconds"),
             ("serve --alternatives 11", "1 to 10"),
             ("transcribe --local --engine whisper a.wav", "whisper"),
             ("transcribe --local --engine moonshine --script s.txt {wav}", "--script"),
@@ -240,6 +243,11 @@ class TestTranscribe:
         best, *others = [a["Transcript"] for a in result["Alternatives"]]
         assert document["transcript"] == best == "Go forward ten meters."
         assert "Go forward ten metres." in others
+
+    def test_a_local_segment_ends_at_the_time_that_is_chosen(self) -> None:
+        options = ("--local", "--no-realtime", "--longest-segment", 3)
+        done = run("transcribe", *options, EXAMPLES / "sense_and_sensibility_0920.wav")
+        assert len(done.stdout.splitlines()) > 1  # as a whole it is one
 
     @pytest.mark.parametrize("kind", ["srt", "vtt"])
     def test_captions_follow_each_other_within_the_audio(
