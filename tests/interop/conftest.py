@@ -48,7 +48,7 @@ def private_server(tmp_path: Path) -> Iterator[Server]:
     script = tmp_path / "script.txt"
     script.write_text("My PIN is 4912.\n", "utf-8")
     options = ["--engine", "scripted", "--script", str(script)]
-    with serving(tmp_path, "127.0.0.1", 0, *options) as running:
+    with serving(tmp_path, *tls_address(1), *options) as running:
         yield running
 
 
@@ -76,16 +76,18 @@ def serving(folder: Path, host: str, tls_port: int, *options: str) -> Iterator[S
     assert "Traceback" not in log.read_text("utf-8")
 
 
-def tls_address() -> tuple[str, int]:
+def tls_address(number: int = 0) -> tuple[str, int]:
     """The port for WebSocket if it is free, else any.
 
-    On Linux all of 127.0.0.0/8 is this machine: there each process has an address of its
-    own, and so the port.
+    On Linux all of 127.0.0.0/8 is this machine: there each server of a process has an address
+    of its own, and so the port.
+
+    :param number: Which server of this process, 0 or 1.
     """
-    pid = os.getpid()
+    pid = os.getpid()  # of 22 bits at most
     hosts = ["127.0.0.1"]
     if sys.platform == "linux":
-        hosts.insert(0, f"127.{pid >> 16 & 255}.{pid >> 8 & 255}.{pid & 255}")
+        hosts.insert(0, f"127.{number << 6 | pid >> 16}.{pid >> 8 & 255}.{pid & 255}")
     for host in hosts:
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
