@@ -16,25 +16,30 @@ class BrokenEngine:
 
     name = "broken"
     languages = ("en-US",)
-    quick = True
 
-    def __init__(self, call: str) -> None:
+    def __init__(self, call: str, failure: BaseException, quick: bool) -> None:
         self._call = call
+        self._failure = failure
+        self.quick = quick
 
     def __getattr__(self, call):
         def answer(*args):
             if call == self._call:
-                raise ZeroDivisionError("the engine's own mistake")
+                raise self._failure
             return self if call == "open" else []
 
         return answer
 
 
+@pytest.mark.parametrize(
+    ("failure", "quick"),
+    [(ZeroDivisionError, True), (ZeroDivisionError, False), (SystemExit, False)],
+)
 @pytest.mark.parametrize("call", ["open", "accept", "finish"])
-async def test_failure_of_the_engine_is_told_and_logged(call, caplog):
+async def test_failure_of_the_engine_is_told_and_logged(call, failure, quick, caplog):
     caplog.set_level(logging.ERROR)
     async with (
-        LocalTranscribe(engine=BrokenEngine(call)) as server,
+        LocalTranscribe(engine=BrokenEngine(call, failure("of the engine"), quick)) as server,
         client_of(server) as client,
     ):
         stream = await client.start_stream_transcription(
@@ -46,4 +51,4 @@ async def test_failure_of_the_engine_is_told_and_logged(call, caplog):
             async for _ in stream.output_stream:
                 pass
     assert caught.value.message == "A problem occurred while processing the audio."
-    assert "ZeroDivisionError" in caplog.text
+    assert f"{failure.__name__}: of the engine" in caplog.text

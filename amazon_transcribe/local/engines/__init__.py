@@ -73,7 +73,7 @@ def _load_added(name: str) -> Engine:
         raise ValidationException(f"no engine is named {name!r}; there are {known}")
     try:
         engine = added[name].load()()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # an engine's sys.exit must not end the server
         text = " ".join(str(error).split())
         reason = f"{added[name].value} failed with {type(error).__name__}: {text}"
         raise EngineUnavailable(name, reason, extra=None) from error

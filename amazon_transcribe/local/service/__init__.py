@@ -343,10 +343,18 @@ class TranscriptionService:
         return bool(results)
 
     async def _in_thread(self, call: Callable[..., _T], *arguments: object) -> _T:
-        job = self._workers.submit(call, *arguments)
+        job = self._workers.submit(_without_exit, call, *arguments)
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
         return await asyncio.wrap_future(job)
+
+
+def _without_exit(call: Callable[..., _T], *arguments: object) -> _T:
+    """Call an engine in a thread; its `sys.exit` would end the server's loop."""
+    try:
+        return call(*arguments)
+    except SystemExit as error:
+        raise RuntimeError(f"the engine called sys.exit: {error}") from error
 
 
 class _Stream(NamedTuple):

@@ -477,6 +477,9 @@ def load():
 def fail():
     raise RuntimeError("no model\\nhere")
 
+def leave():
+    raise SystemExit("no licence")
+
 def nothing():
     return None
 """
@@ -489,7 +492,9 @@ def installed(tmp_path: Path) -> Path:
     metadata = tmp_path / "my_engines-1.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Name: my-engines\nVersion: 1\n", encoding="utf-8")
-    points = "".join(f"{name} = my_engines:{name}\n" for name in ("load", "fail", "nothing"))
+    points = "".join(
+        f"{name} = my_engines:{name}\n" for name in ("load", "fail", "leave", "nothing")
+    )
     (metadata / "entry_points.txt").write_text(
         f"[amazon_transcribe.engines]\n{points}gone = no_such_module:load\n", encoding="utf-8"
     )
@@ -510,6 +515,7 @@ def test_added_engine_is_loaded_by_its_name(
             "fail",
             "'fail' cannot be loaded: my_engines:fail failed with .*: no model here",
         ),
+        ("leave", "my_engines:leave failed with SystemExit: no licence"),
         ("nothing", "my_engines:nothing returned no engine but 'NoneType'"),
         ("gone", "no_such_module:load failed with ModuleNotFoundError"),
     ],
@@ -527,7 +533,9 @@ def test_unknown_engine_is_refused_with_the_added_names(
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(installed)
-    with pytest.raises(ValidationException, match=f"{ENGINES[-1]}, fail, gone, load, nothing"):
+    with pytest.raises(
+        ValidationException, match=f"{ENGINES[-1]}, fail, gone, leave, load, nothing"
+    ):
         load_engine("whisper")
 
 
