@@ -75,29 +75,30 @@ def build_result(
 ) -> Result:
     """Build the result of a segment from its words.
 
-    Item times are rounded to milliseconds, ascend, and lie within the segment.
+    Item times are rounded to milliseconds, ascend, and lie within the segment. Numbers become
+    Python's own: models give NumPy's, which are not sent.
 
     :param others: The words of further alternatives of a final result, best first.
     :param stable: How many of a partial result's words will not change any more; None
         without stabilisation. The mark behind the last of them may still change: it depends
         on what follows.
     """
-    start, end = round(start, 3), round(end, 3)
+    start, end = round(float(start), 3), round(float(end), 3)
     alternatives = []
     for version in (words, *others):
         items: list[Item] = []
         transcript = ""
         at = start
         for number, word in enumerate(version):
-            word_start = min(max(round(word.start, 3), at), end)
-            at = min(max(round(word.end, 3), word_start), end)
+            word_start = min(max(round(float(word.start), 3), at), end)
+            at = min(max(round(float(word.end), 3), word_start), end)
             items.append(
                 Item(
                     word_start,
                     at,
                     "pronunciation",
                     word.text,
-                    confidence=None if word.confidence is None else round(word.confidence, 4),
+                    confidence=_rounded(word.confidence),
                     speaker=word.speaker,
                     stable=None if stable is None else number < stable or not is_partial,
                 )
@@ -110,6 +111,10 @@ def build_result(
                 )
         alternatives.append(Alternative(transcript, items))
     return Result(result_id, start, end, is_partial, alternatives)
+
+
+def _rounded(confidence: float | None) -> float | None:
+    return None if confidence is None else round(float(confidence), 4)
 
 
 def split_mark(word: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -189,6 +190,16 @@ def test_transcript_joins_the_items_without_space_before_punctuation() -> None:
 def test_item_times_ascend_within_the_bounds_whatever_the_engine_says() -> None:
     words = [Word("a", -1, 0.5), Word("b", 0.3, 0.2, mark="."), Word("c", 5, 9)]
     check_times(build_result("id", words, 0.1, 1.0, is_partial=False))
+
+
+def test_numbers_of_numpy_become_python_s_own() -> None:
+    for kind in (np.float32, np.float64):
+        words = [Word("a", kind(0.1), kind(0.2), kind(0.9), mark=".")]
+        result = build_result("id", words, kind(0), kind(1), is_partial=False)
+        item = best(result).items[0]
+        numbers = [result.start_time, result.end_time, item.start_time, item.end_time]
+        assert [*numbers, item.confidence] == [0.0, 1.0, 0.1, 0.2, 0.9]
+        assert {type(number) for number in (*numbers, item.confidence)} == {float}
 
 
 def check_times(result: Result) -> None:
