@@ -7,6 +7,7 @@
 | `memory` | that the codec's memory does not grow |
 | `streams` | CPU, lateness, memory and starts of many live streams, and of other SDKs |
 | `streams.memory` | what makes up the memory of a TLS stream |
+| `profile` | whose the CPU of a paced event is: kernel, OpenSSL, the loop, ours by rooms |
 | `imports` | CPU of importing the client, beside the original SDK |
 | `growth` | whether an event and a start cost more among more streams |
 | `calls` | Python calls of a chunk, an event, a start |
