@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from ..endpoints import region_hint
 from ..exceptions import ConnectException
+from .direct_tls import can_be_direct, open_directly
 from .origin import Origin
 from .proxy import open_tunnel, proxy_for
 from .shutdown import Connection, close_at_shutdown
 from .tls import ContextOfConnection, Sessions, default_context
 
 _Protocol = TypeVar("_Protocol", bound=asyncio.Protocol)
+_Begun = tuple[asyncio.Transport, _Protocol]
 
 HEAD_START = 1.0
 """Seconds after which a name's next address is tried too.
@@ -41,6 +43,7 @@ async def connect(
     alpn: str,
     head_start: float = HEAD_START,
     sessions: Sessions | None = None,
+    direct_tls: bool = True,
 ) -> _Protocol:
     """Open a connection to an origin, through the proxy that the environment names for it.
 
@@ -50,35 +53,36 @@ async def connect(
     :param alpn: The protocol to ask for with TLS.
     :param head_start: See `HEAD_START`.
     :param sessions: TLS sessions of earlier connections, to resume one of them.
+    :param direct_tls: Whether TLS runs on the socket itself, where it can.
     :raises ConnectException: whatever it failed by.
     """
     context = None
     if origin.is_secure:
         ssl_context = ssl_context or default_context()
         session = sessions.to(origin, ssl_context) if sessions is not None else None
-        wanted = ContextOfConnection(alpn, ssl_context, session)
-        context = cast(ssl.SSLContext, wanted)
-    loop = asyncio.get_running_loop()
+        context = ContextOfConnection(alpn, ssl_context, session)
+        direct_tls = direct_tls and can_be_direct(ssl_context)
+
+    async def begin(sock: socket.socket) -> _Begun[_Protocol]:
+        try:
+            _bound_unsent(sock)
+            if context is None:
+                return await _open_by_loop(make, sock)
+            opened = open_directly if direct_tls else _open_by_loop
+            return await opened(make, sock, context, origin.host)
+        except BaseException:
+            sock.close()
+            raise
+
     proxy = proxy_for(origin)
     where = f"{origin.host}:{origin.port}"
     if proxy is not None:
         where += f" (through the proxy {proxy.where})"
     try:
         if proxy is None:
-            transport, protocol = await _first_that_answers(make, origin, context, head_start)
+            _, protocol = await _first_that_answers(begin, origin, head_start)
         else:
-            sock = await open_tunnel(proxy, origin)
-            try:
-                transport, protocol = await loop.create_connection(
-                    make,
-                    sock=sock,
-                    ssl=context,
-                    server_hostname=origin.host if context is not None else None,
-                )
-            except BaseException:
-                sock.close()
-                raise
-        _bound_unsent(transport.get_extra_info("socket"))
+            _, protocol = await begin(await open_tunnel(proxy, origin))
         close_at_shutdown(cast(Connection, protocol))
         return protocol
     except (OSError, UnicodeError) as error:
@@ -90,12 +94,23 @@ async def connect(
         ) from error
 
 
-async def _first_that_answers(
+async def _open_by_loop(
     make: Callable[[], _Protocol],
+    sock: socket.socket,
+    context: ContextOfConnection | None = None,
+    host: str | None = None,
+) -> _Begun[_Protocol]:
+    ssl_context = cast("ssl.SSLContext | None", context)
+    return await asyncio.get_running_loop().create_connection(
+        make, sock=sock, ssl=ssl_context, server_hostname=host
+    )
+
+
+async def _first_that_answers(
+    begin: Callable[[socket.socket], Coroutine[None, None, _Begun[_Protocol]]],
     origin: Origin,
-    context: ssl.SSLContext | None,
     head_start: float,
-) -> tuple[asyncio.Transport, _Protocol]:
+) -> _Begun[_Protocol]:
     """Connect to a name's addresses in the resolver's order, each with a head start.
 
     Some may be dead without a word, and all may be slow.
@@ -109,18 +124,14 @@ async def _first_that_answers(
         )
     except socket.gaierror:  # a name, and the answer may take time
         found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-    name = origin.host if context is not None else None
-    hosts = [str(address[0]) for *_, address in found]
-    running: set[asyncio.Task[tuple[asyncio.Transport, _Protocol]]] = set()
+    running: set[asyncio.Task[_Begun[_Protocol]]] = set()
     failure: BaseException = OSError("the name has no address")
     try:
-        while hosts or running:
-            if hosts:
-                connecting = loop.create_connection(
-                    make, hosts.pop(0), origin.port, ssl=context, server_hostname=name
-                )
-                running.add(loop.create_task(connecting))
-            patience = head_start if hosts else None
+        while found or running:
+            if found:
+                *kind, _, address = found.pop(0)
+                running.add(loop.create_task(_begin_at(kind, address, begin)))
+            patience = head_start if found else None
             done, _ = await asyncio.wait(running, timeout=patience, return_when="FIRST_COMPLETED")
             for task in done:
                 running.remove(task)
@@ -139,17 +150,34 @@ async def _first_that_answers(
     raise failure
 
 
-def _bound_unsent(sock: socket.socket | None) -> None:
+async def _begin_at(
+    kind: Sequence[int],
+    address: tuple[Any, ...],
+    begin: Callable[[socket.socket], Coroutine[None, None, _Begun[_Protocol]]],
+) -> _Begun[_Protocol]:
+    sock = socket.socket(*kind)
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, address)
+        # Else a small write would wait until the peer has acknowledged the one before.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+    except BaseException:
+        sock.close()
+        raise
+    return await begin(sock)
+
+
+def _bound_unsent(sock: socket.socket) -> None:
     """Let the system take no more than `UNSENT_IN_SOCKET` bytes ahead.
 
     Linux and macOS can; the others' own bounds are small.
     """
-    if sock is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_IN_SOCKET)
 
 
-def _abort(task: asyncio.Task[tuple[asyncio.Transport, _Protocol]]) -> None:
+def _abort(task: asyncio.Task[_Begun[_Protocol]]) -> None:
     """Close what was opened when nobody wanted it any more."""
     if not task.cancelled() and task.exception() is None:
         task.result()[0].abort()

@@ -379,7 +379,7 @@ class Http2Connection(asyncio.Protocol):
         return not self.draining
 
     @property
-    def tls(self) -> ssl.SSLObject | None:
+    def tls(self) -> ssl.SSLObject | ssl.SSLSocket | None:
         """What TLS has agreed on; None without TLS, and once the connection is lost."""
         return None if self._transport is None else self._transport.get_extra_info("ssl_object")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
 from functools import lru_cache
 from threading import Lock
@@ -15,7 +16,7 @@ from .origin import Origin
 
 
 class ContextOfConnection:
-    """A TLS context for one connection, as far as asyncio and uvloop use a context.
+    """A TLS context for one connection, as far as asyncio, uvloop and `direct_tls` use one.
 
     ALPN belongs to the context, which may be the program's own, in use for other
     connections too, and cannot be copied. What is set counts for those begun from then
@@ -39,6 +40,13 @@ class ContextOfConnection:
             self._context.set_alpn_protocols([self._alpn])
             return self._context.wrap_bio(*args, **{**kwargs, "session": self._session})
 
+    def wrap_socket(self, sock: socket.socket, host: str) -> ssl.SSLSocket:
+        with self._beginning:
+            self._context.set_alpn_protocols([self._alpn])
+            return self._context.wrap_socket(
+                sock, server_hostname=host, do_handshake_on_connect=False, session=self._session
+            )
+
 
 class Sessions:
     """TLS sessions to resume: new connections need no certificate and no signature again.
@@ -57,7 +65,7 @@ class Sessions:
         """Return what a new connection may resume, if there is something."""
         return self._kept.get(self._key(origin, context))
 
-    def keep(self, origin: Origin, tls: ssl.SSLObject) -> None:
+    def keep(self, origin: Origin, tls: ssl.SSLObject | ssl.SSLSocket) -> None:
         """Keep what a connection has agreed on.
 
         :param tls: Of a connection on which something has come: TLS 1.3 sends what can be

@@ -52,6 +52,9 @@ class H2Transport:
     :param ping_interval: Seconds between two questions for a sign of life while streams are
         open. A connection that gives none for a whole interval is dead.
     :param head_start: Seconds after which a name's next address is tried too.
+    :param direct_tls: Whether TLS runs on the socket itself; False has the event loop's own TLS,
+        as wherever the loop cannot watch sockets (Windows' Proactor), and for a context that is
+        not of Python's own class.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class H2Transport:
         check_timeout: float = 1.0,
         ping_interval: float = PING_INTERVAL,
         head_start: float = HEAD_START,
+        direct_tls: bool = True,
     ) -> None:
         # Here, as `h2` takes a fifth of the client's import: who makes no client needs none.
         from .._net.http2 import Http2Connection
@@ -79,6 +83,7 @@ class H2Transport:
         self.check_timeout = check_timeout
         self.ping_interval = ping_interval
         self.head_start = head_start
+        self.direct_tls = direct_tls
         # An idle connection is kept only if somebody promised to close it in the end.
         self.keep_idle: bool = False
         self.ssl_context = ssl_context
@@ -404,6 +409,7 @@ class _Pooled:
             "h2",
             self._owner.head_start,
             self._owner.sessions,
+            self._owner.direct_tls,
         )
         try:
             tls = connection.tls

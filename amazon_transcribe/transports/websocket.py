@@ -34,6 +34,9 @@ class WebSocketTransport:
     :param ping_interval: Seconds between two questions for a sign of life. A connection that
         gives none for a whole interval is dead.
     :param head_start: Seconds after which a name's next address is tried too.
+    :param direct_tls: Whether TLS runs on the socket itself; False has the event loop's own TLS,
+        as wherever the loop cannot watch sockets (Windows' Proactor), and for a context that is
+        not of Python's own class.
     """
 
     def __init__(
@@ -44,11 +47,13 @@ class WebSocketTransport:
         max_unsent: int = MAX_UNSENT,
         ping_interval: float = PING_INTERVAL,
         head_start: float = HEAD_START,
+        direct_tls: bool = True,
     ) -> None:
         self.connect_timeout = connect_timeout
         self.max_unsent = max_unsent
         self.ping_interval = ping_interval
         self.head_start = head_start
+        self.direct_tls = direct_tls
         self._ssl_context = ssl_context
         self._opening: set[asyncio.Task[ClientStream]] = set()
         self._streams: set[ClientStream] = set()
@@ -81,6 +86,7 @@ class WebSocketTransport:
                 "http/1.1",
                 self.head_start,
                 self._sessions,
+                self.direct_tls,
             )
         )
         self._opening.add(task)

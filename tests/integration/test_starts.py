@@ -185,9 +185,9 @@ async def two_addresses(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalT
         pytest.skip("127.0.0.2 is Linux's")
     loop = asyncio.get_running_loop()
 
-    async def both(*_: Any, **__: Any) -> list[Any]:
+    async def both(host: str, port: int, **_: Any) -> list[Any]:
         kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
-        return [(*kind, ("127.0.0.2", 0)), (*kind, ("127.0.0.1", 0))]
+        return [(*kind, ("127.0.0.2", port)), (*kind, ("127.0.0.1", port))]
 
     monkeypatch.setattr(loop, "getaddrinfo", both)
     async with LocalTranscribe("scripted", tls=True) as server:

@@ -21,6 +21,8 @@ from amazon_transcribe.exceptions import (
 )
 from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.listeners.listener import Listener
+from amazon_transcribe.transports.h2 import H2Transport
+from amazon_transcribe.transports.websocket import WebSocketTransport
 from tests.support.callers import SECOND, client_at, client_of, final_texts, leftovers, start
 from tests.support.peers import Peer, peer_server
 
@@ -59,6 +61,29 @@ def test_many_streams(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
                 assert await asyncio.gather(*(one() for _ in range(10))) == [SAID] * 10
 
     run(main())
+
+
+@pytest.mark.parametrize("loop", [asyncio, uvloop])
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize("kind", [H2Transport, WebSocketTransport])
+def test_tls_on_the_socket_and_the_loops_own(
+    kind: type[H2Transport | WebSocketTransport],
+    direct: bool,
+    loop: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        async with LocalTranscribe("scripted", tls=True) as server:
+            monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
+            transport = kind(direct_tls=direct)
+            async with client_of(server, transport=transport) as client:
+                stream = await start(client)
+                for _ in range(4):
+                    await stream.input_stream.send_audio_event(SECOND)
+                await stream.input_stream.end_stream()
+                assert await final_texts(stream) == SAID
+
+    run(main(), loop)
 
 
 @pytest.mark.parametrize("loop", [asyncio, uvloop])
