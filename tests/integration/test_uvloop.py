@@ -72,11 +72,19 @@ def test_tls_on_the_socket_and_the_loops_own(
     loop: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if kind is WebSocketTransport:
+        pytest.importorskip("wsproto")
+
     async def main() -> None:
         async with LocalTranscribe("scripted", tls=True) as server:
             monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
+            url = server.endpoint_url
+            if kind is WebSocketTransport:
+                url = url.replace("https", "wss")
             transport = kind(direct_tls=direct)
-            async with client_of(server, transport=transport) as client:
+            async with client_at(
+                url, credential_resolver=server.credentials, transport=transport
+            ) as client:
                 stream = await start(client)
                 for _ in range(4):
                     await stream.input_stream.send_audio_event(SECOND)
