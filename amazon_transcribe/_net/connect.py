@@ -65,6 +65,8 @@ async def connect(
 
     async def begin(sock: socket.socket) -> _Begun[_Protocol]:
         try:
+            # Else a small write would wait until the peer has acknowledged the one before.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
             _bound_unsent(sock)
             if context is None:
                 return await _open_by_loop(make, sock)
@@ -159,8 +161,6 @@ async def _begin_at(
     try:
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, address)
-        # Else a small write would wait until the peer has acknowledged the one before.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
     except BaseException:
         sock.close()
         raise
