@@ -38,11 +38,11 @@ class ClientStream(WebSocketStream):
         self._pinger: asyncio.TimerHandle | None = None
 
     @property
-    def tls(self) -> ssl.SSLObject | None:
+    def tls(self) -> ssl.SSLObject | ssl.SSLSocket | None:
         """What TLS has agreed on; None without TLS, before an answer and once it is over."""
         if self._answer is None or self._transport is None:
             return None
-        tls: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
+        tls: ssl.SSLObject | ssl.SSLSocket | None = self._transport.get_extra_info("ssl_object")
         return tls
 
     def end(self) -> None:
