@@ -109,6 +109,7 @@ class _DirectTransport(asyncio.Transport):
         "_is_reading",
         "_loop",
         "_low",
+        "_must_read_first",
         "_protocol",
         "_sock",
         "_unsent",
@@ -122,7 +123,7 @@ class _DirectTransport(asyncio.Transport):
         self._protocol = protocol
         self._close_timeout = close_timeout
         self._unsent = bytearray()
-        self._is_full = self._closing = False
+        self._is_full = self._closing = self._must_read_first = False
         self._is_reading = True
         self._giving_up: asyncio.TimerHandle | None = None
         self.set_write_buffer_limits()
@@ -144,7 +145,8 @@ class _DirectTransport(asyncio.Transport):
             data = self._send(data)
             if not data:
                 return
-            self._loop.add_writer(self._sock, self._send_rest)
+            if not self._must_read_first:
+                self._loop.add_writer(self._sock, self._send_rest)
         self._unsent += data
         if len(self._unsent) > self._high and not self._is_full:
             self._is_full = True
@@ -156,7 +158,10 @@ class _DirectTransport(asyncio.Transport):
             while (sent := self._sock.send(data)) < len(data):
                 data = memoryview(data)[sent:]
             return b""
-        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+        except ssl.SSLWantWriteError:
+            return data
+        except ssl.SSLWantReadError:  # TLS 1.2 agrees anew: what comes decides, see `_receive`
+            self._must_read_first = True
             return data
         except OSError as error:
             self._lose(error)
@@ -168,7 +173,9 @@ class _DirectTransport(asyncio.Transport):
             del self._unsent[: len(self._unsent) - rest]
         if self._is_lost:
             return
-        if not self._unsent:
+        if self._must_read_first:
+            self._loop.remove_writer(self._sock)
+        elif not self._unsent:
             self._loop.remove_writer(self._sock)
             if self._closing:
                 self._say_goodbye()
@@ -206,6 +213,9 @@ class _DirectTransport(asyncio.Transport):
             self._loop.add_writer(self._sock, self._send_rest)
         except OSError as error:
             failure = error
+        if self._must_read_first:
+            self._must_read_first = False
+            self._loop.add_writer(self._sock, self._send_rest)
         try:
             if data:
                 self._protocol.data_received(data)
