@@ -371,6 +371,12 @@ def test_programs_of_the_migration_page(number, local_transcribe):
     assert output("-c", program, RECORDING).startswith("This is")
 
 
+def test_call_of_the_page_of_operations(local_transcribe):
+    program = blocks(ROOT / "docs/how-to/operations.md")[0]
+    said = output("-c", program, RECORDING, RECORDING).splitlines()
+    assert [line.split()[0] for line in said] == ["AGENT", "CUSTOMER"]
+
+
 def test_call_centre(pytester):
     shutil.copytree(ROOT / "examples/call_centre", pytester.path, dirs_exist_ok=True)
     pytester.makeini("[pytest]\nfilterwarnings = error\n")
