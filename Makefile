@@ -20,6 +20,7 @@
 #   make sanitize the codec's tests and FUZZ_ROUNDS rounds on an ASan and UBSan build
 #   make emulate  CRC and SHA-256 on other processors, aarch64 and a big-endian one, in qemu
 #   make docs     the documentation, into docs/_build
+#   make terminal the documentation's picture of the command in a terminal, into PICTURES too
 #   make dist     sdist and wheel, into dist, tried out in environments of their own
 #   make lowest   the test suite with the oldest dependencies that pyproject.toml allows
 #   make clean    remove all that the others made
@@ -40,7 +41,7 @@ SWITCHES = CC=$(CC) \
 
 CLIENTS = tests/interop/clients
 
-# Where `make page` puts its pictures.
+# Where `make page` and `make terminal` put their pictures.
 PICTURES ?= build/pictures
 
 # How long `make fuzz` and `make sanitize` look for faults.
@@ -50,7 +51,7 @@ FUZZ_SECONDS ?= 60
 # How long `make soak` lasts.
 SOAK_SECONDS ?= 1800
 
-.PHONY: help demo test anywhere page interop clients frameworks linters lint bench soak scale fuzz sanitize emulate docs dist lowest clean always
+.PHONY: help demo test anywhere page interop clients frameworks linters lint bench soak scale fuzz sanitize emulate docs terminal dist lowest clean always
 
 # A bare `make`: what stands at the top of this file.
 help:
@@ -142,6 +143,10 @@ sanitize: $(VENV)/.dev
 
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build
+
+terminal: $(VENV)/.dev $(VENV)/.docs
+	@mkdir -p $(PICTURES)
+	$(BIN)/python docs/terminal.py $(PICTURES)
 
 dist: $(VENV)/.dev
 	$(BIN)/python -m tests.distribution dist

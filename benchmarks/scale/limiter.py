@@ -31,6 +31,8 @@ from amazon_transcribe.limiter.valkey import ValkeyStreamLimiter
 from amazon_transcribe.observe import LimiterObserver
 from tests.support.valkey import find_server, valkey_server
 
+from .diagram import draw_limiter
+
 PROCESSES = 8
 STREAMS = 100  # of each process
 LIMIT = 25
@@ -290,6 +292,7 @@ def main() -> None:
     print(json.dumps(figures, indent=1))
     if arguments.into:
         (arguments.into / "scale-limiter.json").write_text(json.dumps(figures) + "\n", "utf-8")
+        (arguments.into / "scale-limiter.svg").write_text(draw_limiter(figures), "utf-8")
     if problems := problems_of(figures):
         sys.exit(f"limiter: {', '.join(problems)}")
 

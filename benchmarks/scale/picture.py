@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 WIDTH, HEIGHT, LEFT, TOP = 640, 280, 48, 24
-INK, LINE, MARK = "#57606a", "#0969da", "#cf222e"
+INK, LINE, MARK = "currentColor", "#0969da", "#cf222e"
+STYLE = f"""
+svg {{ color: #57606a; }}
+@media (prefers-color-scheme: dark) {{
+  svg {{ color: #9da7b3; }}
+  [fill="{MARK}"] {{ fill: #ff7b72; }}
+  [stroke="{MARK}"] {{ stroke: #ff7b72; }}
+  [stroke="{LINE}"] {{ stroke: #79b8ff; }}
+}}
+"""
 
 
 def draw(kills: dict[str, Any]) -> str:
@@ -36,9 +45,7 @@ def draw(kills: dict[str, Any]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
         'font-family="sans-serif" font-size="12" role="img" '
         'aria-label="Outputs by the time, while a node and the driver are killed">\n'
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>\n'
-        + "\n".join(parts)
-        + "\n</svg>\n"
+        f"<style>{STYLE}</style>\n" + "\n".join(parts) + "\n</svg>\n"
     )
 
 

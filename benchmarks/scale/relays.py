@@ -25,6 +25,7 @@ from tests.support.relays import Call, Relay
 from tests.support.valkey import valkey_server
 from tests.support.word_codes import BYTES_PER_SECOND, WordCodes, audio
 
+from .diagram import draw_relays
 from .limiter import check_server
 
 RELAYS, CALLS = 3, 60
@@ -129,6 +130,7 @@ def main() -> None:
     print(json.dumps(figures, indent=1))
     if arguments.into:
         (arguments.into / "scale-relays.json").write_text(json.dumps(figures) + "\n", "utf-8")
+        (arguments.into / "scale-relays.svg").write_text(draw_relays(figures), "utf-8")
     if problems := problems_of(figures):
         sys.exit(f"relays: {', '.join(problems)}")
 

@@ -365,10 +365,16 @@ def test_lambda_starts_no_thread(local_transcribe):
         assert threading.active_count() == threads
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_programs_of_the_migration_page(number, local_transcribe):
-    program = blocks(ROOT / "docs/how-to/migrate.md")[number]
+@pytest.mark.parametrize(("page", "number"), [("migrate", 0), ("migrate", 1), ("resume", 0)])
+def test_program_of_a_page(page, number, local_transcribe):
+    program = blocks(ROOT / f"docs/how-to/{page}.md")[number]
     assert output("-c", program, RECORDING).startswith("This is")
+
+
+def test_call_of_the_page_of_operations(local_transcribe):
+    program = blocks(ROOT / "docs/how-to/operations.md")[0]
+    said = output("-c", program, RECORDING, RECORDING).splitlines()
+    assert [line.split()[0] for line in said] == ["AGENT", "CUSTOMER"]
 
 
 def test_call_centre(pytester):
