@@ -12,7 +12,7 @@ import pytest
 
 from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines import Engine, load_engine
-from tests.page.conftest import AUDIO, ENVIRONMENT, ROOT, SPOKEN, OpenPage, serving
+from tests.page.conftest import AUDIO, ROOT, SPOKEN, OpenPage, check_accessibility, serving
 from tests.support import voices
 from tests.support.sounds import encoded, interleaved, recording, said_in, share_heard, words
 from tests.support.wav import wav
@@ -23,14 +23,6 @@ CALL = ("0870", "0920", "0930")
 WINDOW = {"width": 1180, "height": 820}
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.any_codec]
-
-
-@pytest.fixture(scope="module")
-def expect(browser: Any) -> Any:
-    """Playwright's assertions, which wait."""
-    from playwright.async_api import expect  # type: ignore[import-not-found]
-
-    return expect
 
 
 @pytest.fixture
@@ -56,14 +48,6 @@ def talk(tmp_path: Path) -> Path:
     path = tmp_path / "talk.wav"
     path.write_bytes(wav(first + pause + times + second + pause + wisdom, rate=rate))
     return path
-
-
-async def check_accessibility(page: Any) -> None:
-    await page.evaluate((ENVIRONMENT / "node_modules/axe-core/axe.min.js").read_text("utf-8"))
-    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    found = await page.evaluate("tags => axe.run({ runOnly: tags })", tags)
-    assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
-    assert len(found["passes"]) > 20
 
 
 async def take_picture(page: Any, name: str) -> None:
