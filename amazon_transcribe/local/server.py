@@ -31,6 +31,7 @@ from .constants import (
     PAUSES,
 )
 from .engines import ENGINES, Engine, load_engine
+from .engines.base import tells_speakers
 from .exchange import CLOSE_TIMEOUT, NetworkExchange
 from .faults import Fault
 from .faults.injection import Faults, RefusedConnection
@@ -483,9 +484,13 @@ class LocalTranscribe:
         measures = self._metrics.text(self._service, self._faults.injected, connections)
         return text(measures, content_type=CONTENT_TYPE)
 
-    def _describe(self) -> dict[str, str]:
+    def _describe(self) -> dict[str, object]:
         engine = self._service.engine
-        return {"engine": engine.name, "language": engine.languages[0]}
+        return {
+            "engine": engine.name,
+            "language": engine.languages[0],
+            "speakers": tells_speakers(engine),
+        }
 
 
 def _new_access_key() -> str:

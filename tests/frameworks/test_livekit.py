@@ -9,6 +9,9 @@ import pytest
 
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.local import Fault, LocalTranscribe
+from amazon_transcribe.local.engines import Recognition, RecognitionOptions
+from amazon_transcribe.local.engines.scripted import ScriptedEngine
+from amazon_transcribe.transcription import Result
 from tests.frameworks.conftest import RATE, need, recording
 
 need("livekit.agents")
@@ -70,6 +73,47 @@ async def test_speech_starts_is_said_and_ends(local_transcribe: LocalTranscribe)
     assert [str(word) for word in said.words or ()] == ["Two", "tickets,", "please."]
     assert said.confidence == pytest.approx(0.99)
     assert said.language == "en-US"
+
+
+class SettledRecognition:
+    """A recognition whose partial words are all stable, as the service's may be."""
+
+    def __init__(self, recognition: Recognition) -> None:
+        self._recognition = recognition
+
+    def accept(self, pcm: bytes) -> list[Result]:
+        results = self._recognition.accept(pcm)
+        for result in results:
+            for item in result.alternatives[0].items if result.alternatives else ():
+                item.stable = True
+        return results
+
+    def finish(self) -> list[Result]:
+        return self._recognition.finish()
+
+
+class SettledEngine(ScriptedEngine):
+    def open(self, options: RecognitionOptions) -> Recognition:
+        return SettledRecognition(super().open(options))
+
+
+@pytest.mark.transcribe(engine=SettledEngine("\n".join(LINES)))
+async def test_stable_words_come_as_preflight_before_the_final_text() -> None:
+    preflight = stt.SpeechEventType.PREFLIGHT_TRANSCRIPT
+    async with STT() as transcribe:
+        stream = transcribe.stream()
+        push(stream, 0.9)  # two words of three
+        before = []
+        async for event in stream:
+            before.append(event)
+            if event.type == preflight:
+                break
+        push(stream, SECONDS - 0.9)
+        stream.end_input()
+        after = [event async for event in stream]
+    assert finals(before) == []
+    assert LINES[0].startswith(before[-1].alternatives[0].text)
+    assert finals(after) == LINES
 
 
 @pytest.mark.transcribe(script=LINES, faults=[Fault("drop", after_seconds=0.5, times=1)])

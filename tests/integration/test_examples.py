@@ -8,14 +8,13 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -23,15 +22,13 @@ from typing import Any
 import pytest
 
 from amazon_transcribe.local import Fault
-from tests.support.programs import complaints
+from tests.support.programs import ROOT, complaints, serving
 from tests.support.sounds import encoded, recording, said_in, share_heard
 
 pytest_plugins = ["pytester"]
 
-ROOT = Path(__file__).parents[2]
 RECORDING = "examples/audio/goforward.wav"
 CAPTION = r"1\n00:00:00,\d+ --> 00:00:0\d,\d+\nGo forward ten meters\.\n+"
-PORT = re.compile(r"(?:listening on port |running on http://127\.0\.0\.1:)(\d+)")
 RUN_NOTEBOOK = """
 import sys, nbformat
 from nbclient import NotebookClient
@@ -95,10 +92,7 @@ def start():
     """Starts servers of the examples; interrupts them at the end, and reads what they say."""
     if sys.platform == "win32":
         pytest.skip("has no SIGINT to send")
-    # What a shell starts in the background ignores SIGINT, and so do its heirs.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with ExitStack() as servers:
-        servers.callback(signal.signal, signal.SIGINT, before)
 
         def start(*command: str) -> int:
             """Start a server; return its port."""
@@ -106,27 +100,6 @@ def start():
             return port
 
         yield start
-
-
-@contextmanager
-def serving(*command: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    with subprocess.Popen(
-        [sys.executable, *command],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-    ) as server:
-        try:
-            lines = iter(server.stdout.readline, "")
-            yield server, next(int(port[1]) for line in lines if (port := PORT.search(line)))
-            server.send_signal(signal.SIGINT)
-            said = server.stdout.read()
-            server.wait(30)
-            if sys.version_info >= (3, 11):  # 3.10 interrupts asyncio wherever it stands
-                assert "Traceback" not in said
-        finally:
-            server.kill()
 
 
 def test_server(local_transcribe, start):

@@ -231,6 +231,7 @@ async def test_the_keys_of_a_page_end_with_it(server: LocalTranscribe) -> None:
     about = json.loads((await post("/page/session")).body)
     key = about["accessKey"]
     assert (about["engine"], about["language"]) == (server.engine_name, "en-US")
+    assert about["speakers"] is False  # the scripted engine cannot
     keys = StaticCredentialResolver(key, about["secretKey"])
     async with client_of(server, credential_resolver=keys) as client:
         stream = await start(client)

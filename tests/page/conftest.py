@@ -58,6 +58,14 @@ async def browser() -> AsyncIterator[Any]:
 
 
 @pytest.fixture(scope="module")
+def expect(browser: Any) -> Any:
+    """Playwright's assertions, which wait."""
+    from playwright.async_api import expect
+
+    return expect
+
+
+@pytest.fixture(scope="module")
 def engine() -> Engine:
     return load_engine("moonshine")
 
@@ -96,6 +104,14 @@ async def open_page(browser: Any, server: LocalTranscribe) -> AsyncIterator[Open
     for context in contexts:
         await context.close()
     assert faults == []
+
+
+async def check_accessibility(page: Any) -> None:
+    await page.evaluate((ENVIRONMENT / "node_modules/axe-core/axe.min.js").read_text("utf-8"))
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found = await page.evaluate("tags => axe.run({ runOnly: tags })", tags)
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
+    assert len(found["passes"]) > 10
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -131,8 +132,43 @@ def test_what_is_downloaded(node: Callable[[str, object], Any]) -> None:
         "WEBVTT\n\n00:00:00.000 --> 00:00:01.950\n<v Channel 1>Yes, I &lt;am&gt; here.\n\n"
     )
     shown = [line for cue in more[:-1] for line in cue.splitlines()[2:]]
-    assert all(len(line.removeprefix("Channel 1: ")) <= captions.LINE_WIDTH for line in shown)
+    assert max(map(len, shown)) <= captions.LINE_WIDTH
     assert " ".join(shown).count("word") == 20
+
+
+def told_apart(*turns: tuple[str, str, float, float]) -> Result:
+    """A final result of turns: a speaker, what is said, its start, the seconds of a word."""
+    items: list[Item] = []
+    for speaker, text, start, each in turns:
+        for number, word in enumerate(text.split()):
+            begin, bare = start + number * each, word.rstrip(".,?")
+            items.append(Item(begin, begin + each, "pronunciation", bare, speaker=speaker))
+            if bare != word:
+                mark = word[len(bare) :]
+                items.append(Item(begin + each, begin + each, "punctuation", mark, speaker=speaker))
+    transcript = " ".join(text for _, text, _, _ in turns)
+    alternatives = [Alternative(transcript=transcript, items=items)]
+    return Result("r", items[0].start_time, items[-1].end_time, False, alternatives)
+
+
+def test_each_speaker_has_cues_of_its_own(node: Callable[[str, object], Any]) -> None:
+    results = [
+        told_apart(
+            ("0", "Where are you", 0.0, 0.5),  # and goes on while the other one speaks
+            ("1", "Sorry?", 1.5, 0.1),
+            ("0", "going tonight?", 1.6, 0.5),
+        ),
+        told_apart(("1", "Home.", 3.0, 0.2), ("0", "Good.", 3.3, 0.5), ("1", "Yes.", 3.8, 0.2)),
+        told_apart(("0", "To what are you going home?", 4.5, 0.3)),
+    ]
+    names = {"0": "Speaker 1", "1": "Speaker 2"}
+    files = node("write", [result.to_dict("service") for result in results])
+    assert files["txt"] == captions.to_text(results, names=names)
+    assert files["srt"] == captions.to_srt(results, 10, names=names)
+    vtt = captions.to_vtt(results, 10, names=names)
+    assert files["vtt"] == re.sub(r"^\d+\n", "", vtt, flags=re.MULTILINE)
+    assert "<v Speaker 1>Where are you going tonight?" in vtt
+    assert json.loads(files["json"]) == json.loads(captions.to_json(results))
 
 
 def test_a_long_silence_is_not_kept(node: Callable[[str, object], Any]) -> None:

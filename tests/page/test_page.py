@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from amazon_transcribe.local import Fault, LocalTranscribe
-from amazon_transcribe.local.engines import Engine
-from tests.page.conftest import AUDIO, ENVIRONMENT, ROOT, SPOKEN, OpenPage, serving
+from amazon_transcribe.local.engines import Engine, load_engine
+from tests.page.conftest import AUDIO, ROOT, SPOKEN, OpenPage, check_accessibility, serving
+from tests.support import voices
 from tests.support.sounds import encoded, interleaved, recording, said_in, share_heard, words
 from tests.support.wav import wav
 
@@ -22,14 +23,6 @@ CALL = ("0870", "0920", "0930")
 WINDOW = {"width": 1180, "height": 820}
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.any_codec]
-
-
-@pytest.fixture(scope="module")
-def expect(browser: Any) -> Any:
-    """Playwright's assertions, which wait."""
-    from playwright.async_api import expect  # type: ignore[import-not-found]
-
-    return expect
 
 
 @pytest.fixture
@@ -46,12 +39,15 @@ def call(tmp_path: Path) -> Path:
     return path
 
 
-async def check_accessibility(page: Any) -> None:
-    await page.evaluate((ENVIRONMENT / "node_modules/axe-core/axe.min.js").read_text("utf-8"))
-    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    found = await page.evaluate("tags => axe.run({ runOnly: tags })", tags)
-    assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
-    assert len(found["passes"]) > 20
+@pytest.fixture
+def talk(tmp_path: Path) -> Path:
+    """A recording of two voices, the second of which is interrupted by the first."""
+    narrator, pause = voices.narrator().tobytes(), bytes(24_000)
+    times, wisdom = narrator[35_200:147_200], narrator[147_200:272_000]
+    (first, rate), (second, _) = (recording(f"sense_and_sensibility_{name}") for name in CALL[::2])
+    path = tmp_path / "talk.wav"
+    path.write_bytes(wav(first + pause + times + second + pause + wisdom, rate=rate))
+    return path
 
 
 async def take_picture(page: Any, name: str) -> None:
@@ -60,7 +56,7 @@ async def take_picture(page: Any, name: str) -> None:
 
 
 async def said_on(page: Any) -> str:
-    return " ".join(await page.locator("#lines p").all_text_contents())
+    return " ".join(await page.locator("#lines .word").all_text_contents())
 
 
 async def test_the_microphone_is_heard(open_page: OpenPage, expect: Any) -> None:
@@ -99,11 +95,64 @@ async def test_a_call_is_told_apart(open_page: OpenPage, expect: Any, call: Path
         said = [word for name in names for word in said_in(f"sense_and_sensibility_{name}")]
         assert share_heard(heard, said) > 0.7
     await expect(page.locator("#streams tr").first).to_contain_text("complete")
-    await take_picture(page, "page-dark.png")
     await page.locator("#lines summary").first.click()
     await expect(page.locator(".words li").first).to_contain_text("% sure")
     assert await page.locator("#lines .word").first.get_attribute("title")
     await check_accessibility(page)
+
+
+async def test_speakers_are_told_apart(open_page: OpenPage, expect: Any, talk: Path) -> None:
+    page = await open_page(color_scheme="dark", viewport=WINDOW)
+    await page.get_by_label("Tell speakers apart").check()
+    await page.set_input_files("#file", talk)
+    await expect(page.get_by_role("status")).to_have_text("Done: talk.wav.")
+    await take_picture(page, "page-dark.png")
+    turns = page.locator("#lines .voice")
+    heard = [words(turn) for turn in await turns.all_text_contents()]
+    assert [turn[:2] for turn in heard] == [["speaker", "1"], ["speaker", "2"]] * 2
+    said = ["prudently", "times", "amiable", "wisdom"]
+    assert [word in turn for word, turn in zip(said, heard, strict=True)] == [True] * 4
+    colour = "turns => turns.slice(0, 2).map(turn => getComputedStyle(turn).color)"
+    assert len(set(await turns.evaluate_all(colour))) == 2
+    await expect(page.locator("#announcer")).to_contain_text("Speaker 2: It was the age of wisdom")
+    for form, name in {
+        "TXT": "Speaker 2: It was",
+        "SRT": "Speaker 2: It was",
+        "VTT": "<v Speaker 2>It was",
+        "JSON": '"Speaker": "1"',
+    }.items():
+        async with page.expect_download() as download:
+            await page.get_by_role("button", name=form).click()
+        assert name in Path(await (await download.value).path()).read_text("utf-8")
+    await check_accessibility(page)
+    await page.emulate_media(color_scheme="light")
+    await page.set_viewport_size({"width": 360, "height": 740})
+    assert await page.evaluate("() => document.documentElement.scrollWidth") == 360
+    await check_accessibility(page)
+
+
+async def test_speakers_and_channels_are_one_or_the_other(open_page: OpenPage, expect: Any) -> None:
+    page = await open_page()
+    speakers = page.get_by_label("Tell speakers apart")
+    channels = page.get_by_label("Two speakers on two channels")
+    await speakers.check()
+    await channels.check()
+    await expect(speakers).not_to_be_checked()
+    await expect(page.get_by_role("status")).to_contain_text("does not tell both apart")
+    await speakers.check()
+    await expect(channels).not_to_be_checked()
+
+
+async def test_an_engine_that_cannot_tell_speakers_apart_is_not_asked(
+    open_page: OpenPage, expect: Any
+) -> None:
+    async with serving(load_engine("scripted")) as server:
+        page = await open_page(server.endpoint_url)
+        await expect(page.locator("#engine")).to_contain_text("scripted")
+        await expect(page.get_by_label("Tell speakers apart")).to_be_hidden()
+        await page.set_input_files("#file", SHORT)
+        await expect(page.get_by_role("status")).to_have_text(f"Done: {SHORT.name}.")
+        await page.close()  # else it asks a server that is gone
 
 
 async def test_a_dropped_recording_is_read_and_downloaded(open_page: OpenPage, expect: Any) -> None:
@@ -160,14 +209,16 @@ async def test_it_works_over_tls(open_page: OpenPage, expect: Any, server: Local
 
 async def test_everything_is_reached_by_the_keyboard(open_page: OpenPage, expect: Any) -> None:
     page = await open_page()
+    await expect(page.get_by_label("Tell speakers apart")).to_be_visible()
     reached = []
-    for _ in range(4):
+    for _ in range(5):
         await page.keyboard.press("Tab")
         reached.append(await page.evaluate("() => document.activeElement.id"))
-    assert reached == ["captions", "speak", "open", "apart"]
+    assert reached == ["captions", "speak", "open", "speakers", "channels"]
     await page.keyboard.press("Space")
     await expect(page.get_by_label("Two speakers on two channels")).to_be_checked()
     await page.keyboard.press("Space")
+    await page.keyboard.press("Shift+Tab")
     await page.keyboard.press("Shift+Tab")
     async with page.expect_file_chooser() as chooser:
         await page.keyboard.press("Enter")
@@ -183,6 +234,7 @@ async def test_a_lost_connection_goes_on(open_page: OpenPage, expect: Any, engin
     fault = Fault("drop", after_seconds=12, times=1)
     async with serving(engine, faults=[fault]) as server:
         page = await open_page(server.endpoint_url)
+        await page.get_by_label("Tell speakers apart").check()
         await page.set_input_files("#file", SPOKEN)
         await expect(page.get_by_role("status")).to_have_text(f"Done: {SPOKEN.name}.")
         await expect(page.get_by_role("alert")).to_be_hidden()
@@ -192,6 +244,9 @@ async def test_a_lost_connection_goes_on(open_page: OpenPage, expect: Any, engin
         assert whole.audio_seconds < 28  # what had final results was not sent again
         times = await page.locator("#lines summary").all_text_contents()
         assert times == sorted(times)
+        speakers = page.locator("#lines .voice b")
+        await expect(speakers.first).to_have_text("Speaker 1")
+        await expect(speakers.last).to_have_text("Speaker 2")  # nobody knows that it is the same
         heard = await said_on(page)
         said = said_in("sense_and_sensibility_all")
         assert share_heard(heard, said) > 0.85

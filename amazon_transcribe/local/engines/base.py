@@ -17,6 +17,7 @@ __all__ = [
     "RecognitionOptions",
     "Stability",
     "TellsSpeakers",
+    "tells_speakers",
 ]
 
 Stability = Literal["low", "medium", "high"]
@@ -146,3 +147,11 @@ class TellsSpeakers(Protocol):
     def tells_speakers(self) -> bool:
         """Whether it can do so here."""
         ...
+
+
+def tells_speakers(engine: Engine) -> bool:
+    """Tell whether an engine can tell speakers apart, here and now.
+
+    :param engine: The engine.
+    """
+    return isinstance(engine, TellsSpeakers) and engine.tells_speakers

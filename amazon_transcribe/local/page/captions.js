@@ -3,19 +3,17 @@
 const LINE_WIDTH = 42; // characters
 const MAX_LINES = 2;
 const MAX_SECONDS = 7;
-const MIN_SECONDS = 0.8;
+const MIN_SECONDS = 1;
 const PAUSE_SECONDS = 0.8;
+const TURN_SECONDS = 0.25;
 
-// Return who speaks in a result, "" where nobody is told apart.
-export function voiceOf(result, item = {}) {
-  if (item.Speaker !== undefined) return `Speaker ${Number(item.Speaker) + 1}`;
-  return result.ChannelId ? `Channel ${Number(result.ChannelId.slice(3)) + 1}` : "";
-}
-
-// Return the words of a result with their punctuation: {text, start, end, confidence, isStable}.
+// Return the words of a result with their punctuation:
+// {text, start, end, confidence, isStable, voice}.
+//
+// voice: who speaks, "" where nobody is told apart.
 export function wordsOf(result) {
   const words = [];
-  for (const item of result.Alternatives?.[0]?.Items ?? []) {
+  for (const item of itemsOf(result)) {
     const last = words.at(-1);
     if (item.Type === "punctuation" && last) {
       last.text += item.Content;
@@ -33,24 +31,34 @@ export function wordsOf(result) {
   return words;
 }
 
+// Return the words of a result in runs of one voice: {voice, words}.
+export function runsOf(result) {
+  const runs = [];
+  for (const word of wordsOf(result)) {
+    if (runs.at(-1)?.voice !== word.voice) runs.push({ voice: word.voice, words: [] });
+    runs.at(-1).words.push(word);
+  }
+  return runs;
+}
+
 export function toText(results) {
-  const lines = results.map((result) => {
-    const voice = voiceOf(result);
-    return `${voice && `${voice}: `}${result.Alternatives[0].Transcript}\n`;
+  const lines = results.flatMap(runsOf).map(({ voice, words }) => {
+    const text = words.map((word) => word.text).join(" ");
+    return `${voice && `${voice}: `}${text}\n`;
   });
   return lines.join("");
 }
 
 export function toSrt(results) {
-  const blocks = cuesOf(results).map(({ start, end, lines, voice }, index) => {
-    const text = [`${voice && `${voice}: `}${lines[0]}`, ...lines.slice(1)].join("\n");
-    return `${index + 1}\n${time(start, ",")} --> ${time(end, ",")}\n${text}\n`;
+  const blocks = cuesOf(results.map(namedTurnsOf)).map(({ start, end, lines }, index) => {
+    const times = `${time(start, ",")} --> ${time(end, ",")}`;
+    return `${index + 1}\n${times}\n${lines.join("\n")}\n`;
   });
   return blocks.join("\n");
 }
 
 export function toVtt(results) {
-  const blocks = cuesOf(results).map(({ start, end, lines, voice }) => {
+  const blocks = cuesOf(results.map(turnsOf)).map(({ start, end, lines, voice }) => {
     const text = lines.map(escaped).join("\n");
     return `\n${time(start, ".")} --> ${time(end, ".")}\n${voice && `<v ${voice}>`}${text}\n`;
   });
@@ -63,10 +71,50 @@ export function toJson(results) {
   return `${JSON.stringify({ transcript, results }, null, 2)}\n`;
 }
 
-// Return the cues in the order of their times: {start, end, lines, voice}.
-function cuesOf(results) {
-  const cues = results.flatMap((result) =>
-    grouped(wordsOf(result)).map((words) => ({
+// Return a result's items; its text as one of them, where it has none.
+function itemsOf(result) {
+  const { Items: items = [], Transcript: text = "" } = result.Alternatives?.[0] ?? {};
+  return items.length > 0 || text === "" ? items : [{ Content: text }];
+}
+
+function voiceOf(result, item) {
+  if (item.Speaker !== undefined) return `Speaker ${Number(item.Speaker) + 1}`;
+  return result.ChannelId ? `Channel ${Number(result.ChannelId.slice(3)) + 1}` : "";
+}
+
+// Divide the words of a result by voice, and where another one speaks in between. What is said
+// while a voice goes on does not interrupt it.
+function turnsOf(result) {
+  const turns = [];
+  const latest = new Map(); // the turn of each voice
+  let voice = null; // of the word before
+  for (const word of wordsOf(result)) {
+    const turn = latest.get(word.voice);
+    const hasPause = turn && word.start - turn.at(-1).end >= TURN_SECONDS;
+    if (turn && (voice === word.voice || !hasPause)) {
+      turn.push(word);
+    } else {
+      turns.push([word]);
+      latest.set(word.voice, turns.at(-1));
+    }
+    voice = word.voice;
+  }
+  return turns;
+}
+
+// The turns of a result, each with the name of its voice as the first word.
+function namedTurnsOf(result) {
+  return turnsOf(result).map((turn) => {
+    const [{ voice, start }] = turn;
+    return voice === "" ? turn : [{ text: `${voice}:`, start, end: start, voice }, ...turn];
+  });
+}
+
+// Return the cues of turns in the order of their times: {start, end, lines, voice}. Those of one
+// voice follow each other; those of others may overlap them.
+function cuesOf(turns) {
+  const cues = turns.flat().flatMap((turn) =>
+    grouped(turn).map((words) => ({
       start: words[0].start,
       end: Math.max(words.at(-1).end, words[0].start + MIN_SECONDS),
       lines: filled(words.map(({ text }) => text)),
@@ -96,7 +144,6 @@ function grouped(words) {
 function endsBefore(group, word) {
   const last = group.at(-1);
   return (
-    last.voice !== word.voice ||
     /[.?!]$/.test(last.text) ||
     word.start - last.end >= PAUSE_SECONDS ||
     word.end - group[0].start > MAX_SECONDS ||

@@ -31,6 +31,9 @@ const FORMS = {
   json: { write: toJson, type: "application/json" },
 };
 
+// Ways to tell voices apart, by their checkboxes.
+const WAYS = ["speakers", "channels"];
+
 const $ = (id) => document.getElementById(id);
 const session = new Session();
 let finals = []; // of the stream that is shown
@@ -74,7 +77,7 @@ async function open(file) {
   const stream = begin(`Reading ${file.name}…`);
   try {
     showFigures({ "latency-note": "of a microphone only" });
-    const audio = await readRecording(file, $("apart").checked);
+    const audio = await readRecording(file, $("channels").checked);
     if (audio.encoding === "pcm") showFigures({ speed: `of ${clock(audio.seconds)}` });
     const start = performance.now();
     const title = file.name.replace(/\.[^.]*$/, "");
@@ -195,6 +198,8 @@ async function signedUrl(stream, audio) {
   if (audio.channels === 2) {
     parameters["enable-channel-identification"] = "true";
     parameters["number-of-channels"] = "2";
+  } else if (about.speakers && $("speakers").checked) {
+    parameters["show-speaker-label"] = "true";
   }
   const base = location.origin.replace(/^http/, "ws");
   return presignedUrl(base, PATH, parameters, about, REGION, new Date());
@@ -230,7 +235,7 @@ function showStatus(text) {
 function showButtons() {
   $("speak").classList.toggle("live", current !== null);
   showFigures({ "speak-label": current === null ? "Speak" : "Stop" });
-  $("open").disabled = $("apart").disabled = current !== null;
+  for (const id of ["open", ...WAYS]) $(id).disabled = current !== null;
   for (const button of document.querySelectorAll("[data-form]")) {
     button.disabled = finals.length === 0;
   }
@@ -261,7 +266,8 @@ let timer = 0;
 async function refresh() {
   clearTimeout(timer);
   try {
-    const { engine, language } = await session.about();
+    const { engine, language, speakers } = await session.about();
+    $("speakers").parentElement.hidden = !speakers;
     showFigures({ engine: `${engine} · ${language} · ${location.host}` });
     const streams = await session.streams();
     if (streams !== null) showStreams(streams, current?.id ?? "");
@@ -279,6 +285,15 @@ $("file").addEventListener("change", ({ target }) => {
   if (file) open(file);
   target.value = "";
 });
+for (const id of WAYS) {
+  $(id).addEventListener("change", () => {
+    const other = WAYS.find((way) => way !== id);
+    if ($(id).checked && $(other).checked) {
+      $(other).checked = false;
+      showStatus("One way or the other: the service does not tell both apart in one stream.");
+    }
+  });
+}
 for (const button of document.querySelectorAll("[data-form]")) {
   button.addEventListener("click", () => download(button.dataset.form));
 }

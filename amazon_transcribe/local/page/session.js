@@ -8,7 +8,7 @@ const TIMEOUT = 10_000; // milliseconds
 export class Session {
   #about = null;
 
-  // Return {accessKey, secretKey, engine, language}, of a session that is alive.
+  // Return {accessKey, secretKey, engine, language, speakers}, of a session that is alive.
   async about() {
     if (this.#about === null || (await this.streams()) === null) {
       this.#about = await (await post("/page/session")).json();

@@ -41,14 +41,16 @@ export async function transcribe({ audio, open, onOpen, onResult, onLost, signal
   const channels = audio.channels === 2 ? ["ch_0", "ch_1"] : [undefined];
   const settled = new Map(channels.map((channel) => [channel, 0])); // ends of final results
   let failures = 0;
+  let speakers = 0; // so far: each connection numbers its own from 0 on
 
-  function takeResult(result, base) {
-    const moved = shifted(result, base);
+  function takeResult(result, base, known) {
+    const moved = shifted(result, base, known);
     if (moved.EndTime <= settled.get(moved.ChannelId) + SAME) return; // it has been heard before
     failures = 0;
     if (!moved.IsPartial) {
       settled.set(moved.ChannelId, moved.EndTime);
       audio.drop(audio.byteAt(Math.min(...settled.values())));
+      speakers = Math.max(speakers, ...speakersOf(moved).map((speaker) => speaker + 1));
     }
     onResult(moved);
   }
@@ -58,7 +60,8 @@ export async function transcribe({ audio, open, onOpen, onResult, onLost, signal
       const url = await open();
       const from = Math.max(audio.byteAt(Math.min(...settled.values())), audio.begin);
       const base = from / audio.bytesPerSecond;
-      const take = (result) => takeResult(result, base);
+      const known = speakers;
+      const take = (result) => takeResult(result, base, known);
       return await converse({ url, audio, from, onOpen, onResult: take, signal });
     } catch (error) {
       if (!(error instanceof ConnectionLost) || signal.aborted) throw error;
@@ -149,13 +152,20 @@ function resultsOf({ headers, payload }) {
   throw new Refused(name, text && (JSON.parse(text).Message ?? ""));
 }
 
-// Return a result whose times are moved by seconds.
-function shifted(result, seconds) {
+function speakersOf(result) {
+  const items = result.Alternatives?.[0]?.Items ?? [];
+  return items.filter((item) => item.Speaker !== undefined).map((item) => Number(item.Speaker));
+}
+
+// Return a result whose times are moved by seconds, and whose speakers are numbered after those
+// that are known: a connection cannot tell who of them speaks again.
+function shifted(result, seconds, known) {
   if (seconds === 0) return result;
   const moved = (part) => ({
     ...part,
     StartTime: part.StartTime === undefined ? undefined : part.StartTime + seconds,
     EndTime: part.EndTime === undefined ? undefined : part.EndTime + seconds,
+    Speaker: part.Speaker === undefined ? undefined : String(Number(part.Speaker) + known),
   });
   const alternatives = (result.Alternatives ?? []).map((alternative) => ({
     ...alternative,

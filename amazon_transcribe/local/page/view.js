@@ -1,6 +1,6 @@
 // What the page shows: captions, figures, the table of streams.
 
-import { voiceOf, wordsOf } from "./captions.js";
+import { runsOf, toText, wordsOf } from "./captions.js";
 
 const UNSURE = 0.6;
 const VOICES = 6; // colours in style.css
@@ -26,7 +26,7 @@ export function showFinal(result) {
     line.append(details, spoken(result));
     $("lines").append(line);
   });
-  $("announcer").textContent = result.Alternatives[0].Transcript;
+  $("announcer").textContent = toText([result]);
 }
 
 // Show the results that may still change, instead of those before.
@@ -90,20 +90,13 @@ function element(name, attributes, children = []) {
 
 // The words of a result, in runs of the same voice.
 function spoken(result) {
-  const paragraph = element("p", {});
-  let run = null;
-  let voice = null;
-  for (const word of wordsOf(result)) {
-    if (run === null || word.voice !== voice) {
-      voice = word.voice;
-      run = element("span", { class: `voice ${colourOf(voice)}` });
-      if (voice !== "") run.append(element("b", {}, [voice]), " ");
-      paragraph.append(run);
-    }
-    run.append(wordElement(word, result.IsPartial), " ");
-  }
-  if (run === null) paragraph.append(result.Alternatives?.[0]?.Transcript ?? "");
-  return paragraph;
+  const runs = runsOf(result).map(({ voice, words }) => {
+    const run = element("span", { class: `voice ${colourOf(voice)}` });
+    if (voice !== "") run.append(element("b", {}, [voice]), " ");
+    for (const word of words) run.append(wordElement(word, result.IsPartial), " ");
+    return run;
+  });
+  return element("p", {}, runs);
 }
 
 function wordElement({ text, confidence, isStable }, isPartial) {

@@ -10,7 +10,7 @@ from msgspec import Struct
 from ..._protocol.constraints import Member, members_of
 from ...exceptions import BadRequestException
 from ..engines import Engine
-from ..engines.base import TellsSpeakers
+from ..engines.base import tells_speakers
 from ..recognition.decoders import unsupported_reason
 from ..recognition.pipeline import CHANNELS, PipelineOptions
 from .phrases import Phrases
@@ -109,7 +109,7 @@ def pipeline_options(
         two_channels=not parameters.keys().isdisjoint(_TWO_CHANNELS),
         stabilize="EnablePartialResultsStabilization" in parameters,
         stability=parameters.get("PartialResultsStability", "high"),
-        speakers="ShowSpeakerLabel" in parameters and _tells_speakers(engine),
+        speakers="ShowSpeakerLabel" in parameters and tells_speakers(engine),
     )
 
 
@@ -162,7 +162,7 @@ def _unsupported(parameters: Mapping[str, Any], engine: Engine) -> Iterator[tupl
                 " found: the local server has no custom vocabularies",
             )
         elif name == "ShowSpeakerLabel":
-            if not _tells_speakers(engine):
+            if not tells_speakers(engine):
                 yield name, f"{name}: {engine.name} cannot tell speakers apart here"
         elif name == "ContentIdentificationType" and value != "PII":
             yield name, f"{name}: the local server finds no health information ({value})"
@@ -180,10 +180,6 @@ def _language(parameters: Mapping[str, Any], engine: Engine) -> str:
     """Return the language to recognise, which is the engine's first where it lacks the stream's."""
     asked: str = parameters.get("LanguageCode", "")
     return asked if asked in engine.languages else engine.languages[0]
-
-
-def _tells_speakers(engine: Engine) -> bool:
-    return isinstance(engine, TellsSpeakers) and engine.tells_speakers
 
 
 def _not_supported(name: str) -> str:

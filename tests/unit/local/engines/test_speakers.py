@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import wave
 from collections.abc import Iterable
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 
 from amazon_transcribe.local.engines import Engine, RecognitionOptions
 from amazon_transcribe.local.engines.fbank import mel_energies
-from amazon_transcribe.local.engines.resample import SAMPLE_RATE, Resampler, Samples
+from amazon_transcribe.local.engines.resample import SAMPLE_RATE, Samples
 from amazon_transcribe.local.engines.results import Word
 from amazon_transcribe.local.engines.segmented import SegmentDecoder, SegmentedRecognition
 from amazon_transcribe.local.engines.speaker_models import (
@@ -26,6 +25,7 @@ from amazon_transcribe.local.engines.speaker_models import (
 )
 from amazon_transcribe.local.engines.speakers import MAX_SPEAKERS, Speakers
 from amazon_transcribe.transcription import Item, Result
+from tests.support import voices
 from tests.support.recordings import best, read_recording, recognise
 
 spec = importlib.util.find_spec("moonshine_voice")
@@ -46,11 +46,7 @@ def reader() -> Samples:
 
 @pytest.fixture(scope="module")
 def narrator() -> Samples:
-    """The recording of another voice that comes with the recogniser."""
-    with wave.open(str(WHEEL / "assets" / "two_cities.wav")) as file:
-        resampler = Resampler(file.getframerate())
-        pcm = file.readframes(10 * file.getframerate())
-    return np.concatenate([resampler.accept(np.frombuffer(pcm, "<i2")), resampler.finish()])
+    return voices.narrator()
 
 
 @pytest.fixture(scope="module")
