@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .._protocol.constraints import Integer
 from ..exceptions import SDKError
 from ..local.constants import ENGINES, MAX_ALTERNATIVES
-from .arguments import whole
+from .arguments import named_file, whole
 from .errors import Unusable, reason
 
 if TYPE_CHECKING:
@@ -61,6 +61,18 @@ def engine_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "script": Path(script) if script else None,
         "alternatives": arguments.alternatives or 1,
     }
+
+
+def vocabularies_of(arguments: argparse.Namespace) -> dict[str, Path]:
+    """Return the file of `--vocabulary NAME=FILE`, and leave the name to the service's option."""
+    given = arguments.vocabulary_name
+    if not arguments.local or given is None or "=" not in given:
+        return {}
+    try:
+        arguments.vocabulary_name, path = named_file(given)
+    except argparse.ArgumentTypeError as error:
+        raise Unusable(f"--vocabulary {error}") from error
+    return {arguments.vocabulary_name: path}
 
 
 def check_readable(option: str, path: str) -> None:

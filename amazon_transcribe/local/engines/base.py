@@ -8,6 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 from ...exceptions import SDKError, missing_extra
 from ...transcription import Result
 from ..constants import LONGEST_SEGMENT, PAUSE
+from .vocabulary import Vocabulary
 
 __all__ = [
     "Engine",
@@ -16,6 +17,7 @@ __all__ = [
     "Recognition",
     "RecognitionOptions",
     "Stability",
+    "TakesVocabularies",
     "TellsSpeakers",
 ]
 
@@ -61,6 +63,8 @@ class RecognitionOptions:
     :param pause: Seconds without speech that end a segment.
     :param longest_segment: Seconds after which a segment is cut, paused or not.
     :param language_code: The language, one of the engine's `languages`.
+    :param vocabulary: Phrases to expect. Only asked of an engine that `TakesVocabularies`, and
+        the server writes them as they are to be written, whatever their case.
     """
 
     sample_rate: int
@@ -71,6 +75,7 @@ class RecognitionOptions:
     pause: float = PAUSE
     longest_segment: float = LONGEST_SEGMENT
     language_code: str = "en-US"
+    vocabulary: Vocabulary | None = None
 
 
 class Recognition(Protocol):
@@ -144,5 +149,15 @@ class TellsSpeakers(Protocol):
 
     @property
     def tells_speakers(self) -> bool:
+        """Whether it can do so here."""
+        ...
+
+
+@runtime_checkable
+class TakesVocabularies(Protocol):
+    """An engine that can expect the phrases of a vocabulary; one without the property cannot."""
+
+    @property
+    def takes_vocabularies(self) -> bool:
         """Whether it can do so here."""
         ...
