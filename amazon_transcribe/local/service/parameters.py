@@ -34,7 +34,7 @@ HONOURED = frozenset(
     LanguageCode MediaSampleRateHertz MediaEncoding SessionId SessionResumeWindow
     EnableChannelIdentification NumberOfChannels ChannelDefinitions
     EnablePartialResultsStabilization PartialResultsStability
-    VocabularyName VocabularyFilterName VocabularyFilterNames VocabularyFilterMethod
+    VocabularyFilterName VocabularyFilterNames VocabularyFilterMethod
     ContentIdentificationType ContentRedactionType PiiEntityTypes
     Specialty Type
     ResourceAccessRoleArn EncryptionSettings PostStreamAnalyticsSettings MedicalScribeContext
