@@ -10,6 +10,7 @@ from amazon_transcribe.local.engines import Engine, RecognitionOptions
 from amazon_transcribe.local.engines.beams import search
 from amazon_transcribe.local.engines.bias import Bias, Spellings
 from amazon_transcribe.local.engines.vocabulary import Vocabulary
+from amazon_transcribe.transcription import Result
 from tests.support.sounds import recording
 
 SPELLED = ["\0", "\0", " an", "n", "ual", " lee", " sue", " "]
@@ -64,22 +65,39 @@ def test_a_phrase_counts_before_another_one() -> None:
     assert heard(likely, "Ann", "Lee") == [AN, N, LEE]
 
 
-def transcripts(engine: Engine, phrases: list[str], *, stabilize: bool = False) -> list[str]:
+def results_of(
+    engine: Engine, phrases: list[str], *, stabilize: bool = False, pieces: int = 1
+) -> list[Result]:
     pcm, rate = recording("goforward")
     vocabulary = Vocabulary({phrase: phrase for phrase in phrases})
     options = RecognitionOptions(rate, stabilize=stabilize, vocabulary=vocabulary)
     recognition = engine.open(options)
-    results = [*recognition.accept(pcm), *recognition.finish()]
-    return [str((r.alternatives or ())[0].transcript) for r in results]
+    size = len(pcm) // pieces
+    results = []
+    for at in range(0, len(pcm), size):
+        results += recognition.accept(pcm[at : at + size])
+    return results + recognition.finish()
+
+
+def transcript(result: Result) -> str | None:
+    return (result.alternatives or ())[0].transcript
 
 
 @pytest.mark.parametrize("stabilize", [False, True])
 def test_moonshine_hears_the_vocabulary(moonshine: Engine, stabilize: bool) -> None:
-    heard = transcripts(moonshine, ["metres"], stabilize=stabilize)
-    assert heard[-1] == "Go forward ten metres."
-    assert heard == transcripts(moonshine, ["metres"], stabilize=stabilize)
+    for pieces in (1, 20):
+        results = results_of(moonshine, ["metres"], stabilize=stabilize, pieces=pieces)
+        assert transcript(results[-1]) == "Go forward ten metres."
+
+
+def test_stable_words_stand(moonshine: Engine) -> None:
+    *partials, final = results_of(moonshine, ["metres", "Gough"], stabilize=True)
+    heard = [item.content for item in (final.alternatives or ())[0].items]
+    stable = [[i.content for i in (p.alternatives or ())[0].items if i.stable] for p in partials]
+    assert any(stable)
+    assert all(heard[: len(words)] == words for words in stable)
 
 
 def test_other_names_change_nothing(moonshine: Engine) -> None:
     others = ["Thorvaldsen", "Nkrumah", "Atorvastatin", "Go-on", "Forwarder"]
-    assert transcripts(moonshine, others)[-1] == "Go forward ten meters."
+    assert transcript(results_of(moonshine, others)[-1]) == "Go forward ten meters."
