@@ -7,7 +7,8 @@ saying for its own sake, over and over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ _FOR_A_TOKEN = 4.0
 class Spellings:
     """What the tokens of a model spell, as `vocabulary.spell` does.
 
-    :param spelled: The spelling of each token; "\0" for what is no text.
+    :param spelled: The spelling of each token; a NUL for what is no text.
     :param end: The token behind a whole text.
     """
 
@@ -43,20 +44,16 @@ class Spellings:
 
 
 class _Ways(NamedTuple):
-    """The tokens that go along a phrase from a place.
+    """Tokens that go along a phrase.
 
     :param tokens: The tokens.
     :param lent: The most that each is lent.
     :param places: Where each leads.
-    :param beginning: Those among them that leave the place and begin another phrase.
-    :param is_beginning: Whether each is one of these.
     """
 
     tokens: npt.NDArray[np.int64]
     lent: npt.NDArray[np.float32]
     places: Mapping[int, str]
-    beginning: Set[int]
-    is_beginning: npt.NDArray[np.bool_]
 
 
 class Bias:
@@ -71,7 +68,7 @@ class Bias:
     def __init__(self, vocabulary: Vocabulary, spellings: Spellings) -> None:
         self._vocabulary = vocabulary
         self._spellings = spellings
-        self._ways: dict[str, _Ways] = {}
+        self._ways: dict[str, _Ways] = {"": _ways([])}
 
     def adjust(
         self,
@@ -87,15 +84,14 @@ class Bias:
         :param place: Where the text is.
         :param lent: What it has to pay back.
         """
-        ways = self._from(place)
-        discounts = np.minimum(-logs[ways.tokens], ways.lent)
-        kept = totals[ways.tokens] + discounts
+        on, new = self._on(place), self._begin
+        going_on = totals[on.tokens] + np.minimum(-logs[on.tokens], on.lent)
         if self._vocabulary.ends_at(place):
             totals[self._spellings.inside] -= lent
         else:
             totals -= lent
-            kept[ways.is_beginning] -= lent
-        totals[ways.tokens] = kept
+        totals[new.tokens] += np.minimum(-logs[new.tokens], new.lent)
+        totals[on.tokens] = going_on
 
     def go_on(self, place: str, token: int, lent: float, change: float) -> tuple[str, float]:
         """Return where a token leads from a place, and what a text has to pay back there.
@@ -103,40 +99,34 @@ class Bias:
         :param lent: What the text had to pay back before.
         :param change: By how much `adjust` made the token cheaper.
         """
-        ways = self._from(place)
-        to = ways.places.get(token)
-        if to is None:
-            return self.leave(token), 0.0
-        if to.endswith(" ") and self._vocabulary.ends_at(to):
-            return to, 0.0
-        if token in ways.beginning and self._vocabulary.ends_at(place):
+        to = self._step(place, token)
+        if token not in self._on(place).places and self._vocabulary.ends_at(place):
             lent = 0.0  # the phrase before was whole: nothing was paid back
-        return to, lent + change
+        is_over = not to.strip() or (to.endswith(" ") and self._vocabulary.ends_at(to))
+        return to, 0.0 if is_over else lent + change
 
     def walk(self, tokens: Sequence[int]) -> str:
         """Return where a text of these tokens is."""
         place = ""
         for token in tokens:
-            place = self._from(place).places.get(token, self.leave(token))
+            place = self._step(place, token)
         return place
 
-    def leave(self, token: int) -> str:
-        """Return where a token leads that goes along no phrase."""
+    def _step(self, place: str, token: int) -> str:
+        for ways in (self._on(place), self._begin):
+            if token in ways.places:
+                return ways.places[token]
         return " " if self._spellings.of[token].endswith(" ") else ""
 
-    def _from(self, place: str) -> _Ways:
+    @cached_property
+    def _begin(self) -> _Ways:
+        """The tokens that begin a phrase, from anywhere."""
+        return _ways(self._along(" ", begins=True))
+
+    def _on(self, place: str) -> _Ways:
+        """Return the tokens that go on with a phrase."""
         if place not in self._ways:
-            begun = {token: (to, new) for token, to, new in self._along(" ", begins=True)}
-            along = {token: (to, new) for token, to, new in self._along(place)} if place else {}
-            reached = begun | along
-            letters = np.array([new for _, new in reached.values()], np.float32)
-            self._ways[place] = _Ways(
-                np.fromiter(reached, np.int64, len(reached)),
-                np.minimum(letters * _FOR_A_LETTER, _FOR_A_TOKEN).astype(np.float32),
-                {token: to for token, (to, _) in reached.items()},
-                begun.keys() - along.keys(),
-                np.array([token not in along for token in reached], bool),
-            )
+            self._ways[place] = _ways(self._along(place))
         return self._ways[place]
 
     def _along(self, place: str, *, begins: bool = False) -> Iterator[tuple[int, str, int]]:
@@ -156,3 +146,13 @@ class Bias:
                     yield token, to, len(way) - way.count(" ")
             if len(way) < self._spellings.longest:
                 ways += [way + letter for letter in self._vocabulary.nodes.get(to, "")]
+
+
+def _ways(found: Iterable[tuple[int, str, int]]) -> _Ways:
+    ways = {token: (to, letters) for token, to, letters in found}
+    letters = np.array([letters for _, letters in ways.values()], np.float32)
+    return _Ways(
+        np.array(list(ways), np.int64),
+        np.minimum(letters * np.float32(_FOR_A_LETTER), np.float32(_FOR_A_TOKEN)),
+        {token: to for token, (to, _) in ways.items()},
+    )
