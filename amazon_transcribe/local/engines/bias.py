@@ -36,7 +36,7 @@ class Spellings:
         self.tokens: dict[str, list[int]] = {}
         for token, spelling in enumerate(spelled):
             self.tokens.setdefault(spelling, []).append(token)
-        self.longest = max(map(len, self.tokens))
+        self.longest: int = max(map(len, self.tokens))
         inside = np.array([not spelling.startswith(" ") for spelling in spelled])
         inside[end] = False
         self.inside: npt.NDArray[np.bool_] = inside

@@ -132,14 +132,13 @@ class CustomVocabulary:
         items: list[Item] = []
         words = [at for at, item in enumerate(alternative.items) if item.item_type != MARK]
         spelled = [spell(alternative.items[at].content or "").strip() for at in words]
-        open_at: Item | None = None
-        done = 0  # items
+        open_at: int | None = None  # where the next word may still change what is written
+        done = 0  # items of the alternative
         word = 0
         while word < len(words):
             count, written, is_open = self._longest(spelled[word:])
             if is_partial and is_open and open_at is None:
-                open_at = alternative.items[words[word]]
-                done_open = len(items) + words[word] - done
+                open_at = len(items) + words[word] - done
             if not count:
                 word += 1
                 continue
@@ -150,7 +149,7 @@ class CustomVocabulary:
             done, word = end, word + count
         items += alternative.items[done:]
         if open_at is not None:
-            unsettle(items, items[done_open])
+            unsettle(items, items[open_at])
         alternative.items = items
         alternative.transcript = text_of(items)
 
