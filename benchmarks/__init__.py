@@ -22,5 +22,6 @@
 | `speakers` | speaker labels of the local server, on mixed conversations |
 | `latency` | how long finals of live speech take, and how many streams a core recognises |
 | `soak` | half an hour of streams and faults: `make soak` |
+| `vocabulary` | names heard with a custom vocabulary and without, harm and cost |
 | `wer` | word errors of the local server |
 """

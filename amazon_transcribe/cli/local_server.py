@@ -17,7 +17,7 @@ from ..local.constants import (
     PAUSE,
     PAUSES,
 )
-from .arguments import seconds_within, whole
+from .arguments import named_file, seconds_within, whole
 from .errors import Unusable, reason
 
 if TYPE_CHECKING:
@@ -90,6 +90,18 @@ def engine_options(arguments: argparse.Namespace) -> dict[str, Any]:
         check_readable("--script", script)
         chosen["script"] = Path(script)
     return chosen
+
+
+def vocabularies_of(arguments: argparse.Namespace) -> dict[str, Path]:
+    """Return the file of `--vocabulary NAME=FILE`, and leave the name to the service's option."""
+    given = arguments.vocabulary_name
+    if not arguments.local or given is None or "=" not in given:
+        return {}
+    try:
+        arguments.vocabulary_name, path = named_file(given)
+    except argparse.ArgumentTypeError as error:
+        raise Unusable(f"--vocabulary {error}") from error
+    return {arguments.vocabulary_name: path}
 
 
 def check_readable(option: str, path: str) -> None:

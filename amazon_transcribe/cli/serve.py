@@ -83,6 +83,15 @@ Point any client at it:
         help="a vocabulary filter: words and phrases, one a line; may be repeated",
     )
     parser.add_argument(
+        "--vocabulary",
+        action="append",
+        default=[],
+        type=named_file,
+        metavar="NAME=FILE",
+        help="a custom vocabulary: a table with tabs as the service takes it, or a phrase a line; "
+        "may be repeated",
+    )
+    parser.add_argument(
         "--categories",
         type=Path,
         metavar="FILE",
@@ -165,6 +174,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         raise Unusable("--ca-file goes with a throwaway certificate authority, not with --cert")
     for option, pairs in (
         ("--vocabulary-filter", arguments.vocabulary_filter),
+        ("--vocabulary", arguments.vocabulary),
         ("--credentials", arguments.credentials),
     ):
         names = [name for name, _ in pairs]
@@ -208,6 +218,7 @@ async def _serve_until_cancelled(arguments: argparse.Namespace) -> int:
             credentials=known or None,
             faults=[Fault.parse(text) for text in arguments.fault],
             vocabulary_filters=dict(arguments.vocabulary_filter),
+            vocabularies=dict(arguments.vocabulary),
             categories=arguments.categories,
             max_streams=arguments.max_streams,
             max_seconds=arguments.max_seconds,

@@ -47,7 +47,9 @@ SERVICE_OPTIONS = (
     ServiceOption(
         "--stability", "partial_results_stability", "with --stabilize: how much", STABILITY.values
     ),
-    ServiceOption("--vocabulary", "vocabulary_name", "a custom vocabulary", "NAME"),
+    ServiceOption(
+        "--vocabulary", "vocabulary_name", "a custom vocabulary; with --local NAME=FILE", "NAME"
+    ),
     ServiceOption(
         "--vocabularies",
         "vocabulary_names",

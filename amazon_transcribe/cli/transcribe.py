@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 from array import array
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, aclosing
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._protocol.constants import SILENT_SAMPLE
@@ -25,7 +26,13 @@ from .arguments import HelpFormatter, whole
 from .display import Display, Progress
 from .errors import DONE, FAILED, UNUSABLE, Unusable, exit_code, one_line
 from .jobs import Job, jobs_of
-from .local_server import add_engine, check_local, engine_options, start_server
+from .local_server import (
+    add_engine,
+    check_local,
+    engine_options,
+    start_server,
+    vocabularies_of,
+)
 from .output import Output, OutputClosed, OutputFailed, open_output, rescue
 from .service_options import add_service_options, service_parameters, with_flags
 from .signals import run
@@ -218,13 +225,16 @@ def _transcribe(arguments: argparse.Namespace) -> int:
             "--operation call-analytics needs two channels: --channels split, or two recordings"
             " with --sides"
         )
+    vocabularies = vocabularies_of(arguments)
     service_parameters(arguments)  # refuses what does not go together, before anything begins
     interrupts: list[Callable[[], None]] = []
-    return run(_transcribe_all(arguments, interrupts), interrupts)
+    return run(_transcribe_all(arguments, interrupts, vocabularies), interrupts)
 
 
 async def _transcribe_all(
-    arguments: argparse.Namespace, interrupts: list[Callable[[], None]]
+    arguments: argparse.Namespace,
+    interrupts: list[Callable[[], None]],
+    vocabularies: Mapping[str, Path],
 ) -> int:
     jobs = jobs_of(arguments)
     alone = len(jobs) == 1 and arguments.output_dir is None
@@ -235,20 +245,23 @@ async def _transcribe_all(
             task = _Transcription(arguments, display, jobs[0], interrupts)
             with task.output() as output:
                 async with task.audio() as audio:  # before a server is started for it
-                    client = await _connect(arguments, display, stack)
+                    client = await _connect(arguments, display, stack, vocabularies)
                     with display.attached():
                         await task.run(client, audio, output)
             return DONE
         if arguments.record:
             raise Unusable("--record is for one recording")
         to_do = [job for job in jobs if arguments.force or not job.is_done]
-        common = await _connect(arguments, display, stack) if to_do else None
+        common = await _connect(arguments, display, stack, vocabularies) if to_do else None
         stack.enter_context(display.attached())
         return await _Several(arguments, display, jobs, to_do).run(common)
 
 
 async def _connect(
-    arguments: argparse.Namespace, display: Display, stack: AsyncExitStack
+    arguments: argparse.Namespace,
+    display: Display,
+    stack: AsyncExitStack,
+    vocabularies: Mapping[str, Path],
 ) -> TranscribeStreamingClient:
     from ..files import open_client
     from ..limiter import MAX_STREAMS, StreamLimiter
@@ -260,7 +273,9 @@ async def _connect(
         transport = stack.enter_context(recording_transport(arguments.record))
     server = None
     if arguments.local:
-        server = await start_server(stack, page=False, **engine_options(arguments))
+        server = await start_server(
+            stack, page=False, vocabularies=vocabularies, **engine_options(arguments)
+        )
         display.notice(f"local: {server.engine_name} answers")
     return await stack.enter_async_context(
         open_client(

@@ -46,6 +46,7 @@ from .page import BrowserPage
 from .pages import Page, Pages, Route, is_loopback, text
 from .service import TranscriptionService
 from .service.categories import read_categories
+from .service.custom_vocabulary import read_vocabulary
 from .service.records import StreamRecord, StreamRecords, log_end
 from .service.vocabulary import read_phrases
 
@@ -83,6 +84,9 @@ class LocalTranscribe:
     :param max_streams: The most streams at a time, at least 1; None for any number.
     :param vocabulary_filters: The filters by their names: words and phrases, or the path
         of a UTF-8 file with one word or phrase per line.
+    :param vocabularies: The custom vocabularies by their names: phrases with hyphens between
+        their words, or the path of a file in one of the service's formats, a table or a list,
+        of at most 50 KiB. An entry has at most 256 characters.
     :param categories: The categories of call analytics: the phrases of each category by its
         name, or a rules file, see `categories`.
     :param alternatives: The most alternatives of a final result, 1 to 10. The scripted
@@ -103,8 +107,8 @@ class LocalTranscribe:
     :param keep_streams: How many streams of a start are kept in `streams`, the first ones,
         with their results and up to 64 MiB of audio together; none by default.
     :raises ValidationException: for an argument that is not allowed; from `start`, for an
-        engine, script, certificate, filter or rules file that cannot be used, and for TLS
-        where the package that makes certificates is missing.
+        engine, script, certificate, filter, vocabulary or rules file that cannot be used, and
+        for TLS where the package that makes certificates is missing.
     :raises EngineUnavailable: from `start`, when the engine's packages are missing.
     :raises OSError: from `start`, when a port is taken or a file cannot be used.
     :raises SDKError: from `start`, when the server is already running.
@@ -132,6 +136,7 @@ class LocalTranscribe:
         max_seconds: float = MAX_SECONDS,
         max_streams: int | None = None,
         vocabulary_filters: Mapping[str, Iterable[str] | Path | str] | None = None,
+        vocabularies: Mapping[str, Iterable[str] | Path | str] | None = None,
         categories: Mapping[str, Sequence[str]] | Path | str | None = None,
         alternatives: int = 1,
         pause: float = PAUSE,
@@ -169,9 +174,13 @@ class LocalTranscribe:
                 raise ValidationException(
                     f"{option} must be from {least:g} to {most:g} seconds, not {seconds!r}"
                 )
-        for name in vocabulary_filters or ():
-            if problem := NAME.violation(name):
-                raise ValidationException(f"a vocabulary filter's name {problem}")
+        for kind, names in (
+            ("vocabulary filter", vocabulary_filters),
+            ("vocabulary", vocabularies),
+        ):
+            for name in names or ():
+                if problem := NAME.violation(name):
+                    raise ValidationException(f"a {kind}'s name {problem}")
         self.host = host
         self.ca_file = Path(ca_file) if ca_file is not None else None
         self._engine = engine
@@ -182,6 +191,7 @@ class LocalTranscribe:
         self._secrets = dict(credentials) if credentials else {_new_access_key(): _new_secret()}
         self._script = Path(script) if script is not None else None
         self._vocabulary_filters = dict(vocabulary_filters or {})
+        self._vocabularies = dict(vocabularies or {})
         self._categories = categories
         self._faults = Faults(faults)
         self._page = BrowserPage(self._secrets, self._describe)
@@ -339,6 +349,7 @@ class LocalTranscribe:
 
     async def _start(self, cleanup: AsyncExitStack) -> None:
         filters = {name: read_phrases(words) for name, words in self._vocabulary_filters.items()}
+        vocabularies = {name: read_vocabulary(each) for name, each in self._vocabularies.items()}
         categories = self._categories
         if isinstance(categories, (Path, str)):
             categories = read_categories(Path(categories))
@@ -347,7 +358,9 @@ class LocalTranscribe:
             # Reading a model takes a second; the loop goes on meanwhile.
             engine = await asyncio.to_thread(self._load_engine, engine, script=self._script)
             cleanup.callback(engine.close)
-        self._service = self._new_service(engine, vocabulary_filters=filters, categories=categories)
+        self._service = self._new_service(
+            engine, vocabulary_filters=filters, vocabularies=vocabularies, categories=categories
+        )
         cleanup.push_async_callback(self._service.close)
         cleanup.push_async_callback(self._end_streams)
         self._arrivals = Arrivals(self._limits.unproved, self._limits.unproved_of_address)

@@ -494,14 +494,14 @@ REFUSED = [
     ("shape", "member"), REFUSED, ids=lambda of: getattr(of, "model_name", None) or of.__name__
 )
 def test_what_is_not_honoured_is_refused_by_name(shape: type[Struct], member: Member) -> None:
-    assert check_parameters(asking(shape), ENGINE, {}, lenient=False) == []
+    assert check_parameters(asking(shape), ENGINE, {}, {}, lenient=False) == []
     asked = asking(shape, **{member.name: "value"})
     with pytest.raises(BadRequestException, match=f"^{member.model_name}(:| is not supported)"):
-        check_parameters(asked, ENGINE, {}, lenient=False)
-    assert check_parameters(asked, ENGINE, {}, lenient=True) == [member.model_name]
+        check_parameters(asked, ENGINE, {}, {}, lenient=False)
+    assert check_parameters(asked, ENGINE, {}, {}, lenient=True) == [member.model_name]
     for nothing in (None, False):
         asked = asking(shape, **{member.name: nothing})
-        assert check_parameters(asked, ENGINE, {}, lenient=False) == []
+        assert check_parameters(asked, ENGINE, {}, {}, lenient=False) == []
 
 
 def test_what_is_honoured_is_of_the_model() -> None:
@@ -514,7 +514,7 @@ class NextYear(StartStreamTranscriptionRequest, kw_only=True):
 
 def test_next_year_s_parameter_is_refused_without_a_line_of_code() -> None:
     with pytest.raises(BadRequestException, match="^Mood is not supported by the local server$"):
-        check_parameters(asking(NextYear, mood="calm"), ENGINE, {}, lenient=False)
+        check_parameters(asking(NextYear, mood="calm"), ENGINE, {}, {}, lenient=False)
 
 
 class NextYearSettings(MedicalScribePostStreamAnalyticsSettings, kw_only=True):
@@ -600,7 +600,7 @@ def test_the_documentation_lists_what_a_lenient_server_refuses() -> None:
     names = []
     for shape, parameters in REFUSED_ALWAYS:
         with pytest.raises(BadRequestException) as refused:
-            check_parameters(asking(shape, **parameters), ENGINE, {}, lenient=True)
+            check_parameters(asking(shape, **parameters), ENGINE, {}, {}, lenient=True)
         names += re.findall("^[A-Za-z]+", refused.value.message)
     with pytest.raises(BadRequestException) as refused:
         event_mapper("StartCallAnalyticsStreamTranscription", None, Categories({}), None, None)

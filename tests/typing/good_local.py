@@ -36,6 +36,7 @@ async def serve(folder: Path) -> None:
         audio_timeout=0.5,
         max_streams=2,
         vocabulary_filters={"rude": ["word"], "ruder": folder / "words.txt"},
+        vocabularies={"names": ["Ann-Lee"], "units": folder / "units.txt"},
         categories={"Praise": ["thank you"]},
         alternatives=3,
         lenient=True,

@@ -8,6 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 from ...exceptions import SDKError, missing_extra
 from ...transcription import Result
 from ..constants import LONGEST_SEGMENT, PAUSE
+from .vocabulary import Vocabulary
 
 __all__ = [
     "Engine",
@@ -16,7 +17,9 @@ __all__ = [
     "Recognition",
     "RecognitionOptions",
     "Stability",
+    "TakesVocabularies",
     "TellsSpeakers",
+    "takes_vocabularies",
     "tells_speakers",
 ]
 
@@ -62,6 +65,8 @@ class RecognitionOptions:
     :param pause: Seconds without speech that end a segment.
     :param longest_segment: Seconds after which a segment is cut, paused or not.
     :param language_code: The language, one of the engine's `languages`.
+    :param vocabulary: Phrases to expect. Only asked of an engine that `TakesVocabularies`, and
+        the server writes them as they are to be written, whatever their case.
     """
 
     sample_rate: int
@@ -72,6 +77,7 @@ class RecognitionOptions:
     pause: float = PAUSE
     longest_segment: float = LONGEST_SEGMENT
     language_code: str = "en-US"
+    vocabulary: Vocabulary | None = None
 
 
 class Recognition(Protocol):
@@ -155,3 +161,21 @@ def tells_speakers(engine: Engine) -> bool:
     :param engine: The engine.
     """
     return isinstance(engine, TellsSpeakers) and engine.tells_speakers
+
+
+@runtime_checkable
+class TakesVocabularies(Protocol):
+    """An engine that can expect the phrases of a vocabulary; one without the property cannot."""
+
+    @property
+    def takes_vocabularies(self) -> bool:
+        """Whether it can do so here."""
+        ...
+
+
+def takes_vocabularies(engine: Engine) -> bool:
+    """Tell whether an engine can expect the phrases of a vocabulary, here and now.
+
+    :param engine: The engine.
+    """
+    return isinstance(engine, TakesVocabularies) and engine.takes_vocabularies

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from .bias import Bias
+
 __all__ = ["UNLIKELY", "Follow", "search"]
 
 UNLIKELY = math.log(10_000)
@@ -29,12 +31,16 @@ class _Beam:
     :param likelihoods: Their likelihoods.
     :param score: The log-likelihood of the text.
     :param letters: What it spells.
+    :param place: The beginning of a phrase that it has come to.
+    :param lent: What the tokens since then have cost less, to be paid back without its end.
     """
 
     tokens: list[int]
     likelihoods: list[float]
     score: float
     letters: bytes
+    place: str = ""
+    lent: float = 0.0
 
 
 def search(
@@ -45,6 +51,8 @@ def search(
     end: int,
     width: int,
     most_tokens: int,
+    bias: Bias | None = None,
+    place: str = "",
 ) -> list[tuple[list[int], list[float]]]:
     """Return whole texts, likeliest first: their tokens and the tokens' likelihoods.
 
@@ -57,13 +65,18 @@ def search(
     :param end: The token behind a whole text.
     :param width: How many texts are followed at a time and returned, at most.
     :param most_tokens: The longest text, its end included.
+    :param bias: Lends to the tokens along the phrases of a vocabulary.
+    :param place: The beginning of a phrase that all texts have come to.
     """
-    beams = [_Beam([], [], 0.0, b"")]
+    beams = [_Beam([], [], 0.0, b"", place)]
     newest, rows = [start], [0]
     whole: dict[bytes, _Beam] = {}  # by their letters
     for _ in range(most_tokens):
         logs = follow(newest, rows)
         totals = logs + np.array([[beam.score] for beam in beams], np.float32)
+        if bias is not None:
+            for beam, log, total in zip(beams, logs, totals, strict=True):
+                bias.adjust(total, log, beam.place, beam.lent)
         # Every token makes a text less likely: a text that is behind now stays behind.
         ranked = sorted((beam.score for beam in whole.values()), reverse=True)
         floor = max([float(np.max(totals)), *ranked[:1]]) - UNLIKELY
@@ -81,8 +94,15 @@ def search(
                 continue
             letters = beam.letters + letters_of(token)
             if letters not in grown and len(grown) < width:
-                likelihoods = [*beam.likelihoods, math.exp(logs[row, token])]
-                grown[letters] = _Beam([*beam.tokens, token], likelihoods, score, letters), row
+                log = float(logs[row, token])
+                next_beam = _Beam(
+                    [*beam.tokens, token], [*beam.likelihoods, math.exp(log)], score, letters
+                )
+                if bias is not None:
+                    change = score - beam.score - log
+                    place, lent = bias.go_on(beam.place, token, beam.lent, change)
+                    next_beam = replace(next_beam, place=place, lent=lent)
+                grown[letters] = next_beam, row
         if not grown:
             break
         beams = [beam for beam, _ in grown.values()]

@@ -11,8 +11,9 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +23,13 @@ from msgspec.structs import replace
 from .alignment import Aligner, load_aligner, spread
 from .base import Recognition, RecognitionOptions
 from .beams import search
+from .bias import Bias, Spellings
 from .resample import SAMPLE_RATE, Samples
 from .results import Word, has_period, split_mark
 from .segmented import SegmentedRecognition
 from .segments import has_voice
 from .speaker_models import find_speaker_models
+from .vocabulary import Vocabulary, spell
 
 __all__ = ["MoonshineEngine", "load"]
 
@@ -39,6 +42,7 @@ _TOKENS_PER_SECOND = 6.5  # more is a loop, not speech (the model's authors' bou
 _HEADS, _HEAD_SIZE = 8, 36
 
 _MARKS = b".,?!;:"
+_SPECIAL = re.compile(rb"<.*>")
 _NO_LETTERS = re.compile(rb"[^a-z0-9\x80-\xff]+")
 
 # On breath, noise and music the model invents text: a few unlikely tokens, far fewer than
@@ -50,6 +54,8 @@ _RATE_SECONDS = 2.0  # shorter segments may have fewer
 _LONGEST_LOOP = 24  # tokens
 _LAST_LATIN_LETTER = "\u024f"  # the model writes others only where nothing was said
 _LEAST_SECONDS = 0.2  # the encoder takes no less
+
+_BEAMS = 6  # with a vocabulary
 
 
 def load() -> MoonshineEngine:
@@ -76,6 +82,7 @@ class MoonshineEngine:
     name = "Moonshine tiny-en"
     languages: tuple[str, ...] = ("en-US",)
     quick = False
+    takes_vocabularies = True
 
     @property
     def tells_speakers(self) -> bool:
@@ -90,7 +97,8 @@ class MoonshineEngine:
         """Begin a stream."""
         if self._model is None:
             raise RuntimeError("the engine is closed")
-        return SegmentedRecognition(options, _Decoder(self._model, self._aligner))
+        decoder = _Decoder(self._model, self._aligner, options.vocabulary)
+        return SegmentedRecognition(options, decoder)
 
     def close(self) -> None:
         """Release the model; streams that are still open keep it until they end."""
@@ -118,9 +126,12 @@ class _Decoder:
 
     incremental = False
 
-    def __init__(self, model: Model, aligner: Aligner | None) -> None:
+    def __init__(
+        self, model: Model, aligner: Aligner | None, vocabulary: Vocabulary | None
+    ) -> None:
         self._model = model
         self._aligner = aligner
+        self._bias = Bias(vocabulary, model.spellings) if vocabulary is not None else None
         self.begin()
 
     def begin(self) -> None:
@@ -132,17 +143,24 @@ class _Decoder:
         if seconds < _LEAST_SECONDS:
             return []
         kept = self._spelling[:keep]
+        forced = self._tokens[: kept[-1].body_end] if kept else []
+        following = self._model.may_follow(kept[-1].text) if kept else None
+        heard = self._model.encode(_as_wave(samples))
         tokens, likelihoods = self._model.decode(
-            _as_wave(samples),
-            draft=self._tokens,
-            forced=kept[-1].body_end if kept else 0,
-            following=self._model.may_follow(kept[-1].text) if kept else None,
+            heard, draft=self._tokens, forced=len(forced), following=following
         )
-        self._tokens = tokens
-        self._spelling = list(self._model.spell(tokens, likelihoods))
-        if not keep and not _is_speech(samples, likelihoods, self._spelling):
-            return []
-        return _estimate_times(self._spelling, seconds)
+        spelling = list(self._model.spell(tokens, likelihoods))
+        # Judged without the vocabulary, which would make names of noise.
+        is_speech = bool(keep) or _is_speech(samples, likelihoods, spelling)
+        if self._bias is not None and is_speech:
+            found = self._model.search(
+                heard, _BEAMS, bias=self._bias, forced=forced, following=following
+            )
+            if found:
+                tokens, likelihoods = found[0]
+                spelling = list(self._model.spell(tokens, likelihoods))
+        self._tokens, self._spelling = tokens, spelling
+        return _estimate_times(spelling, seconds) if is_speech else []
 
     def final(self, samples: Samples, keep: int) -> list[Word]:
         if not keep:
@@ -156,7 +174,9 @@ class _Decoder:
         return [replace(w, start=a, end=b) for w, (a, b) in zip(words, times, strict=True)]
 
     def readings(self, samples: Samples, count: int) -> Iterator[list[Word]]:
-        for tokens, likelihoods in self._model.search(_as_wave(samples), count + 1):
+        heard = self._model.encode(_as_wave(samples))
+        width = count + 1 if self._bias is None else max(count + 1, _BEAMS)
+        for tokens, likelihoods in self._model.search(heard, width, bias=self._bias):
             spelling = list(self._model.spell(tokens, likelihoods))
             if not _is_foreign(spelling):
                 yield _estimate_times(spelling, len(samples) / SAMPLE_RATE)
@@ -194,6 +214,17 @@ def _estimate_times(spelling: Sequence[_Spelling], seconds: float) -> list[Word]
     ]
 
 
+class Heard(NamedTuple):
+    """What the encoder makes of a segment.
+
+    :param features: What the decoder reads.
+    :param most_tokens: The most tokens that speech of its length has.
+    """
+
+    features: _Array
+    most_tokens: int
+
+
 class Model:
     """The network and its vocabulary; safe to use from several threads.
 
@@ -223,9 +254,26 @@ class Model:
         self._marks: _Mask = marks
         self._periods: _Mask = np.array([token[:1] == b"." for token in self._vocabulary])
 
+    @cached_property
+    def spellings(self) -> Spellings:
+        """What the tokens spell, for the bias towards vocabularies."""
+        texts = (self._bytes(token) for token in range(len(self._vocabulary)))
+        spelled = ["\0" if _SPECIAL.fullmatch(text) else spell(_as_text(text)) for text in texts]
+        return Spellings(spelled, _END)
+
+    def encode(self, audio: _Array) -> Heard:
+        """Run the encoder.
+
+        :param audio: The segment at 16 kHz, -1 to 1.
+        """
+        batch = audio[None, :]
+        mask = np.ones(batch.shape, np.int64)
+        (features,) = self._encoder.run(None, {"input_values": batch, "attention_mask": mask})
+        return Heard(features, _most_tokens(audio))
+
     def decode(
         self,
-        audio: _Array,
+        heard: Heard,
         *,
         draft: Sequence[int] = (),
         forced: int = 0,
@@ -233,16 +281,16 @@ class Model:
     ) -> tuple[list[int], list[float]]:
         """Return the most likely tokens, chosen one by one, and their likelihoods.
 
-        :param audio: The segment at 16 kHz, -1 to 1.
+        :param heard: The segment.
         :param draft: The tokens of an earlier hypothesis. They are checked in one run of
             the decoder; only what differs is decoded token by token. Except for
             rounding, the result is the same without them.
         :param forced: How many tokens of the draft are kept, likely or not.
         :param following: Which tokens may follow the forced ones.
         """
-        limit = max(forced + 1, _most_tokens(audio))
+        limit = max(forced + 1, heard.most_tokens)
         draft = list(draft[: limit - 1])
-        features = self._encode(audio)
+        features = heard.features
         (scores,), past = self._step(features, [[_START, *draft]], self._nothing_past())
         tokens: list[int] = []
         likelihoods: list[float] = []
@@ -279,40 +327,62 @@ class Model:
         length = max(forced, _loop_start(tokens))
         return tokens[:length], likelihoods[:length]
 
-    def search(self, audio: _Array, width: int) -> list[tuple[list[int], list[float]]]:
+    def search(
+        self,
+        heard: Heard,
+        width: int,
+        *,
+        bias: Bias | None = None,
+        forced: Sequence[int] = (),
+        following: _Mask | None = None,
+    ) -> list[tuple[list[int], list[float]]]:
         """Return likely texts, likeliest first; see `beams.search`.
 
-        :param audio: The segment at 16 kHz, -1 to 1.
+        :param heard: The segment.
         :param width: How many texts are followed at a time.
+        :param bias: Towards the phrases of a vocabulary.
+        :param forced: The tokens with which every text begins.
+        :param following: Which tokens may follow these.
         :returns: Tokens and their likelihoods.
         """
-        features = self._encode(audio)
         past = self._nothing_past()
+        known: list[float] = []  # likelihoods of the forced tokens
+        if forced:
+            (scores,), past = self._step(heard.features, [[_START, *forced[:-1]]], past)
+            logs = _log_likelihoods(scores)
+            known = [math.exp(row[token]) for row, token in zip(logs, forced, strict=True)]
 
         def follow(newest: list[int], rows: list[int]) -> _Array:
-            nonlocal past
+            nonlocal past, following
             past = [  # the encoder's keys and values serve all rows
                 values if ".encoder." in name else values[rows]
                 for name, values in zip(self._past_names, past, strict=True)
             ]
-            scores, past = self._step(features, [[token] for token in newest], past)
-            return _log_likelihoods(scores[:, -1])
+            scores, past = self._step(heard.features, [[token] for token in newest], past)
+            logs = _log_likelihoods(scores[:, -1])
+            if following is not None:
+                logs = np.where(following, logs, -np.inf)
+                following = None
+            return logs
 
-        return search(
+        texts = search(
             follow,
             self._letters,
-            start=_START,
+            start=forced[-1] if forced else _START,
             end=_END,
             width=width,
-            most_tokens=_most_tokens(audio),
+            most_tokens=max(1, heard.most_tokens - len(forced)),
+            bias=bias,
+            place=bias.walk(forced) if bias else "",
         )
+        return [([*forced, *tokens], known + likelihoods) for tokens, likelihoods in texts]
 
     def spell(self, tokens: Sequence[int], likelihoods: Sequence[float]) -> Iterator[_Spelling]:
         """Return the words that the tokens spell."""
         starts = [n for n, t in enumerate(tokens) if n == 0 or self._opens_word(t)]
         for start, end in zip(starts, [*starts[1:], len(tokens)], strict=True):
             pieces = [self._bytes(token) for token in tokens[start:end]]
-            whole = b"".join(pieces).replace(_WORD_START, b" ").decode(errors="replace").strip()
+            whole = _as_text(b"".join(pieces)).strip()
             text, mark = split_mark(whole)
             body_end, over = end, len(mark)
             while over > 0 and self._marks[tokens[body_end - 1]]:
@@ -327,13 +397,6 @@ class Model:
         if has_period(text):
             following = following & ~self._periods
         return following
-
-    def _encode(self, audio: _Array) -> _Array:
-        batch = audio[None, :]
-        mask = np.ones(batch.shape, np.int64)
-        features: _Array
-        (features,) = self._encoder.run(None, {"input_values": batch, "attention_mask": mask})
-        return features
 
     def _nothing_past(self) -> list[_Array]:
         return [np.zeros((1, _HEADS, 0, _HEAD_SIZE), np.float32)] * len(self._past_names)
@@ -377,6 +440,10 @@ def _log_likelihoods(scores: _Array) -> _Array:
     scores = scores - np.max(scores, axis=-1, keepdims=True)
     logs: _Array = scores - np.log(np.sum(np.exp(scores), axis=-1, keepdims=True))
     return logs
+
+
+def _as_text(pieces: bytes) -> str:
+    return pieces.replace(_WORD_START, b" ").decode(errors="replace")
 
 
 def _most_tokens(audio: _Array) -> int:

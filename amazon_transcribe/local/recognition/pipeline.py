@@ -12,6 +12,7 @@ from ...transcription import Result
 from ..constants import LONGEST_SEGMENT, PAUSE
 from ..engines import Engine, Recognition, RecognitionOptions
 from ..engines.base import Hurried, Stability
+from ..engines.vocabulary import Vocabulary
 from .decoders import BLOCK_SECONDS, open_decoder
 
 __all__ = ["CHANNELS", "ChannelRecognition", "Pipeline", "PipelineOptions"]
@@ -37,6 +38,7 @@ class PipelineOptions:
     :param pause: Seconds without speech that end a segment.
     :param longest_segment: Seconds after which a segment is cut, paused or not.
     :param language_code: The language, one of the engine's.
+    :param vocabulary: Phrases to expect.
     """
 
     encoding: str
@@ -49,6 +51,7 @@ class PipelineOptions:
     pause: float = PAUSE
     longest_segment: float = LONGEST_SEGMENT
     language_code: str = "en-US"
+    vocabulary: Vocabulary | None = None
 
 
 class Pipeline:
@@ -71,6 +74,7 @@ class Pipeline:
             pause=options.pause,
             longest_segment=options.longest_segment,
             language_code=options.language_code,
+            vocabulary=options.vocabulary,
         )
         self._recognition: Recognition = (
             ChannelRecognition(lambda: engine.open(recognition), self._decoder.sample_rate)

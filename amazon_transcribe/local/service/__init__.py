@@ -28,11 +28,13 @@ from ...model import MedicalScribeConfigurationEvent
 from ...transcription import Result
 from ..constants import LONGEST_SEGMENT, MAX_SECONDS, PAUSE
 from ..engines import Engine
+from ..engines.vocabulary import Vocabulary
 from ..exchange import CLOSE_TIMEOUT, LINGER_TIMEOUT, WRITE_TIMEOUT, Exchange
 from ..log import logger
 from ..recognition.pipeline import Pipeline
 from .admission import Admission, AudioTimer, Lease
 from .categories import Categories
+from .custom_vocabulary import CustomVocabulary
 from .events import SEVERAL_ALTERNATIVES, EventMapper, empty_event, event_mapper
 from .histogram import Histogram
 from .operations import OPERATIONS
@@ -41,6 +43,7 @@ from .parameters import (
     keywords_of,
     open_filter,
     open_privacy,
+    open_vocabulary,
     pipeline_options,
 )
 from .phrases import Phrases
@@ -67,6 +70,7 @@ class TranscriptionService:
     :param max_seconds: The longest audio of a stream.
     :param max_streams: How many streams there may be at a time; None for any number.
     :param vocabulary_filters: The words and phrases of each filter by its name.
+    :param vocabularies: The custom vocabularies by their names.
     :param categories: The phrases of each category by its name.
     :param alternatives: The most alternatives of a final result.
     :param pause: Seconds without speech that end a segment.
@@ -87,6 +91,7 @@ class TranscriptionService:
         max_seconds: float = MAX_SECONDS,
         max_streams: int | None = None,
         vocabulary_filters: Mapping[str, Sequence[str]] | None = None,
+        vocabularies: Mapping[str, Vocabulary] | None = None,
         categories: Mapping[str, Sequence[str]] | None = None,
         alternatives: int = 1,
         pause: float = PAUSE,
@@ -101,6 +106,7 @@ class TranscriptionService:
         self._max_seconds = max_seconds
         self._admission = Admission(max_streams)
         self._filters = {n: Phrases(words) for n, words in (vocabulary_filters or {}).items()}
+        self._vocabularies = vocabularies or {}
         self._categories = Categories(categories or {})
         self._alternatives = alternatives
         self._pause = pause
@@ -237,7 +243,12 @@ class TranscriptionService:
     def _check_parameters(self, shape: Struct, unknown: Sequence[str] = ()) -> None:
         """Check a request or a configuration; see `parameters`."""
         ignored = check_parameters(
-            shape, self.engine, self._filters, lenient=self._lenient, unknown=unknown
+            shape,
+            self.engine,
+            self._filters,
+            self._vocabularies,
+            lenient=self._lenient,
+            unknown=unknown,
         )
         self._log_ignored_once("ignoring unsupported parameters (lenient): %s", ignored)
 
@@ -318,10 +329,18 @@ class TranscriptionService:
                 self._scribe.configure(session.session_id, configuration)
         vocabulary_filter = open_filter(session.request, configuration, self._filters)
         privacy = open_privacy(session.request, configuration)
-        to_events = event_mapper(
-            session.operation.name, configuration, self._categories, privacy, vocabulary_filter
+        vocabulary = open_vocabulary(
+            session.request, configuration, self.engine, self._vocabularies
         )
-        options = pipeline_options(session.request, configuration, self.engine)
+        to_events = event_mapper(
+            session.operation.name,
+            configuration,
+            self._categories,
+            privacy,
+            vocabulary_filter,
+            None if vocabulary is None else CustomVocabulary(vocabulary),
+        )
+        options = pipeline_options(session.request, configuration, self.engine, vocabulary)
         options = replace(options, pause=self._pause, longest_segment=self._longest_segment)
         if session.operation.name in SEVERAL_ALTERNATIVES:
             options = replace(options, alternatives=self._alternatives)

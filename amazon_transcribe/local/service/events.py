@@ -23,6 +23,7 @@ from ...model import (
 )
 from ...transcription import Alternative, Entity, Result, Transcript, TranscriptEvent
 from .categories import Categories, millis
+from .custom_vocabulary import CustomVocabulary
 from .privacy import Privacy
 from .vocabulary import VocabularyFilter
 
@@ -38,12 +39,32 @@ def event_mapper(
     categories: Categories,
     privacy: Privacy | None,
     vocabulary_filter: VocabularyFilter | None,
+    vocabulary: CustomVocabulary | None = None,
 ) -> EventMapper:
     """Return what turns a stream's results into its events.
 
     :param operation: The operation's name.
     :raises BadRequestException: for a configuration that the operation needs and has not.
     """
+    to_events = _treated(operation, configuration, categories, privacy, vocabulary_filter)
+    if vocabulary is None:
+        return to_events
+    return lambda result: to_events(vocabulary.apply(result))
+
+
+def empty_event(operation: str) -> BaseEvent:
+    """Return an event of an operation without a word in it, as a sign of life."""
+    return _EMPTY[operation]
+
+
+def _treated(
+    operation: str,
+    configuration: Any,
+    categories: Categories,
+    privacy: Privacy | None,
+    vocabulary_filter: VocabularyFilter | None,
+) -> EventMapper:
+    """Return what turns results into events that tell only what they may."""
     if operation == "StartCallAnalyticsStreamTranscription":
         return _call_events(configuration, categories, privacy, vocabulary_filter)
     to_events = _EVENTS[operation]
@@ -55,11 +76,6 @@ def event_mapper(
         return to_events(result) if has_words else []
 
     return to_treated_events
-
-
-def empty_event(operation: str) -> BaseEvent:
-    """Return an event of an operation without a word in it, as a sign of life."""
-    return _EMPTY[operation]
 
 
 def _treat(

@@ -10,7 +10,8 @@ from msgspec import Struct
 from ..._protocol.constraints import Member, members_of
 from ...exceptions import BadRequestException
 from ..engines import Engine
-from ..engines.base import tells_speakers
+from ..engines.base import takes_vocabularies, tells_speakers
+from ..engines.vocabulary import Vocabulary
 from ..recognition.decoders import unsupported_reason
 from ..recognition.pipeline import CHANNELS, PipelineOptions
 from .phrases import Phrases
@@ -24,6 +25,7 @@ __all__ = [
     "keywords_of",
     "open_filter",
     "open_privacy",
+    "open_vocabulary",
     "pipeline_options",
 ]
 
@@ -46,7 +48,6 @@ resumed here at any time. The last line is about a scribe's notes: GetMedicalScr
 repeats it, and says that no notes are written.
 """
 
-_VOCABULARIES = ("VocabularyName", "VocabularyNames")
 _FILTERS = ("VocabularyFilterName", "VocabularyFilterNames")
 _TWO_CHANNELS = ("EnableChannelIdentification", "ChannelDefinitions")
 
@@ -55,6 +56,7 @@ def check_parameters(
     shape: Struct,
     engine: Engine,
     filters: Mapping[str, Phrases],
+    vocabularies: Mapping[str, Vocabulary],
     *,
     lenient: bool,
     unknown: Sequence[str] = (),
@@ -63,6 +65,7 @@ def check_parameters(
 
     :param shape: The request or the configuration, of any operation.
     :param filters: The known vocabulary filters.
+    :param vocabularies: The known custom vocabularies.
     :param lenient: Ignore what the local server cannot do, instead of refusing it.
     :param unknown: The names of what came besides and is not in the service model.
     :returns: The service's names of the parameters that are ignored.
@@ -82,7 +85,7 @@ def check_parameters(
                 f"{parameter}: the vocabulary filter {name!r} couldn't be found. Check the"
                 " vocabulary filter name and try your request again."
             )
-    unsupported = dict(_unsupported(parameters, engine))
+    unsupported = dict(_unsupported(parameters, engine, vocabularies))
     unsupported |= {name: _not_supported(name) for name in unknown}
     if unsupported and not lenient:
         raise BadRequestException(next(iter(unsupported.values())))
@@ -95,7 +98,10 @@ def keywords_of(request: Struct) -> dict[str, Any]:
 
 
 def pipeline_options(
-    request: Struct, configuration: Struct | None, engine: Engine
+    request: Struct,
+    configuration: Struct | None,
+    engine: Engine,
+    vocabulary: Vocabulary | None,
 ) -> PipelineOptions:
     """Return the options of the pipeline for a request and its configuration, if any.
 
@@ -110,6 +116,7 @@ def pipeline_options(
         stabilize="EnablePartialResultsStabilization" in parameters,
         stability=parameters.get("PartialResultsStability", "high"),
         speakers="ShowSpeakerLabel" in parameters and tells_speakers(engine),
+        vocabulary=vocabulary,
     )
 
 
@@ -121,6 +128,18 @@ def open_filter(
     lists = [filters[name] for _, name in _filter_names(parameters)]
     method = parameters.get("VocabularyFilterMethod", DEFAULT_METHOD)
     return VocabularyFilter(lists, method) if lists else None
+
+
+def open_vocabulary(
+    request: Struct,
+    configuration: Struct | None,
+    engine: Engine,
+    vocabularies: Mapping[str, Vocabulary],
+) -> Vocabulary | None:
+    """Return the custom vocabulary that a request or its configuration names, if any."""
+    parameters = _parameters_of(request) | _parameters_of(configuration)
+    name = parameters.get("VocabularyName", "")
+    return vocabularies.get(name) if takes_vocabularies(engine) else None
 
 
 def open_privacy(request: Struct, configuration: Struct | None) -> Privacy | None:
@@ -146,7 +165,9 @@ def _set_members(shape: Struct) -> Iterator[tuple[Member, Any]]:
             yield member, value
 
 
-def _unsupported(parameters: Mapping[str, Any], engine: Engine) -> Iterator[tuple[str, str]]:
+def _unsupported(
+    parameters: Mapping[str, Any], engine: Engine, vocabularies: Mapping[str, Vocabulary]
+) -> Iterator[tuple[str, str]]:
     """Yield what the local server cannot do: the parameter, and a sentence."""
     for name, value in parameters.items():
         if name == "LanguageCode" and value not in engine.languages:
@@ -155,12 +176,16 @@ def _unsupported(parameters: Mapping[str, Any], engine: Engine) -> Iterator[tupl
                 f"{name}: {engine.name} understands {', '.join(engine.languages)} only,"
                 f" not {value}",
             )
-        elif name in _VOCABULARIES:
-            yield (
-                name,
-                f"{name}: the vocabulary {', '.join(map(repr, _listed(value)))} couldn't be"
-                " found: the local server has no custom vocabularies",
-            )
+        elif name == "VocabularyName":
+            if value not in vocabularies:
+                yield (
+                    name,
+                    f"{name}: the vocabulary {value!r} couldn't be found. Check the vocabulary"
+                    " name and try your request again. The local server knows those of"
+                    " --vocabulary NAME=FILE",
+                )
+            elif not takes_vocabularies(engine):
+                yield name, f"{name}: {engine.name} takes no custom vocabularies"
         elif name == "ShowSpeakerLabel":
             if not tells_speakers(engine):
                 yield name, f"{name}: {engine.name} cannot tell speakers apart here"

@@ -14,7 +14,7 @@ from ...exceptions import ValidationException
 from ...transcription import Alternative, Item, Result
 from .phrases import Phrases
 
-__all__ = ["DEFAULT_METHOD", "MARK", "VocabularyFilter", "read_phrases", "text_of"]
+__all__ = ["DEFAULT_METHOD", "MARK", "VocabularyFilter", "read_phrases", "text_of", "unsettle"]
 
 DEFAULT_METHOD = "mask"
 """The method of a filter when the request names none."""
@@ -87,10 +87,10 @@ class VocabularyFilter:
                     item.vocabulary_filter_match = True
             if is_partial and (count := phrases.open_end(words)):
                 # The next word may complete a phrase that these words begin.
-                _unsettle(items, spoken[-count])
+                unsettle(items, spoken[-count])
 
 
-def _unsettle(items: list[Item], first: Item) -> None:
+def unsettle(items: list[Item], first: Item) -> None:
     """Mark an item and those after it as not stable, where the stream is stabilised."""
     at = next(number for number, item in enumerate(items) if item is first)
     for item in items[at:]:
