@@ -35,10 +35,11 @@ def read_vocabulary(source: Iterable[str] | Path | str) -> Vocabulary:
         the message has the file and the line.
     """
     if isinstance(source, (Path, str)):
-        data = Path(source).read_bytes()
+        with Path(source).open("rb") as file:
+            data = file.read(_LARGEST_FILE + 1)  # it may have no end
         if len(data) > _LARGEST_FILE:
             raise ValidationException(
-                f"{source}: a vocabulary has {_LARGEST_FILE:,} bytes at most, not {len(data):,}"
+                f"{source}: a vocabulary has {_LARGEST_FILE:,} bytes at most, and this has more"
             )
         try:
             lines = data.decode("utf-8-sig").split("\n")

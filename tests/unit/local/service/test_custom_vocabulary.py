@@ -63,7 +63,7 @@ def test_a_list(tmp_path: Path) -> None:
         ("Ann\tx", "line 1: 2 cells .* where there are 1 columns"),
         ("\n \n", "there is no phrase"),
         ("Phrase\tDisplayAs\n", "there is no phrase"),
-        ("Ann\n" * 13_000, "51,200 bytes at most, not 52,000"),
+        ("Ann\n" * 13_000, "51,200 bytes at most, and this has more"),
         (b"\xff", "not UTF-8"),
     ],
 )
