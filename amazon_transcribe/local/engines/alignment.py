@@ -14,9 +14,9 @@ from threading import Lock
 from typing import Any
 
 from .resample import SAMPLE_RATE, Samples
-from .results import ABBREVIATIONS
+from .results import ABBREVIATIONS, spread
 
-__all__ = ["Aligner", "load_aligner", "pronounce", "spoken", "spread"]
+__all__ = ["Aligner", "load_aligner", "pronounce", "spoken"]
 
 _FRAMES_PER_SECOND = 100
 _CHUNK = SAMPLE_RATE // 10  # samples; PocketSphinx holds the GIL: 1 ms for each chunk
@@ -146,18 +146,6 @@ class Aligner:
         left = text[len(found) :]
         found += spread(left, found[-1][1], len(samples) / SAMPLE_RATE)
         return found
-
-
-def spread(words: Sequence[str], start: float, end: float) -> list[tuple[float, float]]:
-    """Share a stretch of time out among words in proportion to their letters."""
-    letters = sum(len(word) + 1 for word in words)
-    times, at = [], 0
-    for word in words:
-        begin, at = at, at + len(word) + 1
-        times.append(
-            (start + (end - start) * begin / letters, start + (end - start) * at / letters)
-        )
-    return times
 
 
 def spoken(word: str) -> Iterator[str]:

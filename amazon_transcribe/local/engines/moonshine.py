@@ -20,12 +20,12 @@ import numpy.typing as npt
 import onnxruntime
 from msgspec.structs import replace
 
-from .alignment import Aligner, load_aligner, spread
+from .alignment import Aligner, load_aligner
 from .base import Recognition, RecognitionOptions
 from .beams import search
 from .bias import Bias, Spellings
 from .resample import SAMPLE_RATE, Samples
-from .results import Word, has_period, split_mark
+from .results import Word, has_period, split_mark, spread
 from .segmented import SegmentedRecognition
 from .segments import has_voice
 from .speaker_models import find_speaker_models

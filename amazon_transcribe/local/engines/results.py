@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ...transcription import Alternative, Item, Result
 
-__all__ = ["ABBREVIATIONS", "Word", "build_result", "has_period", "split_mark"]
+__all__ = ["ABBREVIATIONS", "Word", "build_result", "has_period", "split_mark", "spread"]
 
 _WORD = re.compile(r"(?P<text>.*?)(?P<mark>[.,?!;:]*)", re.DOTALL)
 _INITIALS = re.compile(r"(?:[A-Za-z]\.){2,}")
@@ -134,3 +134,15 @@ def split_mark(word: str) -> tuple[str, str]:
 def has_period(text: str) -> bool:
     """Tell whether a period behind this text would belong to it, as in `Mr.` and `U.S.`"""
     return text in ABBREVIATIONS or _INITIALS.fullmatch(f"{text}.") is not None
+
+
+def spread(words: Sequence[str], start: float, end: float) -> list[tuple[float, float]]:
+    """Share a stretch of time out among words in proportion to their letters."""
+    letters = sum(len(word) + 1 for word in words)
+    times, at = [], 0
+    for word in words:
+        begin, at = at, at + len(word) + 1
+        times.append(
+            (start + (end - start) * begin / letters, start + (end - start) * at / letters)
+        )
+    return times

@@ -18,10 +18,9 @@ from typing import Any
 import pocketsphinx
 from msgspec.structs import replace
 
-from .alignment import spread
 from .base import Recognition, RecognitionOptions
 from .resample import SAMPLE_RATE, Samples
-from .results import Word
+from .results import Word, spread
 from .segmented import SegmentedRecognition
 from .speaker_models import find_speaker_models
 

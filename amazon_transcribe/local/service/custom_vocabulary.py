@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from ...exceptions import ValidationException
 from ...transcription import Alternative, Item, Result
-from ..engines.alignment import spread
+from ..engines.results import spread
 from ..engines.vocabulary import Vocabulary, spell
 from .vocabulary import MARK, text_of, unsettle
 

@@ -13,9 +13,9 @@ from amazon_transcribe.local.engines.alignment import (
     pronounce,
     pronunciations,
     spoken,
-    spread,
 )
 from amazon_transcribe.local.engines.resample import Samples
+from amazon_transcribe.local.engines.results import spread
 from tests.support.recordings import read_recording
 
 TEXT = "And Mr. John Dashwood had then leisure to consider how much"
