@@ -413,7 +413,7 @@ def circumstances(peers: list[str], rounds: int) -> dict[str, object]:
                 f"print(m.version({name!r}), 'on CPython', p.python_version())"
             )
             versions[peer] = subprocess.check_output(
-                [environment(peer, packages), "-c", code], encoding="utf-8"
+                [environment(peer, packages), "-I", "-c", code], encoding="utf-8"
             ).strip()
     return {
         "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
