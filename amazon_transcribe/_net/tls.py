@@ -11,7 +11,8 @@ from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ..exceptions import ConnectException
+from ..exceptions import ConnectException, ValidationException
+from .named_files import check_file
 from .origin import Origin
 
 
@@ -98,9 +99,13 @@ def default_context() -> ssl.SSLContext:
 def _context_of(bundle: str | None, cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
     """Make the context for these values of the variables, once."""
     try:
+        for file in filter(None, (bundle, cert_file)):
+            check_file(file)
         context = ssl.create_default_context()
         if bundle:
             context.load_verify_locations(bundle)
+    except ValidationException as error:
+        raise ConnectException(f"the authorities do not load: {error}") from error
     except OSError as error:
         raise ConnectException(
             f"the authorities in AWS_CA_BUNDLE={bundle} do not load: {error}"

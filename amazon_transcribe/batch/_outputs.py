@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from .._net.named_files import NO_FILE, is_no_file
 from ._errors import BatchException
 from ._sources import LONGEST_LINE
 
@@ -119,8 +120,8 @@ def _lines(path: Path) -> Iterator[bytes]:
     """Yield a manifest's lines, one that is too long in pieces."""
     if not path.exists():
         return
-    if not path.is_file():  # a device may have no end, a pipe no beginning
-        raise BatchException(f"{path}: it is no file, but a folder, a pipe or a device")
+    if is_no_file(path):
+        raise BatchException(f"{path} {NO_FILE}")
     with path.open("rb") as file:
         yield from iter(partial(file.readline, LONGEST_LINE), b"")
 

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .._net.named_files import check_file
 from ..exceptions import ValidationException
 
 MANIFESTS = (".csv", ".jsonl")
@@ -47,14 +48,14 @@ def recordings_of(source: str | os.PathLike[str]) -> Iterator[Found]:
     path = Path(source)
     if path.suffix.lower() in MANIFESTS:
         yield from _listed(path)
-    elif path.is_dir():
+    elif os.path.isdir(path):  # noqa: PTH112 - which raises nothing, as of a name too long
         found = sorted(_below(path))
         if not found:
             raise ValidationException(
                 f"no recording lies in {path}: name files of other kinds by a pattern"
             )
         yield from (Found(each, {}) for each in found)
-    elif path.exists():
+    elif os.path.exists(path):  # noqa: PTH110
         yield Found(path, {})
     elif glob.has_magic(str(source)):
         matches = glob.iglob(str(source), recursive=True)  # noqa: PTH207 - absolute ones too
@@ -79,8 +80,7 @@ def _listed(manifest: Path) -> Iterator[Found]:
     """Yield a manifest's recordings; their paths are relative to its folder."""
     read = _csv_rows if manifest.suffix.lower() == ".csv" else _json_rows
     empty = True
-    if manifest.exists() and not manifest.is_file():  # a device may have no end
-        raise ValidationException(f"{manifest} is no file, but a folder, a pipe or a device")
+    check_file(manifest)
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
             for number, row in read(file):

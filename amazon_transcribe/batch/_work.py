@@ -18,6 +18,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
+from .._net.named_files import NO_FILE, is_no_file
 from ..exceptions import (
     ConnectException,
     CredentialsException,
@@ -122,10 +123,8 @@ class Worker:
     def do(self, job: Job) -> Answer:
         """Transcribe a recording into the job's part."""
         assert self._client is not None
-        path = Path(job.input)
-        if path.exists() and not path.is_file():
-            # A pipe without a writer opens never, and no time-out ends the thread that tries.
-            return {"error": "it is no file, but a folder, a pipe or a device"}
+        if is_no_file(job.input):  # no time-out ends the thread that opens a pipe
+            return {"error": f"it {NO_FILE}"}
         try:
             return self._run(self._do(self._client, job))
         except CredentialsException as error:

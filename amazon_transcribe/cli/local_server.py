@@ -7,8 +7,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._net.named_files import check_file
 from .._protocol.constraints import Integer
-from ..exceptions import SDKError
+from ..exceptions import SDKError, ValidationException
 from ..local.constants import (
     ENGINES,
     LONGEST_SEGMENT,
@@ -106,8 +107,11 @@ def vocabularies_of(arguments: argparse.Namespace) -> dict[str, Path]:
 
 def check_readable(option: str, path: str) -> None:
     try:
+        check_file(path)
         with Path(path).open("rb") as file:
             file.read(1)
+    except ValidationException as error:
+        raise Unusable(f"{option}: {error}") from error
     except (OSError, ValueError) as error:
         raise Unusable(f"{option}: cannot read {path}: {reason(error)}") from error
 

@@ -16,6 +16,14 @@ if tonumber(redis.call('HGET', serials, ask.process) or 0) >= ask.serial then
   return redis.error_reply('STALE a newer call of this process came first')
 end
 
+-- What lies beyond any time that a call sets comes from before the clock was put back.
+for _, process in ipairs(redis.call('ZRANGEBYSCORE', members, '(' .. now + ask.lease, '+inf')) do
+  redis.call('ZADD', members, now + ask.lease, process)
+end
+if tonumber(redis.call('LINDEX', starts, -1) or 0) > now + ask.window then
+  redis.call('DEL', starts)
+end
+
 -- Processes that were silent for a lease are gone; and what they had, in `tidy`.
 for _, process in ipairs(redis.call('ZRANGEBYSCORE', members, '-inf', now)) do
   redis.call('ZREM', members, process)

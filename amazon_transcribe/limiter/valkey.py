@@ -241,11 +241,13 @@ class ValkeyStreamLimiter:
         self._is_closed = True
         self._fail_waiting(StreamClosedException("the limiter was closed"))
         self._held.clear()
-        for task in self._tasks:
+        # What was left in a loop that has ended is over, and the slots are free after the lease.
+        tasks = [task for task in self._tasks if not task.get_loop().is_closed()]
+        for task in tasks:
             task.cancel()
         try:
-            if self._tasks:
-                await asyncio.wait(self._tasks)
+            if tasks:
+                await asyncio.wait(tasks)
                 with suppress(Exception):  # else they are free after the lease
                     await self._call()
         finally:  # nobody can close it again
@@ -295,7 +297,7 @@ class ValkeyStreamLimiter:
             except Exception as error:  # of either package, or the system's
                 self._note_away(error)
                 await asyncio.sleep(_RETRY)
-                due = 0.0 if self._held or self._waiting else None
+                due = 0.0  # even where nothing is held: the server may not know it yet
             if not self._has_changed and due != 0:
                 with suppress(TimeoutException):
                     await self._changes.wait(due, "slot")
@@ -408,8 +410,9 @@ def _connect(url: str, timeout: float) -> Any:
 
 
 def _away(error: Exception) -> LimiterException:
-    reason = shown(str(error)) or type(error).__name__
-    return LimiterException(f"the limiter's server is away: {reason}")
+    kinds = [kind.__name__ for kind in type(error).__mro__]
+    what = "refuses" if "ResponseError" in kinds else "is away"  # of either package
+    return LimiterException(f"the limiter's server {what}: {shown(str(error)) or kinds[0]}")
 
 
 def _text(ticket: str | bytes) -> str:

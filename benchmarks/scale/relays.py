@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import sys
 import time
 from collections import Counter
 from itertools import cycle
@@ -21,12 +18,12 @@ from typing import Any
 
 from amazon_transcribe.local import LocalTranscribe
 from tests.support.callers import until
-from tests.support.relays import Call, Relay
+from tests.support.relays import Call, Relay, environment_of
 from tests.support.valkey import valkey_server
 from tests.support.word_codes import BYTES_PER_SECOND, WordCodes, audio
 
 from .diagram import draw_relays
-from .limiter import check_server
+from .publish import publish
 
 RELAYS, CALLS = 3, 60
 SEGMENTS, WORDS = 46, 10  # of a call: a minute of speech
@@ -43,14 +40,7 @@ async def measure() -> dict[str, Any]:
     """Restart all relays under the calls, and return the figures."""
     with valkey_server() as valkey:
         async with LocalTranscribe(WordCodes()) as server:
-            keys = server.credentials
-            environment = {
-                "VALKEY_URL": valkey.url,
-                "AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING": server.endpoint_url,
-                "AWS_ACCESS_KEY_ID": keys.access_key_id,
-                "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
-                "MAX_STREAMS": str(CALLS),
-            }
+            environment = {**environment_of(server, valkey.url), "MAX_STREAMS": str(CALLS)}
             relays = [Relay(environment) for _ in range(RELAYS)]
             try:
                 for relay in relays:
@@ -125,14 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--into", type=Path, help="a folder for the figures")
     arguments = parser.parse_args()
-    check_server()
-    figures = {**asyncio.run(measure()), "load": round(os.getloadavg()[0], 1)}
-    print(json.dumps(figures, indent=1))
-    if arguments.into:
-        (arguments.into / "scale-relays.json").write_text(json.dumps(figures) + "\n", "utf-8")
-        (arguments.into / "scale-relays.svg").write_text(draw_relays(figures), "utf-8")
-    if problems := problems_of(figures):
-        sys.exit(f"relays: {', '.join(problems)}")
+    publish("relays", measure, draw_relays, problems_of, arguments.into)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.resume import Reconnected, ResumableTranscription
 from amazon_transcribe.transcription import Result, TranscriptEvent
 from tests.support.callers import SECOND, client_of, start, until
-from tests.support.relays import Call, Relay
+from tests.support.relays import Call, Relay, environment_of
 from tests.support.valkey import valkey_server
 from tests.support.word_codes import BYTES_PER_SECOND, RATE, WordCodes, audio, two_channels
 
@@ -201,13 +201,7 @@ async def test_a_live_call_moves_between_two_processes() -> None:
     pcm = audio(SPOKEN)
     with valkey_server() as valkey:
         async with LocalTranscribe(WordCodes()) as server:
-            keys = server.credentials
-            environment = {
-                "VALKEY_URL": valkey.url,
-                "AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING": server.endpoint_url,
-                "AWS_ACCESS_KEY_ID": keys.access_key_id,
-                "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
-            }
+            environment = environment_of(server, valkey.url)
             relays = [Relay(environment), Relay(environment)]
             try:
                 for relay in relays:

@@ -12,8 +12,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from amazon_transcribe.local import LocalTranscribe
+
 PROGRAM = Path(__file__).parents[2] / "examples" / "relay.py"
 PATIENCE = 120  # seconds
+
+
+def environment_of(server: LocalTranscribe, valkey_url: str) -> dict[str, str]:
+    """Return the variables that tell a relay where its services are."""
+    keys = server.credentials
+    return {
+        "VALKEY_URL": valkey_url,
+        "AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING": server.endpoint_url,
+        "AWS_ACCESS_KEY_ID": keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+    }
 
 
 @dataclass

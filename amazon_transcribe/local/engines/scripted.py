@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
 
+from ..._net.named_files import read_file
 from ...exceptions import ValidationException
 from ...transcription import Result
 from .base import Recognition, RecognitionOptions
@@ -24,6 +25,7 @@ __all__ = ["ScriptedEngine"]
 _WORD_TENTHS = 4  # of a second
 _PAUSE_TENTHS = 6
 _CONFIDENCE = 0.99
+_LARGEST_SCRIPT = 16 * 1024 * 1024
 
 _TEXT = """\
 This is the scripted engine of the local server.
@@ -60,10 +62,10 @@ class ScriptedEngine:
 
         :param path: The file; each of its lines becomes a segment.
         :raises OSError: It cannot be read.
-        :raises ValidationException: It is not UTF-8, or has no words.
+        :raises ValidationException: It is no regular file, too large, not UTF-8, or has no words.
         """
         try:
-            return cls(path.read_text(encoding="utf-8-sig"))
+            return cls(read_file(path, _LARGEST_SCRIPT).decode("utf-8-sig"))
         except UnicodeDecodeError as error:
             raise ValidationException(f"{path}: not UTF-8: {error}") from None
 

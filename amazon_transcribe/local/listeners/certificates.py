@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..._net.named_files import check_file
 from ...exceptions import ValidationException, missing_extra
 
 if TYPE_CHECKING:
@@ -128,6 +129,8 @@ def server_context(cert: Path, key: Path | None) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    for file in filter(None, (cert, key)):
+        check_file(file)
     try:
         context.load_cert_chain(cert, key)
     except ssl.SSLError as error:

@@ -13,12 +13,15 @@ from pathlib import Path
 
 import msgspec
 
+from ..._net.named_files import read_file
 from ...exceptions import ValidationException
 from ...model import CategoryEvent, PointsOfInterest, TimestampRange
 from ...transcription import Result
 from .phrases import Phrases
 
 __all__ = ["Categories", "millis", "read_categories"]
+
+_LARGEST_FILE = 16 * 1024 * 1024
 
 
 def read_categories(path: Path) -> dict[str, list[str]]:
@@ -28,7 +31,7 @@ def read_categories(path: Path) -> dict[str, list[str]]:
     :raises ValidationException: when it is not a rules file.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, list[str]])
+        return msgspec.json.decode(read_file(path, _LARGEST_FILE), type=dict[str, list[str]])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValidationException(f"{path}: not a file of category rules: {error}") from None
 

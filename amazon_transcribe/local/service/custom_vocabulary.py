@@ -13,6 +13,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from ..._net.named_files import read_file
 from ...exceptions import ValidationException
 from ...transcription import Alternative, Item, Result
 from ..engines.results import spread
@@ -35,14 +36,8 @@ def read_vocabulary(source: Iterable[str] | Path | str) -> Vocabulary:
         the message has the file and the line.
     """
     if isinstance(source, (Path, str)):
-        with Path(source).open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)  # it may have no end
-        if len(data) > _LARGEST_FILE:
-            raise ValidationException(
-                f"{source}: a vocabulary has {_LARGEST_FILE:,} bytes at most, and this has more"
-            )
         try:
-            lines = data.decode("utf-8-sig").split("\n")
+            lines = read_file(source, _LARGEST_FILE).decode("utf-8-sig").split("\n")
         except UnicodeDecodeError as error:
             raise ValidationException(f"{source}: not UTF-8: {error}") from None
         place = f"{source}, line"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ..._net.named_files import read_file
 from ...exceptions import ValidationException
 from ...transcription import Alternative, Item, Result
 from .phrases import Phrases
@@ -20,6 +21,7 @@ DEFAULT_METHOD = "mask"
 """The method of a filter when the request names none."""
 
 _MASK = "***"
+_LARGEST_FILE = 16 * 1024 * 1024
 
 MARK = "punctuation"
 """The type of the items that are no words."""
@@ -30,11 +32,11 @@ def read_phrases(source: Iterable[str] | Path | str) -> list[str]:
 
     :param source: Words and phrases, or a path; a string is a path.
     :raises OSError: when the file cannot be read.
-    :raises ValidationException: when the file is not UTF-8.
+    :raises ValidationException: when it is no regular file, too large, or not UTF-8.
     """
     if isinstance(source, (Path, str)):
         try:
-            source = Path(source).read_text(encoding="utf-8-sig").splitlines()
+            source = read_file(source, _LARGEST_FILE).decode("utf-8-sig").splitlines()
         except UnicodeDecodeError as error:
             raise ValidationException(f"{source}: not UTF-8: {error}") from None
     return [line.strip() for line in source if line.strip()]

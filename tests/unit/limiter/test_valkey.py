@@ -325,3 +325,46 @@ async def test_a_cancelled_close_leaves_no_connection(server: ValkeyServer, name
     assert closing.cancelled()
     await until(lambda: leftovers() == [])
     gc.collect()  # a connection that is open would warn
+
+
+def test_it_can_be_closed_when_its_loop_has_ended(server: ValkeyServer, name: str) -> None:
+    limiter = ValkeyStreamLimiter(server.url, name=name)
+    loop = asyncio.new_event_loop()
+    slot = loop.run_until_complete(limiter.acquire(PATIENCE))
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    loop.close()
+    del slot
+    asyncio.run(limiter.close())
+
+
+async def test_a_release_that_was_refused_is_told_again(name: str) -> None:
+    with valkey_server() as server:
+        admin = valkey.Valkey(port=server.port)
+        async with fleet(server, name, 1, lease=3600.0) as [limiter]:
+            slot = await limiter.acquire(PATIENCE)
+            admin.config_set("maxmemory", 1)
+            slot.release()
+            with pytest.raises(LimiterException, match="the limiter's server refuses: .*maxmemory"):
+                await limiter.usage()
+            admin.config_set("maxmemory", 0)
+            await until(lambda: admin.zcard(f"amazon-transcribe:{{{name}}}:held") == 0)
+        admin.close()
+
+
+async def test_a_clock_put_back_stops_no_start(server: ValkeyServer, name: str) -> None:
+    key = f"amazon-transcribe:{{{name}}}"
+    with valkey.Valkey(port=server.port) as admin:
+        seconds, _ = admin.time()
+        in_an_hour = (seconds + 3600) * 1000
+        admin.rpush(f"{key}:starts", in_an_hour)
+        admin.zadd(f"{key}:members", {"a": in_an_hour})
+        admin.zadd(f"{key}:held", {"a:1": 1, "a:2": 2})
+        async with fleet(server, name, 1, starts_per_second=1, lease=13.0, max_streams=3) as made:
+            slot = await made[0].acquire(PATIENCE)
+            # The lease of a process that is gone ends too, however far its end was.
+            others = [await made[0].acquire(PATIENCE) for _ in range(2)]
+            for each in (slot, *others):
+                each.release()

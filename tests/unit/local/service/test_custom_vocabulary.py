@@ -63,7 +63,7 @@ def test_a_list(tmp_path: Path) -> None:
         ("Ann\tx", "line 1: 2 cells .* where there are 1 columns"),
         ("\n \n", "there is no phrase"),
         ("Phrase\tDisplayAs\n", "there is no phrase"),
-        ("Ann\n" * 13_000, "51,200 bytes at most, and this has more"),
+        ("Ann\n" * 13_000, "has more than 51,200 bytes"),
         (b"\xff", "not UTF-8"),
     ],
 )
