@@ -9,14 +9,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._net.named_files import read_file
 from .._protocol.constraints import Integer
 from ..exceptions import LimiterException, ValidationException
 from .arguments import HelpFormatter, whole
 from .display import Display, Progress, clock_time
-from .errors import DONE, FAILED, Unusable
-from .local_server import add_engine, check_local, engine_options
+from .errors import DONE, FAILED, Unusable, reason
+from .local_server import add_engine, check_local, engine_options, vocabularies_of
 from .service_options import add_service_options, service_parameters, with_flags
 from .transcribe import add_audio, add_names, add_where
 
@@ -154,6 +156,12 @@ def _batch(arguments: argparse.Namespace) -> int:
 def _plan(arguments: argparse.Namespace) -> Plan:
     from ..batch import make_plan
 
+    local: bool | dict[str, Any] = False
+    if arguments.local:
+        local = engine_options(arguments)
+        if vocabularies := vocabularies_of(arguments):
+            # By what is in them: another text makes another transcript.
+            local["vocabularies"] = {name: _lines(path) for name, path in vocabularies.items()}
     parameters = service_parameters(arguments)
     if arguments.channels != "mix":
         parameters["channels"] = arguments.channels
@@ -168,7 +176,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
             output_dir=arguments.output_dir,
             format=arguments.format,
             operation=arguments.operation,
-            local=arguments.local and engine_options(arguments),
+            local=local,
             region=arguments.region,
             endpoint_url=arguments.endpoint_url,
             realtime=arguments.realtime,
@@ -176,6 +184,17 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         )
     except ValidationException as error:
         raise Unusable(with_flags(str(error))) from error
+
+
+def _lines(path: Path) -> list[str]:
+    from ..local.service.custom_vocabulary import LARGEST_FILE, read_vocabulary
+
+    try:
+        read_vocabulary(path)  # it says what is wrong by the file and the line
+        return read_file(path, LARGEST_FILE).decode("utf-8-sig").splitlines()
+    except (OSError, ValidationException) as error:
+        where = f"{path}: " if isinstance(error, OSError) else ""
+        raise Unusable(f"--vocabulary: {where}{reason(error)}") from error
 
 
 def _run(plan: Plan, arguments: argparse.Namespace, display: Display) -> int:

@@ -120,6 +120,8 @@ def test_a_driver_that_is_killed_is_run_again(
         ("--local --ray --ray-address x:1 a.wav", "not allowed with"),
         ("--local --format jsonl a.wav", "jsonl"),
         ("a.wav", "no region"),
+        ("--local --vocabulary names=none.txt a.wav", "none.txt: No such file"),
+        ("--local --vocabulary names=m.csv a.wav", "m.csv, line 1: Phrase"),
         ("--local m.csv", "line 2: there is no parameter 'speaker'"),
         ("--local --limiter valkey://x a.wav", "leave it out with --local"),
         ("--max-streams 2 a.wav", "go with --limiter"),
@@ -137,6 +139,16 @@ def test_bad_usage_is_one_line(arguments: str, words: str, tmp_path: Path) -> No
     assert done.stderr.count(b"\n") == 1
     assert words in done.stderr.decode()
     assert b"secret" not in done.stderr
+
+
+def test_a_vocabulary_reaches_the_server_by_what_is_in_it(archive: Path, tmp_path: Path) -> None:
+    out, names = tmp_path / "out", tmp_path / "names.txt"
+    for text in ("Etcetera", "Anna", "Anna"):
+        names.write_text(text, "utf-8")
+        vocabulary = ["--vocabulary", f"names={names}", "--output-dir", str(out)]
+        done = command("batch", *SCRIPTED, *vocabulary, str(archive / "0.wav"))
+        assert b"VocabularyName: scripted takes no custom vocabularies" in done.stderr
+    assert len({line["output"] for line in lines(out)}) == 2
 
 
 class Waited(ScriptedEngine):

@@ -20,10 +20,10 @@ from ..engines.results import spread
 from ..engines.vocabulary import Vocabulary, spell
 from .vocabulary import MARK, text_of, unsettle
 
-__all__ = ["CustomVocabulary", "read_vocabulary"]
+__all__ = ["LARGEST_FILE", "CustomVocabulary", "read_vocabulary"]
 
 _COLUMNS = ("Phrase", "SoundsLike", "IPA", "DisplayAs")
-_LARGEST_FILE = 50 * 1024
+LARGEST_FILE = 50 * 1024  # bytes
 _LONGEST_ENTRY = 256
 
 
@@ -37,7 +37,7 @@ def read_vocabulary(source: Iterable[str] | Path | str) -> Vocabulary:
     """
     if isinstance(source, (Path, str)):
         try:
-            lines = read_file(source, _LARGEST_FILE).decode("utf-8-sig").split("\n")
+            lines = read_file(source, LARGEST_FILE).decode("utf-8-sig").split("\n")
         except UnicodeDecodeError as error:
             raise ValidationException(f"{source}: not UTF-8: {error}") from None
         place = f"{source}, line"
