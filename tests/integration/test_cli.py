@@ -151,7 +151,7 @@ class TestUsage:
             ("serve --engine scripted --vocabulary-filter names=missing.txt", "missing.txt"),
             ("serve --vocabulary words.txt", "NAME=FILE"),
             ("serve --engine scripted --vocabulary names=missing.txt", "missing.txt"),
-            ("serve --engine scripted --vocabulary names={wav}", "a vocabulary has 51,200 bytes"),
+            ("serve --engine scripted --vocabulary names={wav}", "more than 51,200 bytes"),
             ("serve --vocabulary n={wav} --vocabulary n={wav}", "'n' more than once"),
             ("transcribe --local --vocabulary =x {wav}", "--vocabulary must have the form"),
             ("serve --engine scripted --vocabulary-filter a/b={wav}", "'a/b'"),
