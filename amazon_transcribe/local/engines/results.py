@@ -92,13 +92,14 @@ def build_result(
         for number, word in enumerate(version):
             word_start = min(max(round(float(word.start), 3), at), end)
             at = min(max(round(float(word.end), 3), word_start), end)
+            sure = word.confidence
             items.append(
                 Item(
                     word_start,
                     at,
                     "pronunciation",
                     word.text,
-                    confidence=_rounded(word.confidence),
+                    confidence=None if sure is None else round(float(sure), 4),
                     speaker=word.speaker,
                     stable=None if stable is None else number < stable or not is_partial,
                 )
@@ -111,10 +112,6 @@ def build_result(
                 )
         alternatives.append(Alternative(transcript, items))
     return Result(result_id, start, end, is_partial, alternatives)
-
-
-def _rounded(confidence: float | None) -> float | None:
-    return None if confidence is None else round(float(confidence), 4)
 
 
 def split_mark(word: str) -> tuple[str, str]:
