@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import json
 import os
 import re
@@ -12,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import wave
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -24,6 +24,7 @@ import pytest
 from amazon_transcribe.local import Fault
 from tests.support.programs import ROOT, complaints, serving
 from tests.support.sounds import encoded, recording, said_in, share_heard
+from tests.support.valkey import valkey_server
 
 pytest_plugins = ["pytester"]
 
@@ -247,6 +248,15 @@ def test_telephony(local_transcribe, start):
     assert share_heard(stream.transcript, said_in("sense_and_sensibility_0870")) > 0.8
 
 
+@pytest.mark.transcribe(script=["Good morning."])
+def test_telephony_takes_the_call_of_its_page(local_transcribe, start, second):
+    pytest.importorskip("websockets", reason="comes with the extra examples")
+    port = start("-W", "error", "examples/telephony.py", "0")
+    output("-c", program_of("twilio"), f"ws://127.0.0.1:{port}", second)
+    (stream,) = local_transcribe.wait_for_streams(1, timeout=60)
+    assert (stream.ended, stream.audio_seconds) == ("complete", 1.0)
+
+
 @pytest.mark.transcribe(
     script=["Good morning."], faults=[Fault("drop", after_seconds=0.5, times=1)]
 )
@@ -295,6 +305,12 @@ def lines_of(program: Path) -> int:
     return len([line for line in text.splitlines() if line.strip()])
 
 
+def test_the_list_of_decisions_has_all_of_them():
+    page = (ROOT / "docs/decisions.md").read_text("utf-8")
+    listed = re.findall(r"\[([^]]+)\]\(#", page.partition("\n## ")[0])
+    assert sorted(listed) == sorted(re.findall("^## (.+)$", page, re.MULTILINE))
+
+
 @pytest.mark.parametrize("folder", ["how-to", "topics"])
 def test_the_first_page_of_the_documentation_leads_to_every_other(folder):
     first = (ROOT / "docs/index.md").read_text("utf-8")
@@ -338,16 +354,52 @@ def test_lambda_starts_no_thread(local_transcribe):
         assert threading.active_count() == threads
 
 
-@pytest.mark.parametrize(("page", "number"), [("migrate", 0), ("migrate", 1), ("resume", 0)])
-def test_program_of_a_page(page, number, local_transcribe):
-    program = blocks(ROOT / f"docs/how-to/{page}.md")[number]
-    assert output("-c", program, RECORDING).startswith("This is")
+def program_of(page: str, number: int = 0) -> str:
+    return blocks(ROOT / f"docs/how-to/{page}.md")[number]
 
 
-def test_call_of_the_page_of_operations(local_transcribe):
-    program = blocks(ROOT / "docs/how-to/operations.md")[0]
-    said = output("-c", program, RECORDING, RECORDING).splitlines()
+@pytest.fixture
+def second(tmp_path) -> str:
+    """The path of a recording of a second, for programs that send at the speed of speech."""
+    path = tmp_path / "second.wav"
+    with wave.open(str(ROOT / RECORDING)) as whole, wave.open(str(path), "wb") as part:
+        part.setparams(whole.getparams())
+        part.writeframes(whole.readframes(whole.getframerate()))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("page", "number"),
+    [
+        *(("audio", 0), ("ends", 0), ("migrate", 0), ("migrate", 1)),
+        *(("results", 0), ("resume", 0)),
+    ],
+)
+def test_program_of_a_page(page, number, local_transcribe, second):
+    assert output("-c", program_of(page, number), second).startswith("This is")
+
+
+def test_call_of_the_page_of_operations(local_transcribe, second):
+    said = output("-c", program_of("operations"), second, second).splitlines()
     assert [line.split()[0] for line in said] == ["AGENT", "CUSTOMER"]
+
+
+def test_presigned_url_of_its_page(local_transcribe):
+    server = local_transcribe.endpoint_url.removeprefix("http")
+    assert output("-c", program_of("presigned-urls")).startswith(f"ws{server}/stream-")
+
+
+def test_program_of_the_page_of_many_streams(local_transcribe, second):
+    lines = output("-c", program_of("many-streams"), *[second] * 20, "none.wav").splitlines()
+    assert sum(line.startswith("This is") for line in lines) == 20
+    assert lines[-2:] == ["none.wav:", "cannot read none.wav: No such file or directory"]
+    assert [stream.audio_seconds for stream in local_transcribe.streams] == [1.0] * 20
+
+
+def test_program_of_the_page_of_quotas(local_transcribe, second):
+    with valkey_server() as valkey:
+        lines = output("-c", program_of("quotas"), valkey.url, second, second).splitlines()
+    assert [line.startswith(f"{second} This is") for line in lines] == [True] * 2
 
 
 def test_call_centre(pytester):
@@ -373,21 +425,3 @@ def test_programs_of_the_documentation_are_python_and_find_what_they_import(page
         for node in ast.walk(compile(block, page, "exec", flags)):
             if isinstance(node, ast.ImportFrom):
                 exec(ast.unparse(node), {})
-
-
-async def test_many_streams(local_transcribe):
-    heard = []
-
-    async def send(stream, call):
-        await stream.input_stream.send_audio_event(audio_chunk=bytes(16_000))
-        await stream.input_stream.end_stream()
-
-    async def receive(stream):
-        heard.append([event async for event in stream.output_stream])
-
-    program = {"send": send, "receive": receive}
-    exec(blocks(ROOT / "docs/how-to/many-streams.md")[0], program)
-    assert await asyncio.wait_for(program["main"](range(20)), 30) == [None] * 20
-    assert len(heard) == 20
-    assert all(heard)
-    assert [stream.audio_seconds for stream in local_transcribe.streams] == [1.0] * 20
