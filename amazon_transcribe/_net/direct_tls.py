@@ -142,8 +142,7 @@ class _DirectTransport(asyncio.Transport):
         if self._closing:
             return
         if not self._unsent:
-            data = self._send(data)
-            if not data:
+            if not (data := self._send(data)):
                 return
             if not self._must_read_first:
                 self._loop.add_writer(self._sock, self._send_rest)
@@ -201,11 +200,9 @@ class _DirectTransport(asyncio.Transport):
     def _receive(self) -> None:
         data, is_over, failure = b"", False, None
         try:
-            # Whole records: OpenSSL keeps nothing of which the loop would not tell.
-            while len(data) < _RECORD and not is_over:
-                more = self._sock.recv(_RECORD)
-                data += more
-                is_over = not more
+            # All of a record, so that OpenSSL keeps nothing of which the loop would not tell.
+            data = self._sock.recv(_RECORD)
+            is_over = not data
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLWantWriteError:  # the peer wants an answer, for which there is no room

@@ -128,10 +128,9 @@ class H2Connection(h2.connection.H2Connection):
             or self.incoming_buffer._headers_buffer
         ):
             return False
-        windows = (self._inbound_flow_control_window_manager, state._inbound_window_manager)
-        for window in windows:
-            if window.current_window_size < size:
-                return False
-        for window in windows:
-            window.window_consumed(size)
+        of_all, of_stream = self._inbound_flow_control_window_manager, state._inbound_window_manager
+        if size > of_all.current_window_size or size > of_stream.current_window_size:
+            return False
+        of_all.current_window_size -= size
+        of_stream.current_window_size -= size
         return True

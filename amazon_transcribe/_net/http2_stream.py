@@ -181,6 +181,23 @@ class Http2Stream(Inbox):
         """Whether both directions have ended."""
         return self.ended and self._end_sent
 
+    def take_frame(self, window: int) -> bytes:
+        """Return the DATA frame of all that is to be sent; none where it takes more than that.
+
+        Of paced audio there is one piece in a turn of the loop.
+        """
+        if len(self.outbox) != 1 or self.end_due:
+            return b""
+        data = self.outbox[0]
+        size = len(data)
+        if size > window:
+            return b""
+        self.outbox.clear()
+        self._unsent, self.is_full = 0, False
+        if self._writers:
+            self._writers.wake()
+        return FRAME_HEADER.pack(size << 8, 0, self.id) + data
+
     def fill(self, out: list[bytes | memoryview], window: int, frame_size: int) -> int:
         """Append DATA frames of at most `window` bytes in all; return how many bytes."""
         outbox = self.outbox

@@ -30,10 +30,8 @@ class Inbox:
     def feed_data(self, data: bytes) -> None:
         """Take bytes that have come."""
         self._unread.append(data)
-        if self._readers:
-            self._readers.wake()
-        if self._on_change is not None:
-            self._on_change()
+        if len(self._unread) == 1:  # else they were told, and have not read yet
+            self._changed()
 
     def feed_end(self) -> None:
         """Take the peer's clean end."""

@@ -44,7 +44,11 @@ class EventIteration(Generic[_Event]):
         """Wait for the next event, of whatever type; None at the end."""
         raise NotImplementedError
 
+    def _note_reader(self) -> None:
+        """Note that the task that calls reads from here on."""
+
     def __aiter__(self) -> Self:
+        self._note_reader()
         return self
 
     async def __anext__(self) -> _Event:

@@ -267,13 +267,16 @@ class LiveStream:
 
     # Receiving
 
-    def event_now(self) -> BaseEvent | None:
-        """Return the next event if it is there, else None."""
+    def note_reader(self) -> None:
+        """Note that the task that calls reads from here on."""
         task = asyncio.current_task(self._loop)
         if task is None or get_ident() != self._thread:
             check_loop(self._loop, "the stream")
         # A reference that keeps neither the task nor what it holds.
         self._last_reader = None if task is None else weakref.ref(task)
+
+    def event_now(self) -> BaseEvent | None:
+        """Return the next event if it is there, else None."""
         if self._events:
             event: BaseEvent = self._events.pop()
             return event
@@ -281,6 +284,7 @@ class LiveStream:
 
     async def next_event(self) -> BaseEvent | None:
         """Wait for the next event; None at the service's clean end."""
+        self.note_reader()
         while (event := self.event_now()) is None:
             self._check_alive()
             if self.is_over:

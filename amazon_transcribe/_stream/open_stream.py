@@ -91,9 +91,10 @@ class AudioStream(BaseStream):
         :raises HTTPException: when the stream has failed, with the reason.
         :raises ServiceException: when the service has ended the stream with one.
         """
-        chunk = checked_chunk(audio_chunk)
-        if not self._sender.send_now(chunk):
-            await self._sender.send_audio(chunk)
+        if type(audio_chunk) is not bytes or len(audio_chunk) > MAX_AUDIO_CHUNK:
+            audio_chunk = checked_chunk(audio_chunk)
+        if not self._sender.send_now(audio_chunk):
+            await self._sender.send_audio(audio_chunk)
 
     async def end_stream(self) -> None:
         """End the input; the service then sends its last results.
@@ -162,8 +163,6 @@ def checked_chunk(chunk: AudioChunk | None) -> AudioChunk:
 
     :raises InvalidParameterException: for a chunk too long or not of bytes.
     """
-    if type(chunk) is bytes and len(chunk) <= MAX_AUDIO_CHUNK:  # nearly always
-        return chunk
     if chunk is None:
         return b""
     if not isinstance(chunk, (bytes, bytearray, memoryview)):
@@ -216,6 +215,7 @@ class ResultStream(EventIteration[_Event], EventStream):
             else _RawEvents(raw_stream, self._parser)
         )
         EventIteration.__init__(self)
+        self._note_reader = self._reader.note_reader  # type: ignore[method-assign]
         self._event_now = self._reader.event_now  # type: ignore[method-assign]
         self._next_event = self._reader.next_event  # type: ignore[method-assign]
 
@@ -247,6 +247,8 @@ class _Reader(Protocol):
 
     failure: SDKError | None
 
+    def note_reader(self) -> None: ...
+
     def event_now(self) -> BaseEvent | None: ...
 
     async def next_event(self) -> BaseEvent | None: ...
@@ -258,6 +260,9 @@ class _RawEvents(EventStream):
     """Reads by the parts that a `ResultStream` was given."""
 
     failure: SDKError | None = None
+
+    def note_reader(self) -> None:
+        """Need none of it: such a stream is not drained."""
 
     def event_now(self) -> BaseEvent | None:
         return None
