@@ -28,13 +28,14 @@ from tests.support.virtual_time import run_in_virtual_time
 
 HEADERS = [(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/")]
 
-# What may happen next: bytes on a stream, its end, or the peer opening a window.
+# What may happen next: bytes on a stream, its end, another stream, or the peer opening a window.
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("write"), st.integers(0, 2), st.integers(0, 50_000)),
         st.tuples(st.just("end"), st.integers(0, 2), st.just(0)),
         st.tuples(st.just("window"), st.integers(0, 3), st.integers(1, 80_000)),
         st.tuples(st.just("settings"), st.just(0), st.integers(0, 100_000)),
+        st.tuples(st.just("request"), st.just(0), st.just(0)),
         st.tuples(st.just("turn"), st.just(0), st.just(0)),
     ),
     max_size=40,
@@ -112,6 +113,7 @@ class Joined:
 
     def check_windows(self) -> None:
         """Both sides count the same windows."""
+        self.ours._settle()
         ours = self.ours._h2
         assert ours.outbound_flow_control_window == self.peer.inbound_flow_control_window
         for stream in self.streams:
@@ -136,12 +138,16 @@ class Joined:
         """The connection's with 3, else a stream's."""
         if number == 3:
             self.peer.increment_flow_control_window(size)
-        elif self.streams[number].id not in self.ended:
-            self.peer.increment_flow_control_window(size, self.streams[number].id)
+        elif number < len(self.streams):
+            stream_id = self.streams[number].id
+            if stream_id in self.peer.streams and stream_id not in self.ended:
+                self.peer.increment_flow_control_window(size, stream_id)
 
 
-async def conversation(window: int, frame_size: int, steps: list[tuple[str, int, int]]) -> None:
-    joined = Joined(window, frame_size, streams=3)
+async def conversation(
+    streams: int, window: int, frame_size: int, steps: list[tuple[str, int, int]]
+) -> None:
+    joined = Joined(window, frame_size, streams)
     written = {stream.id: b"" for stream in joined.streams}
     closed: set[Http2Stream] = set()
     for kind, number, size in steps:
@@ -152,7 +158,11 @@ async def conversation(window: int, frame_size: int, steps: list[tuple[str, int,
             joined.open_window(number, size)
         elif kind == "settings":
             joined.resize_windows(size)
-        elif (stream := joined.streams[number]) in closed:
+        elif kind == "request":
+            if len(joined.streams) < 3:
+                joined.streams.append(joined.ours.request(HEADERS))
+                written[joined.streams[-1].id] = b""
+        elif (stream := joined.streams[number % len(joined.streams)]) in closed:
             continue
         elif kind == "end":
             stream.end()
@@ -184,11 +194,11 @@ async def conversation(window: int, frame_size: int, steps: list[tuple[str, int,
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.integers(0, 100_000), st.sampled_from([16_384, 20_000, 65_536]), STEPS)
+@given(st.integers(1, 3), st.integers(0, 100_000), st.sampled_from([16_384, 20_000, 65_536]), STEPS)
 def test_h2_reads_what_we_wrote(
-    window: int, frame_size: int, steps: list[tuple[str, int, int]]
+    streams: int, window: int, frame_size: int, steps: list[tuple[str, int, int]]
 ) -> None:
-    asyncio.run(conversation(window, frame_size, steps))
+    asyncio.run(conversation(streams, window, frame_size, steps))
 
 
 @pytest.mark.parametrize("step", [1000, 20_000, 200_000])
