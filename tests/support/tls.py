@@ -28,8 +28,11 @@ class Ends:
     def __init__(self, contexts: Contexts) -> None:
         self.server, self.client, self.certificate = contexts
         with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+            # Else the system takes megabytes for a peer that does not read.
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
             self.sock = socket.create_connection(listening.getsockname())
             self.peer, _ = listening.accept()
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
         self.sock.setblocking(False)
         self.peer.settimeout(LIMIT)
         self._thread = ThreadPoolExecutor(1)
@@ -114,8 +117,15 @@ class Records:
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
 
     def shake_hands(self) -> None:
-        """Shake hands; TLS 1.3's tickets are left for the first record."""
+        """Shake hands as TLS 1.3 does; its tickets are left for the first record."""
         self._finish(self._tls.do_handshake)
+
+    def answer(self) -> None:
+        """Take a step of the handshake."""
+        self._incoming.write(self.sock.recv(65536))
+        with suppress(ssl.SSLWantReadError):
+            self._tls.do_handshake()
+        self.sock.sendall(self._outgoing.read())
 
     def record(self, data: bytes) -> bytes:
         """Make a record of data."""
