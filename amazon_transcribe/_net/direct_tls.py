@@ -159,7 +159,7 @@ class _DirectTransport(asyncio.Transport):
             self._protocol.pause_writing()
 
     def _send(self, data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
-        """Send what the socket takes, and return the rest; none when the connection is lost."""
+        """Send what the socket takes, and return the rest; none where it takes no more."""
         try:
             while (sent := self._sock.send(data)) < len(data):
                 data = memoryview(data)[sent:]
@@ -181,11 +181,11 @@ class _DirectTransport(asyncio.Transport):
             self._loop.remove_writer(self._sock)
         elif not self._unsent:
             self._loop.remove_writer(self._sock)
+            if self._is_reading:
+                self._loop.add_reader(self._sock, self._receive)  # see there
             if self._closing:
                 self._say_goodbye()
                 return
-            if self._is_reading:
-                self._loop.add_reader(self._sock, self._receive)  # see there
         if self._is_full and len(self._unsent) <= self._low:
             self._is_full = False
             self._protocol.resume_writing()
@@ -243,7 +243,7 @@ class _DirectTransport(asyncio.Transport):
 
         The peer may have said why it left.
         """
-        if self._receive():
+        if not self._closing and self._receive():
             self._loop.call_soon(self._hear_out, error)
         else:
             self._lose(error)
@@ -256,7 +256,7 @@ class _DirectTransport(asyncio.Transport):
     def close(self) -> None:
         if self._closing:
             return
-        self._closing = True
+        self._closing = self._is_reading = True
         self._giving_up = self._loop.call_later(self._close_timeout, self.abort)
         self._loop.add_reader(self._sock, self._receive)
         if not self._unsent:
