@@ -80,6 +80,8 @@ class Gateway:
         self, kind: Kind, direct: bool, port: int, shown: Path | None, **options: Any
     ) -> TranscribeStreamingClient:
         """Make a client that shows this certificate."""
+        if kind is WebSocketTransport:
+            pytest.importorskip("wsproto")
         context = ssl.create_default_context(cadata=self._authority)
         if shown is not None:
             context.load_cert_chain(shown)
