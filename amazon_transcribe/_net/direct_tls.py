@@ -57,6 +57,11 @@ async def open_directly(
     :param close_timeout: Seconds in which a close sends the rest and hears the peer's end.
     :raises OSError: when the handshake fails.
     """
+    try:
+        sock.getpeername()
+    except OSError as error:  # Python leaves a socket open that it has half wrapped
+        sock.close()
+        raise ConnectionResetError("the peer left before the TLS handshake") from error
     tls = context.wrap_socket(sock, host)
     try:
         await _shake_hands(tls, handshake_timeout)
@@ -130,7 +135,8 @@ class _DirectTransport(asyncio.Transport):
         self._loop.add_reader(sock, self._receive)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._sock if name in ("socket", "ssl_object") else default
+        knows = name in ("socket", "ssl_object") and not self._is_lost
+        return self._sock if knows else default
 
     # Writing
 
@@ -152,7 +158,7 @@ class _DirectTransport(asyncio.Transport):
             self._protocol.pause_writing()
 
     def _send(self, data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
-        """Send what the socket takes, and return the rest; none when the connection is lost."""
+        """Send what the socket takes, and return the rest; none where it takes no more."""
         try:
             while (sent := self._sock.send(data)) < len(data):
                 data = memoryview(data)[sent:]
@@ -163,24 +169,22 @@ class _DirectTransport(asyncio.Transport):
             self._must_read_first = True
             return data
         except OSError as error:
-            self._lose(error)
+            self._loop.call_soon(self._hear_out, error)
             return b""
 
     def _send_rest(self) -> None:
         if self._unsent:
             rest = len(self._send(self._unsent))
             del self._unsent[: len(self._unsent) - rest]
-        if self._is_lost:
-            return
         if self._must_read_first:
             self._loop.remove_writer(self._sock)
         elif not self._unsent:
             self._loop.remove_writer(self._sock)
+            if self._is_reading:
+                self._loop.add_reader(self._sock, self._receive)  # see there
             if self._closing:
                 self._say_goodbye()
                 return
-            if self._is_reading:
-                self._loop.add_reader(self._sock, self._receive)  # see there
         if self._is_full and len(self._unsent) <= self._low:
             self._is_full = False
             self._protocol.resume_writing()
@@ -197,7 +201,8 @@ class _DirectTransport(asyncio.Transport):
             self._is_reading = True
             self._loop.add_reader(self._sock, self._receive)
 
-    def _receive(self) -> None:
+    def _receive(self) -> bool:
+        """Take what has come; return whether the protocol got something."""
         data, is_over, failure = b"", False, None
         try:
             # All of a record, so that OpenSSL keeps nothing of which the loop would not tell.
@@ -213,6 +218,10 @@ class _DirectTransport(asyncio.Transport):
         if self._must_read_first:
             self._must_read_first = False
             self._loop.add_writer(self._sock, self._send_rest)
+        if self._closing:  # what comes now is thrown away
+            if is_over or failure is not None:
+                self._lose(None)
+            return False
         try:
             if data:
                 self._protocol.data_received(data)
@@ -224,6 +233,17 @@ class _DirectTransport(asyncio.Transport):
         except Exception as error:
             self._lose(error)
             raise
+        return bool(data)
+
+    def _hear_out(self, error: OSError) -> None:
+        """Lose the connection, to which nothing can be sent, once what has come is taken.
+
+        The peer may have said why it left.
+        """
+        if not self._closing and self._receive():
+            self._loop.call_soon(self._hear_out, error)
+        else:
+            self._lose(error)
 
     # The end
 
@@ -233,9 +253,9 @@ class _DirectTransport(asyncio.Transport):
     def close(self) -> None:
         if self._closing:
             return
-        self._closing = True
+        self._closing = self._is_reading = True
         self._giving_up = self._loop.call_later(self._close_timeout, self.abort)
-        self._loop.add_reader(self._sock, self._discard)
+        self._loop.add_reader(self._sock, self._receive)
         if not self._unsent:
             self._say_goodbye()
 
@@ -247,21 +267,11 @@ class _DirectTransport(asyncio.Transport):
             self._loop.add_writer(self._sock, self._say_goodbye)
         except ssl.SSLError:  # something else comes first
             self._loop.remove_writer(self._sock)
-            self._discard()
+            self._receive()
         except OSError:
             self._lose(None)
         else:
             self._lose(None)
-
-    def _discard(self) -> None:
-        try:
-            if self._sock.recv(_RECORD):
-                return
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return
-        except OSError:
-            pass
-        self._lose(None)
 
     def abort(self) -> None:
         self._lose(None)

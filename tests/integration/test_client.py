@@ -376,13 +376,17 @@ async def test_a_silent_server_times_out() -> None:
     assert leftovers() == []
 
 
-async def test_a_server_that_never_says_hello_times_out() -> None:
+@pytest.mark.parametrize("scheme", ["http", "https", "wss"])
+async def test_a_server_that_never_says_hello_times_out(scheme: str) -> None:
+    if scheme == "wss":
+        pytest.importorskip("wsproto")
+
     async def script(peer: Peer) -> None:
         await peer.gone()
 
     async with peer_server(script, hello=False) as url:
         with pytest.raises(TimeoutException) as late:
-            await start(client_at(url, connect_timeout=0.2))
+            await start(client_at(url.replace("http", scheme), connect_timeout=0.2))
     assert late.value.phase == "connect"
     assert leftovers() == []
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
+from asyncio.proactor_events import BaseProactorEventLoop
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any
@@ -107,6 +109,38 @@ def test_a_loop_that_is_not_marked_as_running_in_callbacks(
     finally:
         loop.close()
     assert told == []
+
+
+class WatchlessLoop(asyncio.SelectorEventLoop):
+    """A loop that watches no sockets for others, as Windows' Proactor."""
+
+    add_reader = asyncio.AbstractEventLoop.add_reader
+    add_writer = asyncio.AbstractEventLoop.add_writer
+    remove_reader = asyncio.AbstractEventLoop.remove_reader
+    remove_writer = asyncio.AbstractEventLoop.remove_writer
+
+
+@pytest.mark.parametrize("transport", [None, "websocket"])
+def test_a_loop_that_watches_no_sockets_has_tls_of_its_own(transport: Any) -> None:
+    assert BaseProactorEventLoop.add_reader is WatchlessLoop.add_reader
+    if transport is not None:
+        pytest.importorskip("wsproto")
+
+    async def main() -> None:
+        async with LocalTranscribe("scripted", tls=True) as local:
+            trusting = ssl.create_default_context(cafile=local.ca_file)
+            async with client_of(local, ssl_context=trusting, transport=transport) as client:
+                async with await start(client) as stream:
+                    await stream.input_stream.send_audio_event(SECOND)
+                    await stream.input_stream.end_stream()
+                    assert await final_texts(stream) == ["This is"]
+
+    loop = WatchlessLoop()
+    try:
+        loop.run_until_complete(asyncio.wait_for(main(), 60))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()
 
 
 USES: dict[str, Callable[[Any], Any]] = {
