@@ -76,7 +76,7 @@ async def open_directly(
 
 async def _shake_hands(tls: ssl.SSLSocket, timeout: float) -> None:
     loop = asyncio.get_running_loop()
-    due = loop.time() + timeout
+    due, fd = loop.time() + timeout, tls.fileno()
     while True:
         watch: Callable[..., Any]
         try:
@@ -90,13 +90,13 @@ async def _shake_hands(tls: ssl.SSLSocket, timeout: float) -> None:
         else:
             return
         ready = Waiters()
-        watch(tls, ready.wake)
+        watch(fd, ready.wake)
         try:
             await ready.wait(due - loop.time(), "connect")
         except TimeoutException as error:
             raise ConnectionAbortedError(f"no TLS handshake within {timeout:g} s") from error
         finally:
-            leave(tls)
+            leave(fd)
 
 
 class _DirectTransport(asyncio.Transport):
@@ -108,6 +108,7 @@ class _DirectTransport(asyncio.Transport):
     __slots__ = (
         "_close_timeout",
         "_closing",
+        "_fd",
         "_giving_up",
         "_high",
         "_is_full",
@@ -125,6 +126,7 @@ class _DirectTransport(asyncio.Transport):
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._sock = sock
+        self._fd = sock.fileno()  # asyncio would format a socket that it does not know yet
         self._protocol = protocol
         self._close_timeout = close_timeout
         self._unsent = bytearray()
@@ -132,7 +134,7 @@ class _DirectTransport(asyncio.Transport):
         self._is_reading = True
         self._giving_up: asyncio.TimerHandle | None = None
         self.set_write_buffer_limits()
-        self._loop.add_reader(sock, self._receive)
+        self._loop.add_reader(self._fd, self._receive)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         knows = name in ("socket", "ssl_object") and not self._is_lost
@@ -151,7 +153,7 @@ class _DirectTransport(asyncio.Transport):
             if not (data := self._send(data)):
                 return
             if not self._must_read_first:
-                self._loop.add_writer(self._sock, self._send_rest)
+                self._loop.add_writer(self._fd, self._send_rest)
         self._unsent += data
         if len(self._unsent) > self._high and not self._is_full:
             self._is_full = True
@@ -177,11 +179,11 @@ class _DirectTransport(asyncio.Transport):
             rest = len(self._send(self._unsent))
             del self._unsent[: len(self._unsent) - rest]
         if self._must_read_first:
-            self._loop.remove_writer(self._sock)
+            self._loop.remove_writer(self._fd)
         elif not self._unsent:
-            self._loop.remove_writer(self._sock)
+            self._loop.remove_writer(self._fd)
             if self._is_reading:
-                self._loop.add_reader(self._sock, self._receive)  # see there
+                self._loop.add_reader(self._fd, self._receive)  # see there
             if self._closing:
                 self._say_goodbye()
                 return
@@ -194,30 +196,33 @@ class _DirectTransport(asyncio.Transport):
     def pause_reading(self) -> None:
         if not self._closing:
             self._is_reading = False
-            self._loop.remove_reader(self._sock)
+            self._loop.remove_reader(self._fd)
 
     def resume_reading(self) -> None:
         if not self._closing:
             self._is_reading = True
-            self._loop.add_reader(self._sock, self._receive)
+            self._loop.add_reader(self._fd, self._receive)
 
     def _receive(self) -> bool:
         """Take what has come; return whether the protocol got something."""
         data, is_over, failure = b"", False, None
         try:
-            # All of a record, so that OpenSSL keeps nothing of which the loop would not tell.
-            data = self._sock.recv(_RECORD)
-            is_over = not data
+            # Whole records: OpenSSL keeps nothing of which the loop would not tell. To look for
+            # another one costs less than a turn of the loop for each where many come.
+            while len(data) < _RECORD and not is_over:
+                more = self._sock.recv(_RECORD)
+                data += more
+                is_over = not more
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLWantWriteError:  # the peer wants an answer, for which there is no room
-            self._loop.remove_reader(self._sock)
-            self._loop.add_writer(self._sock, self._send_rest)
+            self._loop.remove_reader(self._fd)
+            self._loop.add_writer(self._fd, self._send_rest)
         except OSError as error:
             failure = error
         if self._must_read_first:
             self._must_read_first = False
-            self._loop.add_writer(self._sock, self._send_rest)
+            self._loop.add_writer(self._fd, self._send_rest)
         if self._closing:  # what comes now is thrown away
             if is_over or failure is not None:
                 self._lose(None)
@@ -255,7 +260,7 @@ class _DirectTransport(asyncio.Transport):
             return
         self._closing = self._is_reading = True
         self._giving_up = self._loop.call_later(self._close_timeout, self.abort)
-        self._loop.add_reader(self._sock, self._receive)
+        self._loop.add_reader(self._fd, self._receive)
         if not self._unsent:
             self._say_goodbye()
 
@@ -264,9 +269,9 @@ class _DirectTransport(asyncio.Transport):
         try:
             self._sock.unwrap()
         except ssl.SSLWantWriteError:
-            self._loop.add_writer(self._sock, self._say_goodbye)
+            self._loop.add_writer(self._fd, self._say_goodbye)
         except ssl.SSLError:  # something else comes first
-            self._loop.remove_writer(self._sock)
+            self._loop.remove_writer(self._fd)
             self._receive()
         except OSError:
             self._lose(None)
@@ -286,7 +291,7 @@ class _DirectTransport(asyncio.Transport):
         self._closing = True
         if self._giving_up is not None:
             self._giving_up.cancel()
-        self._loop.remove_reader(self._sock)
-        self._loop.remove_writer(self._sock)
+        self._loop.remove_reader(self._fd)
+        self._loop.remove_writer(self._fd)
         self._sock.close()
         self._loop.call_soon(self._protocol.connection_lost, error)
