@@ -222,7 +222,7 @@ def _run(plan: Plan, arguments: argparse.Namespace, display: Display) -> int:
                     display.error(f"amazon-transcribe: {outcome.input}: {outcome.error}")
                 display.update(progress)
         finally:
-            if progress.position or not left:
+            if progress.done or progress.failed or not left:
                 display.notice(progress.summary(time.monotonic()))
     return FAILED if progress.failed else DONE
 

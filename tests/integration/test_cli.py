@@ -195,7 +195,9 @@ class TestUsage:
     )
     def test_help_has_exit_code_0(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert cli.main([*command.split(), "--help"]) == 0
-        assert capsys.readouterr().out.startswith("usage: amazon-transcribe " + command)
+        shown = capsys.readouterr().out
+        assert shown.startswith("usage: amazon-transcribe " + command)
+        assert shown.isascii()  # whatever the encoding of the terminal
 
     @pytest.mark.parametrize(
         "command", ["", "transcribe", "batch", "serve", "inspect", "devices", "completion"]
@@ -804,6 +806,9 @@ run(hang(), [], after_signal=7, timeout=0.1)
         done = run(*scripted, "--ca-file", nowhere)
         assert done.returncode == 2
         assert_one_line(done.stderr, "ca.pem")
+        done = run("serve", "--engine", "scripted", "--host", "")
+        assert done.returncode == 2
+        assert_one_line(done.stderr, "0.0.0.0 for all, not ''")
         text = tmp_path / "text.pem"
         text.write_text("not a certificate", "utf-8")
         done = run(*scripted, "--cert", text, "--key", text)

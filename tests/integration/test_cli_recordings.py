@@ -381,6 +381,11 @@ class TestSeveral:
         assert (talks / "one.txt").read_text("utf-8") == SCRIPT
         assert done.stderr == b""
 
+    def test_what_is_named_twice_is_one_recording(self, talks: Path, script: Path) -> None:
+        one = talks / "one.wav"
+        done = run("transcribe", "--local", "--script", script, one, one)
+        assert (done.returncode, done.stdout.decode()) == (0, SCRIPT)
+
     def test_a_directory_for_the_outputs_and_what_failed(self, talks: Path, script: Path) -> None:
         (talks / "two.wav").write_bytes(b"<html>")
         options = ("--local", "--script", script, "--format", "srt", "--output-dir", "captions")
