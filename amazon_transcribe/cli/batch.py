@@ -20,6 +20,7 @@ from .display import Display, Progress, clock_time
 from .errors import DONE, FAILED, Unusable, reason
 from .local_server import add_engine, check_local, engine_options, vocabularies_of
 from .service_options import add_service_options, service_parameters, with_flags
+from .signals import ending_signals
 from .transcribe import add_audio, add_names, add_where
 
 if TYPE_CHECKING:
@@ -318,7 +319,7 @@ class _Signal(BaseException):
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """Raise the first SIGINT or SIGTERM as an exception; the second one ends the process."""
+    """Raise the first of the signals as an exception; the second one ends the process."""
 
     def on_signal(number: int, frame: object) -> None:
         for each in before:
@@ -328,7 +329,7 @@ def _signals() -> Iterator[None]:
     before: dict[signal.Signals, Any] = {}
     try:
         with suppress(ValueError):  # not in the main thread
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in ending_signals():
                 before[number] = signal.signal(number, on_signal)
         yield
     finally:

@@ -23,7 +23,7 @@ def run(
 ) -> int:
     """Run a coroutine and return its exit code.
 
-    SIGINT or SIGTERM cancels the coroutine. A second signal ends the process at once.
+    A signal of `ending_signals` cancels the coroutine. A second one ends the process at once.
 
     :param interrupts: Each SIGINT takes the last function off this list and calls it, and
         cancels only if the list is empty.
@@ -57,6 +57,17 @@ def run(
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def ending_signals() -> list[signal.Signals]:
+    """Return the signals that end a command in order.
+
+    SIGHUP, of a terminal that is closed, is none of them where it is ignored, as by `nohup`.
+    """
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signals.append(signal.SIGHUP)
+    return signals
+
+
 async def _until_signalled(
     coroutine: Coroutine[Any, Any, int],
     interrupts: list[Callable[[], None]],
@@ -64,6 +75,7 @@ async def _until_signalled(
 ) -> int:
     loop = asyncio.get_running_loop()
     running = asyncio.ensure_future(coroutine)
+    signals = ending_signals()
 
     def on_signal(number: int) -> None:
         if number == signal.SIGINT and interrupts:
@@ -76,12 +88,12 @@ async def _until_signalled(
 
     def forget() -> None:
         with suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.remove_signal_handler(signal.SIGINT)
-            loop.remove_signal_handler(signal.SIGTERM)
+            for number in signals:
+                loop.remove_signal_handler(number)
 
     # Not on Windows, and only in the main thread; otherwise asyncio.run handles SIGINT.
     with suppress(NotImplementedError, RuntimeError, ValueError):
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in signals:
             loop.add_signal_handler(number, on_signal, number)
     try:
         return await running

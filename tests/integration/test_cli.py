@@ -372,6 +372,24 @@ class TestTranscribe:
         assert done.returncode == 2
         assert_one_line(done.stderr, "credentials")
 
+    def test_interrupt_while_the_command_is_imported_is_no_traceback(self) -> None:
+        program = """
+import sys
+
+class Interrupt:
+    def find_spec(self, name, path, target=None):
+        if name == "amazon_transcribe.cli.transcribe":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+from amazon_transcribe.__main__ import main
+sys.exit(main())
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, env=environment(), timeout=60
+        )
+        assert (done.returncode, done.stderr) == (128 + signal.SIGINT, b"")
+
     @POSIX
     def test_reader_of_the_output_that_goes_away_is_no_error(
         self, talk: Path, local: list[object]

@@ -75,9 +75,11 @@ class TestWhatIsKept:
     """What was recognised is not lost, whatever ends the command."""
 
     @POSIX
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_a_signal_keeps_it(self, number: signal.Signals, tmp_path: Path, script: Path) -> None:
+    @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+    def test_a_signal_keeps_it(self, name: str, tmp_path: Path, script: Path) -> None:
+        number = signal.Signals[name]
         out = tmp_path / "out.txt"
+        before = signal.signal(number, signal.SIG_DFL)  # under nohup SIGHUP is ignored
         process = subprocess.Popen(
             [
                 *COMMAND,
@@ -95,6 +97,7 @@ class TestWhatIsKept:
             stderr=subprocess.PIPE,
             env=environment(),
         )
+        signal.signal(number, before)
         assert process.stdin is not None
         process.stdin.write(bytes(16_000 * 5))
         process.stdin.flush()
