@@ -20,7 +20,7 @@ from .display import Display, Progress, clock_time
 from .errors import DONE, FAILED, Unusable, reason
 from .local_server import add_engine, check_local, engine_options, vocabularies_of
 from .service_options import add_service_options, service_parameters, with_flags
-from .signals import ending_signals
+from .signals import end_at_next, ending_signals
 from .transcribe import add_audio, add_names, add_where
 
 if TYPE_CHECKING:
@@ -322,8 +322,7 @@ def _signals() -> Iterator[None]:
     """Raise the first of the signals as an exception; the second one ends the process."""
 
     def on_signal(number: int, frame: object) -> None:
-        for each in before:
-            signal.signal(each, signal.SIG_DFL)
+        end_at_next(before)
         raise _Signal(number)
 
     before: dict[signal.Signals, Any] = {}

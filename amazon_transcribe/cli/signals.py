@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -40,7 +40,8 @@ def run(
         code = 128 + number if after_signal is None else after_signal
         watchdog = threading.Timer(timeout, os._exit, [code])
         watchdog.daemon = True
-        watchdog.start()
+        with suppress(RuntimeError):  # there are too many threads: it ends by itself
+            watchdog.start()
 
     try:
         return asyncio.run(_until_signalled(coroutine, interrupts, stop))
@@ -68,6 +69,16 @@ def ending_signals() -> list[signal.Signals]:
     return signals
 
 
+def end_at_next(signals: Iterable[signal.Signals]) -> None:
+    """Let another signal end the process at once.
+
+    Another SIGHUP is none: of a terminal that is closed the shell tells, and the system too.
+    """
+    for number in signals:
+        ends = number in (signal.SIGINT, signal.SIGTERM)
+        signal.signal(number, signal.SIG_DFL if ends else signal.SIG_IGN)
+
+
 async def _until_signalled(
     coroutine: Coroutine[Any, Any, int],
     interrupts: list[Callable[[], None]],
@@ -82,7 +93,7 @@ async def _until_signalled(
             interrupts.pop()()
             return
         forget()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the loop leaves Python's own handler
+        end_at_next(signals)
         stop(number)
         running.cancel()
 

@@ -811,6 +811,27 @@ run(hang(), [], after_signal=7, timeout=0.1)
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=30) == 7
 
+    @POSIX
+    def test_a_signal_ends_a_process_that_can_have_no_more_threads(self) -> None:
+        program = """
+import asyncio, os, signal, threading
+from amazon_transcribe.cli.signals import run
+
+def refuse(thread):
+    raise RuntimeError("can't start new thread")
+
+async def signalled():
+    threading.Thread.start = refuse
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(60)
+
+os._exit(run(signalled(), []))
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, env=environment(), timeout=50
+        )
+        assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, b"")
+
     def test_port_in_use_is_one_line_and_exit_code_1(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]

@@ -103,6 +103,8 @@ class TestWhatIsKept:
         process.stdin.flush()
         wait_for(lambda: any(path.stat().st_size for path in tmp_path.glob(".*.part")))
         process.send_signal(number)
+        if name == "SIGHUP":  # the shell's and the system's
+            process.send_signal(number)
         assert process.stderr is not None
         _, place = process.stderr.read().decode().splitlines()
         assert process.wait() == 128 + number
