@@ -19,6 +19,7 @@ from itertools import groupby, pairwise
 
 import msgspec
 
+from ._protocol.constraints import is_number
 from ._protocol.shapes import Keys, Shape
 from ._protocol.times import LATEST, believable
 from .call_analytics import CategoryEvent
@@ -512,9 +513,9 @@ def _laid_out(
 
 
 def _check_duration(duration: float | None) -> None:
-    if duration is not None and not 0 < duration <= LATEST:
+    if duration is not None and not (is_number(duration) and 0 < duration <= LATEST):
         raise ValidationException(
-            f"duration must be above 0 and at most {LATEST:,.0f} seconds, not {duration}"
+            f"duration must be above 0 and at most {LATEST:,.0f} seconds, not {duration!r}"
         )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from numbers import Real
 from typing import Any, Literal, Protocol
 
 from .._protocol.constants import AUDIO_TIMEOUT, MAX_AUDIO_CHUNK, SILENT_SAMPLE
+from .._protocol.constraints import is_number
 from ..exceptions import InvalidParameterException, TimeoutException
 
 Idle = Literal["wait", "silence", "end"]
@@ -28,7 +28,7 @@ def check_idle(idle: object, idle_after: float, media_encoding: object) -> None:
         raise InvalidParameterException(
             "idle", f"idle must be 'wait', 'silence' or 'end', not {idle!r}"
         )
-    if not (isinstance(idle_after, Real) and 0 < float(idle_after) < AUDIO_TIMEOUT):
+    if not (is_number(idle_after) and 0 < idle_after < AUDIO_TIMEOUT):
         raise InvalidParameterException(
             "idle_after",
             f"idle_after must be above 0 and under the service's {AUDIO_TIMEOUT:g} s,"

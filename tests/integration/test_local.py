@@ -316,6 +316,7 @@ async def test_an_authority_s_file_that_cannot_be_written_is_named() -> None:
     [
         ({"host": ""}, "^host must be an address.* not ''$"),
         ({"host": None}, "^host .* not None$"),
+        ({"faults": ["drop:seconds=1"]}, r"^faults must be Fault .*'drop:seconds=1'$"),
         ({"credentials": {}}, "at least one access key"),
         ({"key": "key.pem"}, "cert"),
         ({"workers": -1}, "^workers must be a whole number of at least 1, not -1$"),

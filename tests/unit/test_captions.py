@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -213,8 +214,8 @@ class TestLayout:
         (one,) = cues([HELLO, HELLO], 1 / 16_000)
         assert (one.start, one.end) == (0.0, 0.001)
 
-    @pytest.mark.parametrize("duration", [0.0, -1.0, float("nan"), float("inf")])
-    def test_impossible_duration_is_refused(self, duration: float) -> None:
+    @pytest.mark.parametrize("duration", [0.0, -1.0, float("nan"), float("inf"), "2"])
+    def test_impossible_duration_is_refused(self, duration: Any) -> None:
         with pytest.raises(ValidationException, match="duration must be"):
             cues([HELLO], duration)
 

@@ -12,7 +12,7 @@ import msgspec
 
 from ..._protocol.constants import SERVICE_EXCEPTIONS
 from ..._protocol.server_session import exception_frame
-from ...exceptions import ConnectionLostException, HTTPException
+from ...exceptions import ConnectionLostException, HTTPException, ValidationException
 from ..exchange import LINGER_TIMEOUT, WRITE_TIMEOUT, Exchange, NetworkExchange
 from ..log import logger
 from . import KINDS, OPTIONS, Fault
@@ -32,6 +32,12 @@ class Faults:
     """
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
+        for fault in (faults := tuple(faults)):
+            if not isinstance(fault, Fault):
+                raise ValidationException(
+                    f"faults must be Fault objects, such as Fault.parse('drop:seconds=1.5'), not"
+                    f" {fault!r}"
+                )
         self.injected: Counter[str] = Counter()
         schedules = [_FaultSchedule(fault) for fault in faults]
         self._of_streams = [s for s in schedules if KINDS[s.fault.kind].inject is not None]
