@@ -20,7 +20,7 @@ from amazon_transcribe.exceptions import (
     SDKError,
     ValidationException,
 )
-from amazon_transcribe.local import LocalTranscribe
+from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
 from amazon_transcribe.local.listeners.certificates import make_certificates
 from amazon_transcribe.transcription import Item, Result
@@ -316,7 +316,8 @@ async def test_an_authority_s_file_that_cannot_be_written_is_named() -> None:
     [
         ({"host": ""}, "^host must be an address.* not ''$"),
         ({"host": None}, "^host .* not None$"),
-        ({"faults": ["drop:seconds=1"]}, r"^faults must be Fault .*'drop:seconds=1'$"),
+        ({"faults": ["drop"]}, r"^faults must be a list of Fault.* not \['drop'\]$"),
+        ({"faults": Fault("drop")}, r"^faults must be a list of Fault.* not Fault\("),
         ({"credentials": {}}, "at least one access key"),
         ({"key": "key.pem"}, "cert"),
         ({"workers": -1}, "^workers must be a whole number of at least 1, not -1$"),

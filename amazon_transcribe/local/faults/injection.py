@@ -32,14 +32,14 @@ class Faults:
     """
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
-        for fault in (faults := tuple(faults)):
-            if not isinstance(fault, Fault):
-                raise ValidationException(
-                    f"faults must be Fault objects, such as Fault.parse('drop:seconds=1.5'), not"
-                    f" {fault!r}"
-                )
+        listed: list[Any] = [*faults] if isinstance(faults, Iterable) else [None]
+        if not all(isinstance(fault, Fault) for fault in listed):
+            raise ValidationException(
+                "faults must be a list of Fault, such as [Fault('drop', after_events=3)], not"
+                f" {faults!r}"
+            )
         self.injected: Counter[str] = Counter()
-        schedules = [_FaultSchedule(fault) for fault in faults]
+        schedules = [_FaultSchedule(fault) for fault in listed]
         self._of_streams = [s for s in schedules if KINDS[s.fault.kind].inject is not None]
         self._of_connections = [s for s in schedules if KINDS[s.fault.kind].inject is None]
 
