@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import inspect
 import os
+import re
 import string
 import threading
 from contextlib import suppress
@@ -459,14 +460,17 @@ def _trimmed(part: object, name: str) -> str | None:
         raise CredentialsException(f"{name} must be a string, not {type(part).__name__}")
     text = part.strip(string.whitespace + _BYTE_ORDER_MARK)
     # The secret is not sent itself, so a local server's may have letters of any kind.
-    is_secret = "secret" in name.lower()
-    for position, character in enumerate(text):
-        if not (character.isprintable() if is_secret else "!" <= character <= "~"):
-            raise CredentialsException(
-                f"{name} has the character {character!a} at position {position} of"
-                f" {len(text)}, which cannot stand in it: set it again without that character"
-            )
+    allowed = str.isprintable if "secret" in name.lower() else _IN_HEADERS.fullmatch
+    if text and not allowed(text):
+        position, character = next(p for p in enumerate(text) if not allowed(p[1]))
+        raise CredentialsException(
+            f"{name} has the character {character!a} at position {position} of"
+            f" {len(text)}, which cannot stand in it: set it again without that character"
+        )
     return text
+
+
+_IN_HEADERS = re.compile("[!-~]+")
 
 
 async def _result(future: concurrent.futures.Future[Any]) -> Any:

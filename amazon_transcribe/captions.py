@@ -19,6 +19,7 @@ from itertools import groupby, pairwise
 
 import msgspec
 
+from ._protocol.constraints import is_number
 from ._protocol.shapes import Keys, Shape
 from ._protocol.times import LATEST, believable
 from .call_analytics import CategoryEvent
@@ -219,9 +220,9 @@ def cues(
 
     :param results: The results or events; partial ones are skipped, and the others are sorted
         by their start.
-    :param duration: The length of the audio in seconds, at least 0.001 and at most
-        1,000,000; by default the audio ends with the last word. A speaker with more cues
-        than the audio has milliseconds gets a single cue with everything.
+    :param duration: The length of the audio in seconds, above 0 and at most 1,000,000; less
+        than a millisecond counts as one. By default the audio ends with the last word. A
+        speaker with more cues than the audio has milliseconds gets a single cue with everything.
     :param names: The names of speakers, channels or roles by their labels, for `Cue.speaker`.
     :raises ValidationException: If `duration` is outside its limits.
     """
@@ -497,7 +498,7 @@ def _laid_out(
         return []
     if duration is None:
         duration = max(max(groups[-1][-1].end, len(groups) / 1000) for _, groups in voices)
-    length = math.floor(duration * 1000 + 1e-6)
+    length = max(1, math.floor(duration * 1000 + 1e-6))
     found: list[tuple[int, int, list[_Word], str | None]] = []
     for name, groups in voices:
         if length < len(groups):
@@ -512,8 +513,10 @@ def _laid_out(
 
 
 def _check_duration(duration: float | None) -> None:
-    if duration is not None and not 0.001 <= duration <= LATEST:
-        raise ValidationException(f"duration must be 0.001 to {LATEST} seconds, not {duration}")
+    if duration is not None and not (is_number(duration) and 0 < duration <= LATEST):
+        raise ValidationException(
+            f"duration must be above 0 and at most {LATEST:,.0f} seconds, not {duration!r}"
+        )
 
 
 def _spoken(results: list[Result], duration: float | None) -> Iterator[list[_Word]]:

@@ -143,22 +143,9 @@ def _marked_options(request: pytest.FixtureRequest) -> dict[str, Any]:
                 f"pytest.mark.{_MARK} takes no {name}; it takes {', '.join(known)}"
             )
         options = {**mark.kwargs, **options}
-    if "faults" in options:
-        _check_faults(options["faults"])
     _choose_engine(options, request.config.getini(_ENGINE_OPTION))
     options.setdefault("keep_streams", _KEPT_STREAMS)
     return options
-
-
-def _check_faults(faults: object) -> None:
-    from .exceptions import ValidationException
-    from .local import Fault
-
-    if not isinstance(faults, (list, tuple)) or not all(isinstance(f, Fault) for f in faults):
-        raise ValidationException(
-            "faults must be a list of Fault, such as [Fault('drop', after_events=3)], not"
-            f" {faults!r}"
-        )
 
 
 def _choose_engine(options: dict[str, Any], default: str) -> None:

@@ -230,12 +230,19 @@ async def transcribe(
     **parameters: Unpack[TranscriptionParameters],
 ) -> Transcription:
     """Transcribe a recording; see `TranscribeStreamingClient.transcribe`."""
+    _check_callable(on_event=on_event, on_connection=on_connection)
     if not (parameters.get("identify_language") or parameters.get("identify_multiple_languages")):
         parameters.setdefault("language_code", "en-US")
     async with _opening(source, sample_rate_hz, channels, passthrough) as audio:
         if audio.channels > 1:
             parameters["enable_channel_identification"] = True
             parameters["number_of_channels"] = audio.channels
+        elif parameters.get("enable_channel_identification"):
+            raise InvalidParameterException(
+                "enable_channel_identification",
+                "one channel is sent of this audio: channels='split' tells the two of a stereo"
+                " recording apart, and two recordings can be the two sides of a call",
+            )
         if audio.media_encoding not in SILENT_SAMPLE:  # it cannot be cut, hence not resumed
             once = await client.start_stream_transcription(
                 media_sample_rate_hz=audio.sample_rate_hz,
@@ -271,6 +278,7 @@ async def transcribe_call(
     **parameters: Unpack[CallAnalyticsParameters],
 ) -> Transcription:
     """Transcribe and analyse a call; see `TranscribeStreamingClient.transcribe_call`."""
+    _check_callable(on_event=on_event)
     if not parameters.get("identify_language"):
         parameters.setdefault("language_code", "en-US")
     parameters.setdefault("configuration", _AGENT_FIRST)
@@ -303,6 +311,7 @@ async def transcribe_medical(
     **parameters: Unpack[MedicalParameters],
 ) -> Transcription:
     """Transcribe medical speech; see `TranscribeStreamingClient.transcribe_medical`."""
+    _check_callable(on_event=on_event)
     defaults: MedicalParameters = {
         "language_code": "en-US",
         "specialty": "PRIMARYCARE",
@@ -333,6 +342,7 @@ async def transcribe_medical_scribe(
     **parameters: Unpack[MedicalScribeParameters],
 ) -> Transcription:
     """Scribe a session; see `TranscribeStreamingClient.transcribe_medical_scribe`."""
+    _check_callable(on_event=on_event)
     parameters.setdefault("language_code", "en-US")
     async with _opening(source, sample_rate_hz, channels, passthrough) as audio:
         if audio.channels > 1 and configuration.channel_definitions is None:
@@ -348,6 +358,13 @@ async def transcribe_medical_scribe(
             **parameters,
         )
         return await _converse_once(stream, audio, realtime, on_event)
+
+
+def _check_callable(**told: object) -> None:
+    """Refuse what cannot be called while nothing is sent yet."""
+    for name, function in told.items():
+        if not (function is None or callable(function)):
+            raise InvalidParameterException(name, f"{name} must be a function, not {function!r}")
 
 
 def _opening(

@@ -126,6 +126,9 @@ async def _first_that_answers(
         )
     except socket.gaierror:  # a name, and the answer may take time
         found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    if len(found) == 1:
+        *kind, _, address = found[0]
+        return await _begin_at(kind, address, begin)
     running: set[asyncio.Task[_Begun[_Protocol]]] = set()
     failure: BaseException = OSError("the name has no address")
     try:

@@ -14,6 +14,7 @@ import ipaddress
 import os
 import socket
 from base64 import b64encode
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -102,6 +103,7 @@ def _is_excepted(origin: Origin) -> bool:
     return False
 
 
+@lru_cache(maxsize=64)  # a name costs two exceptions, and each connection asks twice
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(host)

@@ -316,6 +316,11 @@ def _between(low: int, high: int) -> str:
     return f"{low}" if low == high else f"{low} to {high:,}"
 
 
+def is_number(value: object) -> bool:
+    """Tell whether a value can be compared with numbers, whatever its type says."""
+    return isinstance(value, Real)
+
+
 def check_above_zero(**numbers: Any) -> None:
     """Check that every argument is a number above 0, which may be infinite.
 

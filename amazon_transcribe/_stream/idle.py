@@ -7,6 +7,7 @@ import weakref
 from typing import Any, Literal, Protocol
 
 from .._protocol.constants import AUDIO_TIMEOUT, MAX_AUDIO_CHUNK, SILENT_SAMPLE
+from .._protocol.constraints import is_number
 from ..exceptions import InvalidParameterException, TimeoutException
 
 Idle = Literal["wait", "silence", "end"]
@@ -27,7 +28,7 @@ def check_idle(idle: object, idle_after: float, media_encoding: object) -> None:
         raise InvalidParameterException(
             "idle", f"idle must be 'wait', 'silence' or 'end', not {idle!r}"
         )
-    if not 0 < idle_after < AUDIO_TIMEOUT:
+    if not (is_number(idle_after) and 0 < idle_after < AUDIO_TIMEOUT):
         raise InvalidParameterException(
             "idle_after",
             f"idle_after must be above 0 and under the service's {AUDIO_TIMEOUT:g} s,"

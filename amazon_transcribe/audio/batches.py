@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable
 
 from .._protocol.constants import MAX_AUDIO_CHUNK, SILENT_SAMPLE
+from .._protocol.constraints import is_number
 from ..exceptions import InvalidParameterException
 
 CHUNK_SECONDS = 0.1
@@ -93,10 +94,10 @@ def chunk_size(
 
     :raises InvalidParameterException: If it is outside the limits.
     """
-    if not 0 < seconds <= MAX_CHUNK_SECONDS:
+    if not (is_number(seconds) and 0 < seconds <= MAX_CHUNK_SECONDS):
         raise InvalidParameterException(
             "chunk_seconds",
-            f"a chunk must be longer than 0 and at most 1 second long, not {seconds}",
+            f"a chunk must be longer than 0 and at most 1 second long, not {seconds!r}",
         )
     if media_encoding not in SILENT_SAMPLE:
         raise InvalidParameterException(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
 from typing import overload
 
+from .._protocol.constraints import is_number
 from .._protocol.times import believable
 from ..exceptions import InvalidParameterException
 from ._audio import AudioSource
@@ -106,9 +107,9 @@ class Lookahead:
     """
 
     def __init__(self, seconds: float = MAX_LOOKAHEAD_SECONDS) -> None:
-        if not 0 < seconds < 300:
+        if not (is_number(seconds) and 0 < seconds < 300):
             raise InvalidParameterException(
-                "seconds", f"the lookahead must be more than 0 and under 300 s, not {seconds}"
+                "seconds", f"the lookahead must be more than 0 and under 300 s, not {seconds!r}"
             )
         self.seconds = seconds
         self.position: float = 0.0

@@ -187,10 +187,16 @@ def make_plan(
 
 
 def _local(local: bool | Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the arguments of the local server, with the engine, which decides the words."""
+    """Return the arguments of the local server, with the engine, which decides the words.
+
+    They are as JSON carries them to a worker: paths are text.
+    """
     if local is False:
         return None
-    return {"engine": ENGINES[0], **({} if local is True else local)}
+    plain: dict[str, Any] = json.loads(
+        _json({"engine": ENGINES[0], **({} if local is True else local)})
+    )
+    return plain
 
 
 def _task(found: Found, parameters: dict[str, Any], settings: str, suffix: str) -> Task:

@@ -43,7 +43,7 @@ class Found(NamedTuple):
 def recordings_of(source: str | os.PathLike[str]) -> Iterator[Found]:
     """Yield the recordings that a source stands for.
 
-    :raises ValidationException: If there is none, or a manifest cannot be read.
+    :raises ValidationException: If there is none, or a manifest or a folder cannot be read.
     """
     path = Path(source)
     if path.suffix.lower() in MANIFESTS:
@@ -68,12 +68,20 @@ def recordings_of(source: str | os.PathLike[str]) -> Iterator[Found]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             path = Path(parent, name)
             if path.suffix.lower() in _RECORDINGS and not name.startswith("."):
                 yield path
+
+
+def _refuse(error: OSError) -> None:
+    """Refuse a folder below a source: its recordings would be left out, and nobody told."""
+    raise ValidationException(
+        f"cannot read {error.filename}: {error.strerror}; a pattern such as '*/*.wav' leaves out"
+        " what cannot be read"
+    ) from error
 
 
 def _listed(manifest: Path) -> Iterator[Found]:

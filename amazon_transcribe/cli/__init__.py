@@ -1,8 +1,8 @@
 """The command `amazon-transcribe`: transcribe audio and archives, run a local server, and so on.
 
 Exit codes: 0 done, 1 the service refused or failed, 2 bad usage or unreadable input, and
-128 plus the signal's number if SIGINT or SIGTERM ended a transcription or a batch. An error is one
-line on standard error. Output whose reader has gone, as `head` goes, is not an error.
+128 plus the signal's number if SIGINT, SIGTERM or SIGHUP ended a transcription or a batch. An error
+is one line on standard error. Output whose reader has gone, as `head` goes, is not an error.
 """
 
 from __future__ import annotations

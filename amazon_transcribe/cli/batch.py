@@ -20,6 +20,7 @@ from .display import Display, Progress, clock_time
 from .errors import DONE, FAILED, Unusable, reason
 from .local_server import add_engine, check_local, engine_options, vocabularies_of
 from .service_options import add_service_options, service_parameters, with_flags
+from .signals import end_at_next, ending_signals
 from .transcribe import add_audio, add_names, add_where
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def _run(plan: Plan, arguments: argparse.Namespace, display: Display) -> int:
                     display.error(f"amazon-transcribe: {outcome.input}: {outcome.error}")
                 display.update(progress)
         finally:
-            if progress.position or not left:
+            if progress.done or progress.failed or not left:
                 display.notice(progress.summary(time.monotonic()))
     return FAILED if progress.failed else DONE
 
@@ -318,17 +319,16 @@ class _Signal(BaseException):
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """Raise the first SIGINT or SIGTERM as an exception; the second one ends the process."""
+    """Raise the first of the signals as an exception; the second one ends the process."""
 
     def on_signal(number: int, frame: object) -> None:
-        for each in before:
-            signal.signal(each, signal.SIG_DFL)
+        end_at_next(before)
         raise _Signal(number)
 
     before: dict[signal.Signals, Any] = {}
     try:
         with suppress(ValueError):  # not in the main thread
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in ending_signals():
                 before[number] = signal.signal(number, on_signal)
         yield
     finally:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ..exceptions import printable
 from .errors import notice
-from .output import Output, StandardOutput, write_to
+from .output import Output, StandardOutput
 
 if TYPE_CHECKING:
     from ..results import Said
@@ -199,7 +199,7 @@ class Display:
         rows = sum(max(1, -(-width // self._columns)) for width in self._shown)
         up = f"\x1b[{rows - 1}A" if rows > 1 else ""
         self._shown = []
-        write_to(self._screen, f"\r{up}\x1b[J")
+        _paint(self._screen, f"\r{up}\x1b[J")
 
     def _draw(self) -> None:
         if self._screen is None:
@@ -212,11 +212,18 @@ class Display:
         lines = [line for line in lines if line][: max(1, size.lines - 1)]
         if lines:
             self._shown = [_width(_STYLE.sub("", line)) for line in lines]
-            write_to(self._screen, "\n".join(lines))
+            _paint(self._screen, "\n".join(lines))
 
     @property
     def _columns(self) -> int:
         return _size(self._screen).columns
+
+
+def _paint(screen: TextIO, text: str) -> None:
+    """Write what changes; that a terminal is gone ends no transcription."""
+    with suppress(OSError):
+        screen.write(text)
+        screen.flush()
 
 
 def _caption(result: Result, columns: int) -> str:

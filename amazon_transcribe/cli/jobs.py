@@ -52,6 +52,7 @@ def jobs_of(arguments: argparse.Namespace) -> list[Job]:
         if arguments.output_dir is not None:
             raise Unusable("--sides writes one transcript: name its file by -o")
         return [Job(tuple(recordings), arguments.output)]
+    recordings = list(dict.fromkeys(recordings))
     if len(recordings) == 1 and arguments.output_dir is None:
         return [Job((recordings[0],), arguments.output)]
     if arguments.output is not None:
@@ -60,7 +61,7 @@ def jobs_of(arguments: argparse.Namespace) -> list[Job]:
     if live:
         raise Unusable(f"{live.pop()!r} goes without other recordings and without --output-dir")
     outputs: dict[Path, str] = {}
-    for recording in dict.fromkeys(recordings):
+    for recording in recordings:
         path = Path(recording)
         output = path.with_suffix(SUFFIXES[arguments.format])
         if arguments.output_dir is not None:

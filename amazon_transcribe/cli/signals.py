@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -23,7 +23,7 @@ def run(
 ) -> int:
     """Run a coroutine and return its exit code.
 
-    SIGINT or SIGTERM cancels the coroutine. A second signal ends the process at once.
+    A signal of `ending_signals` cancels the coroutine. A second one ends the process at once.
 
     :param interrupts: Each SIGINT takes the last function off this list and calls it, and
         cancels only if the list is empty.
@@ -40,7 +40,8 @@ def run(
         code = 128 + number if after_signal is None else after_signal
         watchdog = threading.Timer(timeout, os._exit, [code])
         watchdog.daemon = True
-        watchdog.start()
+        with suppress(RuntimeError):  # there are too many threads: it ends by itself
+            watchdog.start()
 
     try:
         return asyncio.run(_until_signalled(coroutine, interrupts, stop))
@@ -57,6 +58,27 @@ def run(
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def ending_signals() -> list[signal.Signals]:
+    """Return the signals that end a command in order.
+
+    SIGHUP, of a terminal that is closed, is none of them where it is ignored, as by `nohup`.
+    """
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signals.append(signal.SIGHUP)
+    return signals
+
+
+def end_at_next(signals: Iterable[signal.Signals]) -> None:
+    """Let another signal end the process at once.
+
+    Another SIGHUP is none: of a terminal that is closed the shell tells, and the system too.
+    """
+    for number in signals:
+        ends = number in (signal.SIGINT, signal.SIGTERM)
+        signal.signal(number, signal.SIG_DFL if ends else signal.SIG_IGN)
+
+
 async def _until_signalled(
     coroutine: Coroutine[Any, Any, int],
     interrupts: list[Callable[[], None]],
@@ -64,24 +86,25 @@ async def _until_signalled(
 ) -> int:
     loop = asyncio.get_running_loop()
     running = asyncio.ensure_future(coroutine)
+    signals = ending_signals()
 
     def on_signal(number: int) -> None:
         if number == signal.SIGINT and interrupts:
             interrupts.pop()()
             return
         forget()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the loop leaves Python's own handler
+        end_at_next(signals)
         stop(number)
         running.cancel()
 
     def forget() -> None:
         with suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.remove_signal_handler(signal.SIGINT)
-            loop.remove_signal_handler(signal.SIGTERM)
+            for number in signals:
+                loop.remove_signal_handler(number)
 
     # Not on Windows, and only in the main thread; otherwise asyncio.run handles SIGINT.
     with suppress(NotImplementedError, RuntimeError, ValueError):
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in signals:
             loop.add_signal_handler(number, on_signal, number)
     try:
         return await running

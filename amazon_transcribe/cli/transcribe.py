@@ -192,7 +192,7 @@ def add_names(group: Any) -> None:
     group.add_argument(
         "--names",
         type=_names,
-        metavar="LABEL=NAME,…",
+        metavar="LABEL=NAME,LABEL=NAME",
         help="names of speakers or channels by their labels: 0=Anna,1=Ben, or ch_0=Anna",
     )
 

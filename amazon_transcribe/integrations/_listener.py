@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .._protocol.constants import AUDIO_TIMEOUT
+from .._protocol.constraints import is_number
 from ..audio import Batcher
 from ..exceptions import InvalidParameterException, TimeoutException
 from ..resume import Reconnected, Reconnecting, ResumableTranscription
@@ -241,7 +242,7 @@ def check_silence_after(seconds: float | None) -> None:
 
     :raises InvalidParameterException: unless it is above 0 and under 15 seconds, or None.
     """
-    if seconds is not None and not 0 < seconds < AUDIO_TIMEOUT:
+    if seconds is not None and not (is_number(seconds) and 0 < seconds < AUDIO_TIMEOUT):
         raise InvalidParameterException(
             "silence_after",
             f"silence_after must be above 0 and under the service's {AUDIO_TIMEOUT:g} s,"

@@ -152,6 +152,10 @@ class LocalTranscribe:
             raise ValidationException(
                 f"engine must be one of {', '.join(ENGINES)}, or an engine object, not {engine!r}"
             )
+        if not isinstance(host, str) or not host:  # it would be all addresses
+            raise ValidationException(
+                f"host must be an address, such as 127.0.0.1, or 0.0.0.0 for all, not {host!r}"
+            )
         if credentials is not None and not credentials:
             raise ValidationException("credentials must name at least one access key")
         if key is not None and cert is None:
@@ -435,7 +439,10 @@ class LocalTranscribe:
             self.ca_file = Path(name)
             cleanup.callback(self._remove_ca_file, self.ca_file)
         check_file(self.ca_file)
-        self.ca_file.write_bytes(authority)
+        try:
+            self.ca_file.write_bytes(authority)
+        except OSError as error:  # a full disk's has no name
+            raise OSError(error.errno, error.strerror, str(self.ca_file)) from error
 
     def _remove_ca_file(self, path: Path) -> None:
         self.ca_file = None

@@ -44,6 +44,7 @@ from .._protocol.constraints import (
     UUID,
     Boolean,
     check_above_zero,
+    is_number,
 )
 from .._protocol.events import AudioChunk, UnknownEvent
 from .._stream.iteration import ConnectionEvent, EventIteration
@@ -619,6 +620,6 @@ def _check_audio(encoding: str, sample_rate: object, channels: object) -> None:
 
 
 def _check_range(name: str, number: float, least: float, most: float = math.inf) -> None:
-    if not least <= number <= most:
+    if not (is_number(number) and least <= number <= most):
         limits = f"{least:g} to {most:g}" if most < math.inf else f"{least:g} or more"
         raise ValidationException(f"{name} must be {limits}, not {number!r}")

@@ -14,6 +14,7 @@ from .._net.connect import HEAD_START, connect
 from .._net.limits import MAX_UNSENT, PING_INTERVAL
 from .._net.origin import Origin
 from .._net.tls import Sessions
+from .._net.waiting import Waiters
 from ..exceptions import (
     ConnectException,
     ConnectionLostException,
@@ -301,6 +302,7 @@ class _Pooled:
         self._idle: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
         self._doubtful = False  # lay idle for long, and gave no sign of life since
+        self._waiting = Waiters()  # for it to be open
         self._loop = loop = asyncio.get_running_loop()
         self.key: _Key = (loop, origin)
         # In nobody's context: it comes to serve other streams than that which asked for it.
@@ -318,13 +320,12 @@ class _Pooled:
     async def opened(self, deadline: float) -> Http2Connection:
         """Wait until the connection is open. Cancelling one waiter leaves the others alone."""
         if self.connection is None:
-            limit = min(deadline - self._loop.time(), self._owner.connect_timeout)
-            await asyncio.wait({self.task}, timeout=max(limit, 0))
             if not self.task.done():
-                raise TimeoutException("connect", limit)
+                limit = min(deadline - self._loop.time(), self._owner.connect_timeout)
+                await self._waiting.wait(max(limit, 0), "connect")
             if self.task.cancelled():
                 raise StreamClosedException("the client was closed")
-            return self.task.result()
+            return self.connection or self.task.result()
         connection = self.connection
         self._doubtful = self._doubtful or self.idle_for() > self._owner.check_after
         self._stop_idling()
@@ -389,6 +390,7 @@ class _Pooled:
         return [] if self.task.done() else [self.task]  # type: ignore[list-item]
 
     def _connected(self, task: asyncio.Task[Http2Connection]) -> None:
+        self._waiting.wake()
         if task.cancelled() or task.exception() is not None:
             self._owner.drop(self)
         else:
@@ -440,4 +442,5 @@ class _Pooled:
         if tls is not None:
             self._owner.sessions.keep(origin, tls)
         self.connection = connection
+        self._waiting.wake()
         return connection

@@ -82,6 +82,22 @@ def test_an_archive_is_done_once(archive: Path, tmp_path: Path) -> None:
     assert [line["input"] for line in failure] == [str(archive / "2.wav")]
 
 
+def test_a_script_reaches_the_workers(archive: Path, tmp_path: Path) -> None:
+    out, script = tmp_path / "out", tmp_path / "script.txt"
+    script.write_text("Hello.\n", "utf-8")
+    options = ["--script", script, "--output-dir", out]
+    done = command("batch", "--local", *options, archive / "0.wav")
+    assert done.stderr.startswith(b"1 transcribed, 1 words in 0:01 of audio, ")
+    (line,) = lines(out)
+    assert (out / line["output"]).read_text("utf-8") == "Hello.\n"
+
+
+def test_a_batch_of_empty_files_has_a_summary(tmp_path: Path) -> None:
+    (tmp_path / "empty.wav").touch()
+    done = command("batch", *SCRIPTED, "empty.wav", "--output-dir", "out", cwd=tmp_path)
+    assert done.stderr.decode().splitlines()[-1] == "0 transcribed, 1 failed"
+
+
 @POSIX
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_driver_that_is_killed_is_run_again(

@@ -195,7 +195,9 @@ class TestUsage:
     )
     def test_help_has_exit_code_0(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert cli.main([*command.split(), "--help"]) == 0
-        assert capsys.readouterr().out.startswith("usage: amazon-transcribe " + command)
+        shown = capsys.readouterr().out
+        assert shown.startswith("usage: amazon-transcribe " + command)
+        assert shown.isascii()  # whatever the encoding of the terminal
 
     @pytest.mark.parametrize(
         "command", ["", "transcribe", "batch", "serve", "inspect", "devices", "completion"]
@@ -369,6 +371,24 @@ class TestTranscribe:
         done = run("transcribe", "--endpoint-url", url, talk, **extra)
         assert done.returncode == 2
         assert_one_line(done.stderr, "credentials")
+
+    def test_interrupt_while_the_command_is_imported_is_no_traceback(self) -> None:
+        program = """
+import sys
+
+class Interrupt:
+    def find_spec(self, name, path, target=None):
+        if name == "amazon_transcribe.cli.transcribe":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+from amazon_transcribe.__main__ import main
+sys.exit(main())
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, env=environment(), timeout=60
+        )
+        assert (done.returncode, done.stderr) == (128 + signal.SIGINT, b"")
 
     @POSIX
     def test_reader_of_the_output_that_goes_away_is_no_error(
@@ -791,6 +811,27 @@ run(hang(), [], after_signal=7, timeout=0.1)
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=30) == 7
 
+    @POSIX
+    def test_a_signal_ends_a_process_that_can_have_no_more_threads(self) -> None:
+        program = """
+import asyncio, os, signal, threading
+from amazon_transcribe.cli.signals import run
+
+def refuse(thread):
+    raise RuntimeError("can't start new thread")
+
+async def signalled():
+    threading.Thread.start = refuse
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(60)
+
+os._exit(run(signalled(), []))
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, env=environment(), timeout=50
+        )
+        assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, b"")
+
     def test_port_in_use_is_one_line_and_exit_code_1(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
@@ -804,6 +845,9 @@ run(hang(), [], after_signal=7, timeout=0.1)
         done = run(*scripted, "--ca-file", nowhere)
         assert done.returncode == 2
         assert_one_line(done.stderr, "ca.pem")
+        done = run("serve", "--engine", "scripted", "--host", "")
+        assert done.returncode == 2
+        assert_one_line(done.stderr, "0.0.0.0 for all, not ''")
         text = tmp_path / "text.pem"
         text.write_text("not a certificate", "utf-8")
         done = run(*scripted, "--cert", text, "--key", text)

@@ -75,9 +75,11 @@ class TestWhatIsKept:
     """What was recognised is not lost, whatever ends the command."""
 
     @POSIX
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_a_signal_keeps_it(self, number: signal.Signals, tmp_path: Path, script: Path) -> None:
+    @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+    def test_a_signal_keeps_it(self, name: str, tmp_path: Path, script: Path) -> None:
+        number = signal.Signals[name]
         out = tmp_path / "out.txt"
+        before = signal.signal(number, signal.SIG_DFL)  # under nohup SIGHUP is ignored
         process = subprocess.Popen(
             [
                 *COMMAND,
@@ -95,11 +97,14 @@ class TestWhatIsKept:
             stderr=subprocess.PIPE,
             env=environment(),
         )
+        signal.signal(number, before)
         assert process.stdin is not None
         process.stdin.write(bytes(16_000 * 5))
         process.stdin.flush()
         wait_for(lambda: any(path.stat().st_size for path in tmp_path.glob(".*.part")))
         process.send_signal(number)
+        if name == "SIGHUP":  # the shell's and the system's
+            process.send_signal(number)
         assert process.stderr is not None
         _, place = process.stderr.read().decode().splitlines()
         assert process.wait() == 128 + number
@@ -380,6 +385,11 @@ class TestSeveral:
         done = run("transcribe", *options, "--quiet", "--force", "talks/*.wav", cwd=talks.parent)
         assert (talks / "one.txt").read_text("utf-8") == SCRIPT
         assert done.stderr == b""
+
+    def test_what_is_named_twice_is_one_recording(self, talks: Path, script: Path) -> None:
+        one = talks / "one.wav"
+        done = run("transcribe", "--local", "--script", script, one, one)
+        assert (done.returncode, done.stdout.decode()) == (0, SCRIPT)
 
     def test_a_directory_for_the_outputs_and_what_failed(self, talks: Path, script: Path) -> None:
         (talks / "two.wav").write_bytes(b"<html>")

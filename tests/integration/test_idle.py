@@ -120,6 +120,7 @@ async def test_by_default_the_service_decides(client: TranscribeStreamingClient)
         ({"idle": "sleep"}, "idle"),
         ({"idle": "silence", "media_encoding": "flac"}, "idle"),
         ({"idle": "end", "idle_after": 15.0}, "idle_after"),
+        ({"idle_after": "10"}, "idle_after"),
         ({"idle": "end", "idle_after": 0}, "idle_after"),
     ],
 )

@@ -20,7 +20,7 @@ from amazon_transcribe.exceptions import (
     SDKError,
     ValidationException,
 )
-from amazon_transcribe.local import LocalTranscribe
+from amazon_transcribe.local import Fault, LocalTranscribe
 from amazon_transcribe.local.engines.scripted import ScriptedEngine
 from amazon_transcribe.local.listeners.certificates import make_certificates
 from amazon_transcribe.transcription import Item, Result
@@ -300,9 +300,24 @@ async def test_the_throwaway_certificate_is_strictly_valid(
     writer.close()
 
 
+REFUSES_WRITING = "/proc/self/oom_score_adj"  # as a full disk does: not when it is opened
+
+
+@pytest.mark.skipif(not Path(REFUSES_WRITING).exists(), reason="needs Linux's /proc")
+async def test_an_authority_s_file_that_cannot_be_written_is_named() -> None:
+    server = LocalTranscribe("scripted", tls=True, ca_file=REFUSES_WRITING)
+    with pytest.raises(OSError, match=REFUSES_WRITING):
+        await server.start()
+    await server.close()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"host": ""}, "^host must be an address.* not ''$"),
+        ({"host": None}, "^host .* not None$"),
+        ({"faults": ["drop"]}, r"^faults must be a list of Fault.* not \['drop'\]$"),
+        ({"faults": Fault("drop")}, r"^faults must be a list of Fault.* not Fault\("),
         ({"credentials": {}}, "at least one access key"),
         ({"key": "key.pem"}, "cert"),
         ({"workers": -1}, "^workers must be a whole number of at least 1, not -1$"),

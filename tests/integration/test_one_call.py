@@ -35,7 +35,7 @@ from amazon_transcribe.medical_scribe import (
 from amazon_transcribe.transcribe import IncompleteTranscription, Transcription
 from amazon_transcribe.transcription import TranscriptEvent
 from amazon_transcribe.transports.memory import MemoryTransport
-from tests.support.callers import client_of, leftovers, until
+from tests.support.callers import client_at, client_of, leftovers, until
 from tests.support.recordings import DIRECTORY
 from tests.support.sounds import encoded, interleaved, recording
 from tests.support.wav import wav
@@ -381,6 +381,25 @@ async def test_what_cannot_start_is_raised_as_it_is(server: LocalTranscribe) -> 
         assert refused.value.parameter == "vocabulary_name"
         with pytest.raises(BadRequestException, match="ShowSpeakerLabel"):
             await client.transcribe(SHORT, show_speaker_label=True)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"enable_channel_identification": True, "number_of_channels": 2},
+        {"on_event": "print"},
+        {"on_connection": 5},
+    ],
+    ids=lambda parameters: next(iter(parameters)),
+)
+async def test_what_cannot_be_right_is_refused_before_anything_is_sent(
+    parameters: dict[str, Any],
+) -> None:
+    stereo = wav(bytes(64_000), channels=2)
+    async with client_at("http://127.0.0.1:1") as client:
+        with pytest.raises(InvalidParameterException) as refused:
+            await client.transcribe(stereo, **parameters)
+    assert refused.value.parameter in parameters
 
 
 @pytest.mark.parametrize(

@@ -674,6 +674,7 @@ def test_parameters_that_cannot_be() -> None:
         {"number_of_channels": "two"},
         {"replay_seconds": 1},
         {"replay_seconds": 300},
+        {"replay_seconds": None},
         {"renew_after": 0},
         {"max_failures": -1},
         {"idle": "silence"},

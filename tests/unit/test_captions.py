@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -208,8 +209,13 @@ class TestLayout:
     def test_control_characters_are_left_out(self) -> None:
         assert cues([result("a\x1b[2J\n\nb\0", 0, 2)], 2)[0].lines == ("a[2J b",)
 
-    @pytest.mark.parametrize("duration", [0.0, -1.0, float("nan"), float("inf")])
-    def test_impossible_duration_is_refused(self, duration: float) -> None:
+    def test_less_than_a_millisecond_counts_as_one(self) -> None:
+        assert cues([], 1 / 16_000) == []
+        (one,) = cues([HELLO, HELLO], 1 / 16_000)
+        assert (one.start, one.end) == (0.0, 0.001)
+
+    @pytest.mark.parametrize("duration", [0.0, -1.0, float("nan"), float("inf"), "2"])
+    def test_impossible_duration_is_refused(self, duration: Any) -> None:
         with pytest.raises(ValidationException, match="duration must be"):
             cues([HELLO], duration)
 

@@ -12,7 +12,7 @@ import msgspec
 
 from ..._protocol.constants import SERVICE_EXCEPTIONS
 from ..._protocol.server_session import exception_frame
-from ...exceptions import ConnectionLostException, HTTPException
+from ...exceptions import ConnectionLostException, HTTPException, ValidationException
 from ..exchange import LINGER_TIMEOUT, WRITE_TIMEOUT, Exchange, NetworkExchange
 from ..log import logger
 from . import KINDS, OPTIONS, Fault
@@ -32,8 +32,14 @@ class Faults:
     """
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
+        listed: list[Any] = [*faults] if isinstance(faults, Iterable) else [None]
+        if not all(isinstance(fault, Fault) for fault in listed):
+            raise ValidationException(
+                "faults must be a list of Fault, such as [Fault('drop', after_events=3)], not"
+                f" {faults!r}"
+            )
         self.injected: Counter[str] = Counter()
-        schedules = [_FaultSchedule(fault) for fault in faults]
+        schedules = [_FaultSchedule(fault) for fault in listed]
         self._of_streams = [s for s in schedules if KINDS[s.fault.kind].inject is not None]
         self._of_connections = [s for s in schedules if KINDS[s.fault.kind].inject is None]
 

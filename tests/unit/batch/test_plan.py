@@ -132,6 +132,18 @@ class TestSources:
         with pytest.raises(ValidationException, match=word):
             plan_of(source)
 
+    @pytest.mark.skipif(os.mkdir not in os.supports_dir_fd, reason="makes no path that is too long")
+    def test_a_folder_that_cannot_be_read_is_refused(self, archive: Path) -> None:
+        at = os.open(archive, os.O_RDONLY)
+        for _ in range(20):  # longer than any path can be
+            os.mkdir("a" * 250, dir_fd=at)
+            inner = os.open("a" * 250, os.O_RDONLY, dir_fd=at)
+            os.close(at)
+            at = inner
+        os.close(at)
+        with pytest.raises(ValidationException, match="cannot read .*: File name too long; a pat"):
+            plan_of(archive)
+
     @pytest.mark.parametrize(
         "options",
         [

@@ -63,7 +63,7 @@ def test_an_identified_language_is_not_named() -> None:
     assert "language_code" not in agent_parameters("en-US", options)
 
 
-@pytest.mark.parametrize("seconds", [0.0, -1.0, 15.0, float("nan")])
-def test_a_pause_that_the_service_does_not_wait_for_is_refused(seconds: float) -> None:
+@pytest.mark.parametrize("seconds", [0.0, -1.0, 15.0, float("nan"), "1"])
+def test_a_pause_that_the_service_does_not_wait_for_is_refused(seconds: Any) -> None:
     with pytest.raises(InvalidParameterException, match="silence_after"):
         check_silence_after(seconds)
