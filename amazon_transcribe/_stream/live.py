@@ -65,6 +65,8 @@ class LiveStream:
     :param max_unread: See `MAX_UNREAD`.
     """
 
+    is_over = True  # what was never begun, such as a failed copy, has nothing to end
+
     def __init__(
         self,
         session: ClientSession,

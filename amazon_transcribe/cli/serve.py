@@ -29,7 +29,7 @@ def add_serve(commands: Any) -> None:
         help="run a local Transcribe server",
         description="Serve Amazon Transcribe's streaming protocol on this machine, over HTTP/2 "
         "and WebSocket, with signatures checked. Prints 'listening on URL' for each port once "
-        "it takes connections, and ends on SIGINT and SIGTERM; streams that end within the "
+        "it takes connections, and ends on SIGINT, SIGTERM and SIGHUP; streams that end within the "
         "--drain-timeout get all their results.",
         epilog="""examples:
   amazon-transcribe serve --port 8770 --credentials AKID:secret
@@ -121,7 +121,7 @@ Point any client at it:
         type=positive_seconds,
         default=DRAIN_TIMEOUT,
         metavar="SECONDS",
-        help="how long open streams may go on after SIGINT or SIGTERM (default: %(default)g)",
+        help="how long open streams may go on after such a signal (default: %(default)g)",
     )
     parser.add_argument(
         "--lenient",

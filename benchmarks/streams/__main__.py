@@ -64,7 +64,7 @@ class Subject:
         return Path(f"{sys.prefix}-{self.environment}") / "bin" / "python"
 
 
-PACED = (100, 300)  # streams; the successor carries no more
+PACED = (200, 300)  # streams; the successor carries no more
 PEERS = (100, 200, 300, 400, 600, 800, 1000)
 SUBJECTS = [
     Subject("ours-uvloop", "ours, uvloop", "ours", "uvloop"),
