@@ -84,10 +84,16 @@ class _LiteralEncoder(hpack.Encoder):
     """
 
     def encode(self, headers: Any, huffman: bool = False) -> bytes:
-        fields = [
-            _STATIC_FIELDS.get((name, value)) or _literal(name, value) for name, value in headers
-        ]
-        return self._encode_table_size_change() + b"".join(fields)
+        block: list[bytes | bytearray] = [self._encode_table_size_change()]
+        for name, value in headers:
+            if (field := _STATIC_FIELDS.get((name, value))) is not None:
+                block.append(field)
+            elif _NOT_IN_VALUES.search(value):  # which may be a secret: the error has the name
+                raise ProtocolError(f"the value of {name.decode()} has a line's end or a zero byte")
+            else:
+                value = value.strip()
+                block += (_literal_name(name), encode_integer(len(value), 7), value)
+        return b"".join(block)
 
 
 # The first bits of a field (RFC 7541, 6).
@@ -103,17 +109,6 @@ _SECRETS = frozenset([b"authorization", b"proxy-authorization", b"x-amz-security
 # RFC 9113, 8.2.1
 _NAME = re.compile(b":?[!-9;-@[-~]+")
 _NOT_IN_VALUES = re.compile(b"[\0\r\n]")
-
-
-def _literal(name: bytes, value: bytes) -> bytes:
-    """Write a field in full; no message shows its value, which may be a secret.
-
-    :raises ProtocolError: for a character that HTTP/2 forbids.
-    """
-    if _NOT_IN_VALUES.search(value):
-        raise ProtocolError(f"the value of {name.decode()} has a line's end or a zero byte")
-    value = value.strip()
-    return _literal_name(name) + encode_integer(len(value), 7) + value
 
 
 @lru_cache(maxsize=128)

@@ -545,7 +545,8 @@ class Http2Connection(asyncio.Protocol):
     def _give_h2(self, data: bytes) -> None:
         self._preface = 0
         self._h2_has_answers = True
-        self._settle()
+        if self._debtor is not None:
+            self._settle()
         for event in self._h2.receive_data(data):
             handle = self._HANDLERS.get(type(event))
             if handle is not None:
@@ -683,7 +684,8 @@ class Http2Connection(asyncio.Protocol):
                 self._unflushed.clear()
                 transport.write(frame)
                 return
-        self._settle()
+        if self._debtor is not None:
+            self._settle()
         out: list[bytes | memoryview] = [h2.data_to_send()]
         if self._paused and (answering or not self.is_client):
             self._unread_answers += len(out[0])
@@ -734,7 +736,7 @@ class Http2Connection(asyncio.Protocol):
             transport.write(data)
         if self._changed:
             self._tell_change()
-        elif len(self.streams) == 1 and not self._blocked:
+        elif self.is_client and len(self.streams) == 1 and not self._blocked:
             self._lend()
 
     def _lend(self) -> None:
@@ -754,11 +756,11 @@ class Http2Connection(asyncio.Protocol):
 
     def _settle(self) -> None:
         """Put back into the windows what was lent and not sent, before anybody looks at them."""
-        if self._debtor is not None:
-            self._h2.outbound_flow_control_window += self._credit
-            self._debtor.outbound_flow_control_window += self._credit
-            self._budget.earned -= self._credit // _BYTES_FOR_WINDOW_UPDATE
-            self._debtor, self._credit = None, 0
+        assert self._debtor is not None
+        self._h2.outbound_flow_control_window += self._credit
+        self._debtor.outbound_flow_control_window += self._credit
+        self._budget.earned -= self._credit // _BYTES_FOR_WINDOW_UPDATE
+        self._debtor, self._credit = None, 0
 
     def _end(self, stream: Http2Stream) -> None:
         with suppress(H2Error):  # reset by the peer in this very turn

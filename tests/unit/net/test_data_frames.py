@@ -113,7 +113,8 @@ class Joined:
 
     def check_windows(self) -> None:
         """Both sides count the same windows."""
-        self.ours._settle()
+        if self.ours._debtor is not None:
+            self.ours._settle()
         ours = self.ours._h2
         assert ours.outbound_flow_control_window == self.peer.inbound_flow_control_window
         for stream in self.streams:
