@@ -30,8 +30,12 @@ class Inbox:
     def feed_data(self, data: bytes) -> None:
         """Take bytes that have come."""
         self._unread.append(data)
-        if len(self._unread) == 1:  # else they were told, and have not read yet
-            self._changed()
+        if len(self._unread) > 1:
+            return  # they were told, and have not read yet
+        if self._readers:
+            self._readers.wake()
+        if self._on_change is not None:
+            self._on_change()
 
     def feed_end(self) -> None:
         """Take the peer's clean end."""
