@@ -1,4 +1,4 @@
-"""Measure whether costs grow: of an event and a start with the streams, of a start with starts.
+"""Measure whether costs grow: with the streams, with starts, with the events of one stream.
 
     python -m benchmarks.growth [--rounds N] [--into FOLDER]
 
@@ -14,6 +14,8 @@ never better.
 - Starts one after the other: on a connection that is kept, each stream is ended and read to its
   end. The same share of each tenth of them, and the memory that the process has gained since the
   first tenth.
+- An hour: the events of a stream that sends ten a second, one after the other as fast as it goes.
+  The mean of each tenth, and the memory that the process has gained since the first tenth.
 
 The tables and the picture, `growth.md` and `growth.svg`, go into FOLDER.
 """
@@ -41,6 +43,7 @@ COUNTS = (1, 10, 100, 1000, 3000)
 STARTS = 10_000
 SHAPES = {False: "a connection each", True: "one connection"}
 COLOURS = {False: "#0a7d62", True: "#c2571a"}
+HOUR = 36_000  # events
 EVENTS, BATCH = 30_000, 10
 WARM_UP = 10
 TIME_LIMIT = 600  # of a process
@@ -88,6 +91,20 @@ async def in_a_row(client: Any, count: int) -> dict[str, list[float]]:
     return {"start": figures, "memory": [kib - memory[0] for kib in memory]}
 
 
+async def for_an_hour(client: Any, count: int) -> dict[str, list[float]]:
+    stream = await client.start()
+    figures, memory = [], []
+    for _ in range(10):
+        begun = time.process_time()
+        await carry(stream, count // 10)
+        figures.append((time.process_time() - begun) / (count // 10) * 1e6)
+        memory.append(resident())
+    return {"event": figures, "memory": [kib - memory[0] for kib in memory]}
+
+
+WORKS = {work.__name__: work for work in (among_streams, in_a_row, for_an_hour)}
+
+
 def quick(costs: list[float]) -> float:
     """Return the microseconds that all but a tenth exceed."""
     return sorted(costs)[len(costs) // 10] * 1e6
@@ -96,8 +113,7 @@ def quick(costs: list[float]) -> float:
 async def measure(task: dict[str, Any]) -> None:
     client = Ours({"client": "ours", **task})
     await client.enter()
-    work = in_a_row if task["in_a_row"] else among_streams
-    print(json.dumps(await work(client, task["count"])), flush=True)
+    print(json.dumps(await WORKS[task["work"]](client, task["count"])), flush=True)
     os._exit(0)  # how clients close is not measured
 
 
@@ -152,7 +168,12 @@ def panel(title: str, left: float, lines: dict[str, tuple[str, list[float]]], xs
     return "".join(parts)
 
 
-def draw(events: dict[bool, list[float]], starts: dict[bool, list[float]], row: list[float]) -> str:
+def draw(
+    events: dict[bool, list[float]],
+    starts: dict[bool, list[float]],
+    row: list[float],
+    hour: list[float],
+) -> str:
     counts = [f"{count:,}" for count in COUNTS]
 
     def over_streams(figures: dict[bool, list[float]]) -> dict[str, tuple[str, list[float]]]:
@@ -163,9 +184,15 @@ def draw(events: dict[bool, list[float]], starts: dict[bool, list[float]], row: 
         panel("an event among streams, µs", 40, over_streams(events), counts),
         panel("a start among streams, µs", 310, over_streams(starts), counts),
         panel("starts in a row, µs", 570, {"one connection": (COLOURS[True], row)}, tenths),
+        panel(
+            "an hour's events, µs",
+            830,
+            {"a connection of its own": (COLOURS[False], hour)},
+            [f"{6 * at} min" if at in (1, 5, 10) else "" for at in range(1, 11)],
+        ),
     ]
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" width="790" height="236" viewBox="0 0 790 236"'
+        '<svg xmlns="http://www.w3.org/2000/svg" width="1050" height="236" viewBox="0 0 1050 236"'
         f' role="img"><title>CPU of events and starts</title><style>{STYLE}</style>'
         + "".join(panels)
         + "</svg>\n"
@@ -185,17 +212,22 @@ def main() -> None:
     events: dict[bool, list[float]] = {shared: [math.inf] * len(COUNTS) for shared in SHAPES}
     starts: dict[bool, list[float]] = {shared: [math.inf] * len(COUNTS) for shared in SHAPES}
     row: list[float] = [math.inf] * 10
+    hour: list[float] = [math.inf] * 10
     memory: list[float] = []
+    memory_of_hour: list[float] = []
     with running_server(None, False) as (url, authority):
         for _ in range(options.rounds):
             for shared in SHAPES:
                 for at, count in enumerate(COUNTS):
-                    found = run(url, authority, shared=shared, count=count, in_a_row=False)
+                    found = run(url, authority, shared=shared, count=count, work="among_streams")
                     events[shared][at] = min(events[shared][at], found["event"])
                     starts[shared][at] = min(starts[shared][at], found["start"])
-            found = run(url, authority, shared=True, count=STARTS, in_a_row=True)
+            found = run(url, authority, shared=True, count=STARTS, work="in_a_row")
             row = list(map(min, row, found["start"]))
             memory = found["memory"]
+            found = run(url, authority, shared=False, count=HOUR, work="for_an_hour")
+            hour = list(map(min, hour, found["event"]))
+            memory_of_hour = found["memory"]
     heads = ["streams", *(f"{count:,}" for count in COUNTS)]
     rows = [
         [f"{what}, {SHAPES[shared]}", *(f"{figure:,.1f}" for figure in figures[shared])]
@@ -207,10 +239,17 @@ def main() -> None:
         ["a start", *(f"{figure:,.0f}" for figure in row)],
         ["memory, KiB", *(f"{kib:+,.0f}" for kib in memory)],
     ]
-    tables = f"{table(heads, rows)}\n\n{table(tenths, in_row)}\n"
+    minutes = ["an hour of one stream, minutes", *(str(6 * at) for at in range(1, 11))]
+    in_hour = [
+        ["an event", *(f"{figure:,.1f}" for figure in hour)],
+        ["memory, KiB", *(f"{kib:+,.0f}" for kib in memory_of_hour)],
+    ]
+    tables = (
+        "\n\n".join([table(heads, rows), table(tenths, in_row), table(minutes, in_hour)]) + "\n"
+    )
     print(tables)
     (options.into / "growth.md").write_text(tables, "utf-8")
-    (options.into / "growth.svg").write_text(draw(events, starts, row), "utf-8")
+    (options.into / "growth.svg").write_text(draw(events, starts, row, hour), "utf-8")
 
 
 if __name__ == "__main__":
