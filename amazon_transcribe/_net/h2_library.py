@@ -86,6 +86,8 @@ class _LiteralEncoder(hpack.Encoder):
     def encode(self, headers: Any, huffman: bool = False) -> bytes:
         block: list[bytes | bytearray] = [self._encode_table_size_change()]
         for name, value in headers:
+            if isinstance(name, str):  # `h2` makes bytes of it since 4.2
+                name, value = name.encode(), value.encode()
             if (field := _STATIC_FIELDS.get((name, value))) is not None:
                 block.append(field)
             elif _NOT_IN_VALUES.search(value):  # which may be a secret: the error has the name
