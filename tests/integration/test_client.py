@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import re
 import subprocess
 import sys
@@ -506,6 +507,14 @@ async def test_audio_that_the_socket_holds_counts_as_unsent() -> None:
                 sent += 1
         assert late.value.phase == "send"
         assert sent < 60  # kernels would take megabytes on loopback
+
+
+async def test_a_stream_that_cannot_be_copied_is_refused_without_a_second_error() -> None:
+    async with LocalTranscribe("scripted") as server, client_of(server) as client:
+        stream = await start(client)
+        with pytest.raises(TypeError):
+            copy.deepcopy(stream)
+        stream.abort()
 
 
 @pytest.mark.parametrize("turns", range(12))
